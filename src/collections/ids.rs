@@ -1,0 +1,58 @@
+//! Collection ids as clients write them (`stac-api.md` section 1): `MEMBER|collection`, bare, percent-encoded.
+
+use crate::federation::{Federation, MemberId};
+
+/// Reads and writes exposed collection ids for one federation.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    delimiter: char,
+    members: Vec<MemberId>,
+}
+
+/// A collection id that a client gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    Qualified { member: MemberId, native: String },
+    Bare(String),
+}
+
+impl Ids {
+    #[must_use]
+    pub fn new(federation: &Federation) -> Self {
+        Self {
+            delimiter: federation.delimiter,
+            members: federation.members.iter().map(|member| member.id.clone()).collect(),
+        }
+    }
+
+    /// `MEMBER|collection`.
+    #[must_use]
+    pub fn qualified(&self, member: &MemberId, native: &str) -> String {
+        format!("{member}{}{native}", self.delimiter)
+    }
+
+    /// Reads an id: split at the first delimiter if the part before it is a configured member, else bare. An id
+    /// without delimiter that contains `%7C` (or the delimiter's own encoding) is read as if it had it.
+    #[must_use]
+    pub fn parse(&self, given: &str) -> Named {
+        let split = |text: &str| {
+            let (before, after) = text.split_once(self.delimiter)?;
+            let member = self.members.iter().find(|member| member.as_str() == before)?;
+            Some(Named::Qualified { member: member.clone(), native: after.to_owned() })
+        };
+        if let Some(named) = split(given) {
+            return named;
+        }
+        let encoded = format!("%{:02X}", self.delimiter as u32);
+        let decoded = given
+            .replace(&encoded, &self.delimiter.to_string())
+            .replace(&encoded.to_lowercase(), &self.delimiter.to_string());
+        if !given.contains(self.delimiter)
+            && decoded != given
+            && let Some(named) = split(&decoded)
+        {
+            return named;
+        }
+        Named::Bare(given.to_owned())
+    }
+}

@@ -1,0 +1,1 @@
+//! Small repairs and the reasons for quarantine.

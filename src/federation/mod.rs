@@ -1,0 +1,251 @@
+//! What admins write: the content of `federation.toml`, validated.
+//!
+//! This room knows no other room and no network. `file.rs` is the file as written, `validate.rs` turns it into a
+//! [`Federation`] or into every [`Problem`] at once, `policy.rs` and `retention.rs` answer the questions a plan asks.
+//! Start reading at [`Federation`].
+
+pub mod area;
+mod file;
+pub mod interval;
+pub mod policy;
+mod problem;
+pub mod retention;
+mod validate;
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+pub use area::{Area, Bbox};
+pub use interval::Interval;
+pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
+pub use problem::{Problem, Problems, Severity};
+pub use validate::{Loaded, load, load_text};
+
+/// Validated content of the federation file. Never changes once made.
+#[derive(Debug)]
+pub struct Federation {
+    /// Id of the landing page, `[a-z0-9-]+`.
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    /// Base of every link the broker writes, without a trailing slash in its path.
+    pub public_url: Option<Url>,
+    /// Stands between member id and collection id; one of `|`, `.`, `~`, `@`.
+    pub delimiter: char,
+    pub server: Server,
+    pub limits: Limits,
+    pub cursor: Cursor,
+    /// How many broker processes serve this federation (`[replicas] processes`).
+    pub processes: u32,
+    /// In the order of the file; disabled members are kept, so that they can be named as pruned.
+    pub members: Vec<Member>,
+}
+
+impl Federation {
+    /// The member of this exact id, or of an earlier id (`renamed_from`).
+    #[must_use]
+    pub fn member(&self, id: &str) -> Option<&Member> {
+        self.members
+            .iter()
+            .find(|member| member.id.as_str() == id)
+            .or_else(|| self.members.iter().find(|member| member.renamed_from.iter().any(|old| old == id)))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub listen: SocketAddr,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `["*"]` or a list of origins.
+    pub cors_origins: Vec<String>,
+}
+
+/// Bounds of one process; the defaults stand in `Limits::default`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub page_items_default: u32,
+    pub page_items_max: u32,
+    /// For a client's request.
+    pub deadline: Duration,
+    /// For one member in one request.
+    pub member_deadline: Duration,
+    pub connect: Duration,
+    /// Per member answer, after decompression.
+    pub answer_bytes_max: usize,
+    pub in_flight_max: usize,
+    pub buffered_bytes_max: usize,
+    pub request_body_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page_items_default: 10,
+            page_items_max: 1000,
+            deadline: Duration::from_millis(15_000),
+            member_deadline: Duration::from_millis(10_000),
+            connect: Duration::from_millis(2_000),
+            answer_bytes_max: 33_554_432,
+            in_flight_max: 1024,
+            buffered_bytes_max: 1_073_741_824,
+            request_body_bytes_max: 1_048_576,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    /// 32-byte keys; the first seals, all open. Empty: the process makes one at start.
+    pub keys: Vec<Secret>,
+    pub life: Duration,
+}
+
+/// Id of a member: `[A-Za-z0-9][A-Za-z0-9_-]*`. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(Arc<str>);
+
+impl MemberId {
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for MemberId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl serde::Serialize for MemberId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// One catalogue of a site, as declared.
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub id: MemberId,
+    pub title: String,
+    pub kind: Kind,
+    /// Landing page.
+    pub url: Url,
+    /// Further bases this member may print in its links.
+    pub aliases: Vec<Url>,
+    pub enabled: bool,
+    pub renamed_from: Vec<String>,
+    /// True permits private, loopback and link-local addresses.
+    pub internal: bool,
+    pub request: Request,
+    pub capabilities: Declared,
+    pub policy: Policy,
+    pub auth: Auth,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    StacApi,
+}
+
+/// How requests to one member are made.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: Method,
+    /// Largest page to ask for; `None`: what discovery says, else 1000.
+    pub page_items_max: Option<u32>,
+    /// `None`: `limits.member_deadline`.
+    pub deadline: Option<Duration>,
+    pub concurrency_max: usize,
+    pub next_path: NextPath,
+    /// Further headers sent with every request, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Auto,
+    Get,
+    Post,
+}
+
+/// What is kept of a member's `next` link besides its parameters (`members.md` section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextPath {
+    Rebase,
+    Follow,
+}
+
+/// Whether a member honours a condition: exactly, at worst returning too much, or not at all (S8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Support {
+    Exact,
+    Inexact,
+    Unsupported,
+}
+
+/// `[member.capabilities]`: overrides of what discovery finds. `None`: discovery decides.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    pub sort: Option<Support>,
+    pub filter: Option<Support>,
+    pub filter_lang: Option<Vec<String>>,
+    pub query: Option<Support>,
+    pub fields: Option<Support>,
+    pub intersects: Option<Support>,
+    /// Order without `sortby`: today only `-datetime` and `datetime` mean something to the plan.
+    pub native_order: Option<String>,
+    /// `None`: all, verified while reading.
+    pub sort_fields: Option<Vec<String>>,
+    /// True: text is ordered by its UTF-8 bytes.
+    pub string_order_bytes: bool,
+}
+
+/// Credentials for one member, resolved.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    None,
+    Bearer { token: Secret },
+    Basic { user: Secret, password: Secret },
+    Header { name: String, value: Secret },
+}
+
+/// A resolved secret. Prints as `***`, wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(zeroize::Zeroizing<String>);
+
+impl Secret {
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(zeroize::Zeroizing::new(value))
+    }
+    /// The secret itself; for the place that sends it only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
+    }
+}

@@ -1,0 +1,25 @@
+//! One STAC endpoint over many catalogues.
+//!
+//! Read the rooms in the order a search passes them:
+//!
+//! 1. [`federation`] what admins declare in `federation.toml`, validated;
+//! 2. [`members`] the adapters that ask one catalogue, and the Items they bring back as bytes;
+//! 3. [`collections`] the merged view of every member's Collections;
+//! 4. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
+//! 5. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
+//! 6. [`http`] the STAC API face, the only room that knows status codes;
+//! 7. [`demo`] embedded members that are real HTTP servers on loopback;
+//! 8. [`cli`] one file per command.
+//!
+//! `docs/ARCHITECTURE.md` has the table of who may know whom; a test holds it.
+
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod cli;
+pub mod collections;
+pub mod demo;
+pub mod federation;
+pub mod http;
+pub mod members;
+pub mod search;

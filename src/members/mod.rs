@@ -1,0 +1,156 @@
+//! Adapters: one per kind of member. Only this room opens outgoing connections.
+//!
+//! It deliberately does not know the federation's order, other members, or what a client asked the broker: it is given
+//! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
+
+pub mod capabilities;
+mod client;
+mod error;
+pub mod item;
+mod next_link;
+pub mod rewrite;
+mod scan;
+mod stac_api;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::federation::{self, Bbox, Interval, MemberId};
+
+pub use capabilities::Capabilities;
+pub use error::{Failure, Fault};
+pub use item::Item;
+
+/// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
+pub trait Member: Send + Sync {
+    fn id(&self) -> &MemberId;
+
+    /// What is known of the member's abilities; `None` until it was reached once and nothing is declared.
+    fn capabilities(&self) -> Arc<Capabilities>;
+
+    /// When the member last answered and what its last check said.
+    fn health(&self) -> Health;
+
+    /// One page of Items.
+    fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
+
+    /// One Item by the member's own ids; `None` when the member says that it has no such Item.
+    fn item<'a>(
+        &'a self,
+        collection: &'a str,
+        id: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Item>, Failure>>;
+
+    /// All Collections, followed through their pages, each as the bytes of its JSON object.
+    fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>>;
+
+    /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
+    fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
+}
+
+/// What is asked of one member, in its own terms: native ids, no other member's.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// `None`: all.
+    pub collections: Option<Vec<String>>,
+    pub ids: Option<Vec<String>>,
+    pub bbox: Option<Bbox>,
+    /// A GeoJSON geometry as text, with its bounding box for members and methods that cannot take it.
+    pub intersects: Option<Arc<Intersects>>,
+    pub datetime: Option<Interval>,
+    /// Field (as clients write it, for example `properties.datetime`, `id`) and whether descending. Empty: not asked.
+    pub sortby: Vec<(String, bool)>,
+    pub limit: u32,
+    /// Where to go on: from an earlier [`Page`] of the same ask.
+    pub token: Option<Token>,
+}
+
+/// A geometry condition.
+#[derive(Debug)]
+pub struct Intersects {
+    pub geojson: String,
+    pub geometry: geo::Geometry<f64>,
+    /// Its bounding box; west > east when it crosses the antimeridian.
+    pub bbox: Bbox,
+}
+
+/// A member's own paging value: the delta of its `next` link (`members.md` section 4), never an address. At most 2 KiB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token(pub Box<str>);
+
+/// One page of a member.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub items: Vec<Item>,
+    /// Features that came, the dropped ones included.
+    pub received: u32,
+    /// Dropped documents with the reason, at most 8 kept, and how many in all.
+    pub invalid: Invalid,
+    /// Absent at the end of the member's list.
+    pub next: Option<Token>,
+    pub matched: Option<Matched>,
+    /// Size of the answer after decompression.
+    pub bytes: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Invalid {
+    pub count: u32,
+    pub reasons: Vec<String>,
+}
+
+/// How many Items a member says match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matched {
+    pub count: u64,
+    /// False: the member's counts are known to be estimates.
+    pub exact: bool,
+}
+
+/// A member's Collections.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    pub collections: Vec<Bytes>,
+    /// False when the list was cut (a bound, a page that failed, exactly 100 without a next link): then it proves nothing.
+    pub complete: bool,
+}
+
+/// Signs of life of a member.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    pub last_check: Option<chrono::DateTime<chrono::Utc>>,
+    pub last_success: Option<chrono::DateTime<chrono::Utc>>,
+    pub last_failure: Option<Fault>,
+}
+
+/// The running members of a federation, in the order of the file.
+pub struct Registry {
+    members: Vec<Arc<dyn Member>>,
+}
+
+impl Registry {
+    /// Makes the adapter of every enabled member. Contacts nobody.
+    #[must_use]
+    pub fn new(_federation: &federation::Federation) -> Self {
+        todo!()
+    }
+
+    /// A registry of members made elsewhere, for tests.
+    #[must_use]
+    pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
+        Self { members }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {
+        self.members.iter()
+    }
+
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<dyn Member>> {
+        self.members.iter().find(|member| member.id().as_str() == id)
+    }
+}

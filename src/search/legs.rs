@@ -1,0 +1,1 @@
+//! Asks the members, concurrently; the only part of the pipeline that waits.

@@ -1,0 +1,1 @@
+//! One integration binary; a module per subject (one link instead of many).
