@@ -8,4 +8,4 @@ mod repair;
 mod view;
 
 pub use ids::Ids;
-pub use view::{Entry, Known, MemberView, Quarantined, View};
+pub use view::{CollectionHrefs, Entry, Known, Lookup, MemberView, Quarantined, View, write_merged};

@@ -63,3 +63,46 @@ impl View {
         self.members.iter().find(|view| view.member == *id)
     }
 }
+
+/// Addresses that the broker writes into a Collection.
+#[derive(Debug)]
+pub struct CollectionHrefs<'a> {
+    /// The exposed id: qualified, or bare for a merged view.
+    pub id: &'a str,
+    pub self_href: &'a str,
+    pub root_href: &'a str,
+    pub items_href: &'a str,
+    /// The member's own address of the Collection; `None` for a merged view of several.
+    pub canonical: Option<&'a str>,
+    /// `federation:backends`.
+    pub backends: &'a [&'a str],
+}
+
+/// What an id in a path names.
+#[derive(Debug)]
+pub enum Lookup {
+    None,
+    One(Arc<Entry>),
+    /// A bare id with several holders, by descending priority of their members, then in the order of the file.
+    Many(Vec<Arc<Entry>>),
+}
+
+impl Entry {
+    /// Appends the Collection as clients get it (`members.md` section 5, lower table; `stac-api.md` 5.4).
+    pub fn write(&self, _hrefs: &CollectionHrefs<'_>, _out: &mut Vec<u8>) {
+        todo!()
+    }
+}
+
+/// Appends the merged view of one bare id at several members: title and description of the first, extents united.
+pub fn write_merged(_entries: &[Arc<Entry>], _hrefs: &CollectionHrefs<'_>, _out: &mut Vec<u8>) {
+    todo!()
+}
+
+impl View {
+    /// Finds what a collection id in a path names.
+    #[must_use]
+    pub fn lookup(&self, _ids: &super::Ids, _federation: &crate::federation::Federation, _given: &str) -> Lookup {
+        todo!()
+    }
+}

@@ -84,3 +84,37 @@ pub async fn search(
 ) -> Result<Answer, SearchError> {
     todo!()
 }
+
+/// The plan of a first page, as a search at this moment would run it (S24). Asks nobody.
+///
+/// # Errors
+/// A condition that nobody can honour, named.
+pub fn explain(
+    _snapshot: &Snapshot,
+    _request: &SearchRequest,
+    _now: DateTime<Utc>,
+) -> Result<plan::Plan, request::Invalid> {
+    todo!()
+}
+
+/// One Item by its exposed collection id (qualified or bare): from the first member, in order of priority, that has it.
+/// `Ok(None)`: every holder answered that it has no such Item, or no member can hold the collection.
+///
+/// # Errors
+/// [`SearchError::Failed`] when no holder has it and some could not be asked.
+pub async fn item(
+    _snapshot: &Snapshot,
+    _collection: &str,
+    _id: &str,
+    _clock: Clock,
+) -> Result<Option<OneItem>, SearchError> {
+    todo!()
+}
+
+/// An Item and the further members that were asked before or beside it and have it too.
+#[derive(Debug)]
+pub struct OneItem {
+    pub found: Found,
+    /// Further exposed collections that hold an Item of this id, for `alternate` links.
+    pub alternates: Vec<Arc<str>>,
+}
