@@ -6,6 +6,8 @@
 pub mod cursor;
 pub mod fields;
 mod legs;
+#[cfg(test)]
+mod model;
 mod merge;
 mod one;
 pub mod order;

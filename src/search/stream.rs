@@ -102,6 +102,10 @@ pub struct Stream {
     empty_pages: u32,
     repeated_pages: u32,
     refills: u32,
+    /// The member's last page was full and had no next link.
+    cut: bool,
+    /// The member's last page was smaller than asked, though not its last.
+    capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
     list_start: Position,
     /// Page size of the list that the current token goes on in: page-number tokens depend on it.
@@ -181,6 +185,8 @@ impl Stream {
             empty_pages: 0,
             repeated_pages: 0,
             refills: 0,
+            capped: false,
+            cut: false,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             hasher: RandomState::new(),
@@ -227,14 +233,15 @@ impl Stream {
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
         // the second refill and a tie that blocks the page are read in full pages
-        let full = self.refills >= 2 || self.in_tie();
+        let full = self.refills >= 2 || self.cut || self.in_tie();
         let size = match self.mode {
             Mode::Drain => self.page_max,
             _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX as u32),
             _ => need.saturating_add(1),
         };
         let size = size.clamp(1, self.page_max);
-        if full && self.mode == Mode::Keyset && self.by_time && self.list_size < size && let Some(first) = &self.last_first {
+        // a larger page only helps where the member gave as much as it was asked for
+        if full && !self.capped && self.mode == Mode::Keyset && self.by_time && self.list_size < size && let Some(first) = &self.last_first {
             self.next = Next::Bound(Position::Before(first.clone()));
         }
         self.requests += 1;
@@ -243,6 +250,7 @@ impl Stream {
             Next::Bound(position) => {
                 // a list that begins anew may show again what lies before the bound
                 self.last_first = None;
+                self.tokens.clear();
                 self.list_start = position.clone();
                 self.list_size = size;
                 Request { limit: size, token: None, datetime: self.bounded(&position) }
@@ -310,6 +318,7 @@ impl Stream {
             self.pages.push((asked.token.clone(), asked.limit));
         }
         let received = page.received;
+        self.capped = received < asked.limit && page.next.is_some();
         let mut unseen = 0_usize;
         for item in page.items {
             match self.examine(item, order, last, &keeps) {
@@ -343,20 +352,21 @@ impl Stream {
             return Ok(unseen);
         };
         let first = key.values.first().cloned().unwrap_or(Value::Null);
-        if !unseen {
-            return Ok(false);
-        }
         if self.mode != Mode::Drain {
-            let order_kept = self.last_first.as_ref().is_none_or(|before| order.first(before, &first) != Ordering::Greater);
-            if !order_kept {
+            let against = self.last_first.as_ref().map_or(Ordering::Less, |before| order.first(before, &first));
+            // what is shown again, by a list that begins anew or a page that repeats, says nothing about the order
+            if against == Ordering::Greater && unseen {
                 return Err(Status::OrderViolation.into());
             }
-            if self.last_first.as_ref() != Some(&first) {
+            if against == Ordering::Less {
                 if self.mode == Mode::Token {
                     self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
                 }
                 self.last_first = Some(first);
             }
+        }
+        if !unseen {
+            return Ok(false);
         }
         if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
             self.buffer.push_back(Hit { key, item });
@@ -370,8 +380,9 @@ impl Stream {
             let read = Position::Before(first.clone());
             self.known = order.later(&self.known, &read).clone();
         }
+        self.cut = next.is_none() && self.may_be_cut(received, asked);
         match next {
-            None if self.may_be_cut(received, asked) => {
+            None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 if unseen == 0 {
                     self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });

@@ -1,0 +1,519 @@
+//! The paging procedure against an oracle: seeded histories of members, orders, caps, ties, repeats, inserts, deletes
+//! and outages (`paging.md` section 10).
+//!
+//! Every history is a number. A failure prints it; `STAC_BROKER_MODEL_SEED=n cargo test --lib search::model` runs that
+//! one alone, and `STAC_BROKER_MODEL_HISTORIES=n` sets how many are run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::collections::Ids;
+use crate::federation::{self, Federation, Interval, Limits, MemberId, Server};
+use crate::members::item::Times;
+use crate::members::{Ask, Fault, Item, Matched, Page, Token};
+
+use super::cursor::KeyRing;
+use super::merge::Step;
+use super::order::{Comparator, Position};
+use super::outcome::Status;
+use super::page::{PageEnd, PageRun};
+use super::plan::{Leg, Mode, Order, Plan};
+use super::request::SortBy;
+use super::residual::Residual;
+use super::session::Session;
+use super::stream::{REQUESTS_EMPTY_MAX, Request};
+
+const HISTORIES: u64 = 20_000;
+const PAGES_MAX: usize = 600;
+
+/// SplitMix64: small, seeded, the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, most: u64) -> u64 {
+        self.roll() % most.max(1)
+    }
+    fn one_in(&mut self, chance: u64) -> bool {
+        self.below(chance) == 0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Thing {
+    id: String,
+    collection: String,
+    start_ms: i64,
+    end_ms: i64,
+    /// The member's own order inside a tie.
+    tie: u64,
+    /// Present at the member, unchanged, since the session began.
+    lasting: bool,
+}
+
+/// How a member behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Habits {
+    cap: usize,
+    /// Never sends a next link.
+    no_next: bool,
+    /// Sends one even on the last page.
+    trailing_empty: bool,
+    /// Each page begins with the last Item of the one before.
+    repeats: bool,
+    /// Page numbers instead of keys: depends on the page size.
+    offsets: bool,
+    /// Tie order differs from request to request.
+    shuffles_ties: bool,
+}
+
+struct Catalogue {
+    member: MemberId,
+    things: Vec<Thing>,
+    habits: Habits,
+    mode: Mode,
+    down: bool,
+}
+
+struct World {
+    dice: Dice,
+    order: Option<Comparator>,
+    catalogues: Vec<Catalogue>,
+    user: Option<Interval>,
+}
+
+fn instant(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).expect("a time of the model")
+}
+
+impl Thing {
+    fn item(&self) -> Item {
+        let spans = self.end_ms != self.start_ms;
+        let times = Times {
+            datetime: (!spans).then(|| instant(self.start_ms)),
+            start: spans.then(|| instant(self.start_ms)),
+            end: spans.then(|| instant(self.end_ms)),
+        };
+        Item { bytes: Bytes::new(), id: self.id.as_str().into(), collection: self.collection.as_str().into(), times, spans: Default::default() }
+    }
+
+    fn interval(&self) -> Interval {
+        Interval { start: Some(instant(self.start_ms)), end: Some(instant(self.end_ms)) }
+    }
+}
+
+impl Catalogue {
+    /// The member's list for an ask, in its own order, as (order key, thing).
+    fn list(&self, order: Option<&Comparator>, ask: &Ask, dice: &mut Dice) -> Vec<Thing> {
+        let mut list: Vec<Thing> = self
+            .things
+            .iter()
+            .filter(|thing| ask.datetime.is_none_or(|asked| asked.meets(&thing.interval())))
+            .cloned()
+            .collect();
+        if self.habits.shuffles_ties {
+            for thing in &mut list {
+                thing.tie = dice.roll();
+            }
+        }
+        match order {
+            Some(order) if matches!(self.mode, Mode::Keyset | Mode::Token) => {
+                let first = |thing: &Thing| order.read(&thing.item(), &Arc::from(format!("{}|{}", self.member, thing.collection)));
+                list.sort_by(|a, b| {
+                    let (left, right) = (first(a).expect("a key"), first(b).expect("a key"));
+                    order.first(&left.values[0], &right.values[0]).then(a.tie.cmp(&b.tie))
+                });
+            }
+            _ => list.sort_by_key(|thing| thing.tie),
+        }
+        list
+    }
+
+    fn answer(&self, order: Option<&Comparator>, ask: &Ask, dice: &mut Dice) -> Result<Page, (Fault, Option<u32>)> {
+        if self.down {
+            return Err((Fault::Unreachable, None));
+        }
+        let list = self.list(order, ask, dice);
+        let size = (ask.limit as usize).min(self.habits.cap);
+        let from = match &ask.token {
+            None => 0,
+            Some(Token(text)) if self.habits.offsets => text.parse::<usize>().expect("an offset") * size,
+            // behind the Item that the token names; gone Items hold their place by the member's order
+            Some(Token(text)) => {
+                let (first, tie) = text.split_once('/').expect("a key");
+                let (first, tie): (i64, u64) = (first.parse().expect("a time"), tie.parse().expect("a tie"));
+                list.iter().position(|thing| self.behind(order, thing, first, tie)).unwrap_or(list.len())
+            }
+        };
+        let overlap = usize::from(self.habits.repeats && from > 0 && from < list.len() && size > 1);
+        let begin = (from.min(list.len())).saturating_sub(overlap);
+        let end = (begin + size).min(list.len());
+        let shown = &list[begin..end];
+        let more = end < list.len() || (self.habits.trailing_empty && !shown.is_empty());
+        let next = (more && !self.habits.no_next).then(|| match shown.last() {
+            _ if self.habits.offsets => {
+                let page = ask.token.as_ref().map_or(0, |token| token.0.parse::<usize>().expect("an offset"));
+                Token((page + 1).to_string().into())
+            }
+            Some(last) => Token(format!("{}/{}", last.start_ms, last.tie).into()),
+            None => Token("0/0".into()),
+        });
+        Ok(Page {
+            items: shown.iter().map(Thing::item).collect(),
+            received: shown.len() as u32,
+            next,
+            matched: Some(Matched { count: list.len() as u64, exact: true }),
+            ..Page::default()
+        })
+    }
+
+    fn behind(&self, order: Option<&Comparator>, thing: &Thing, first: i64, tie: u64) -> bool {
+        match order {
+            Some(order) if self.mode == Mode::Keyset => {
+                let ahead = if order.descending() { thing.start_ms < first } else { thing.start_ms > first };
+                ahead || (thing.start_ms == first && thing.tie > tie)
+            }
+            _ => thing.tie > tie,
+        }
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let kind = dice.below(10);
+        let sort = |field: &str, descending| SortBy { field: field.into(), descending };
+        let down = dice.one_in(2);
+        let order = match kind {
+            0..=5 => Some(vec![sort("datetime", down)]),
+            6 => Some(vec![sort("datetime", down), sort("collection", dice.one_in(2))]),
+            7 => Some(vec![sort("id", down)]),
+            _ => None,
+        };
+        let by_time = kind <= 6;
+        let members = 1 + dice.below(5);
+        let span = 1 + dice.below(60) as i64;
+        let long_items = dice.one_in(4);
+        let catalogues = (0..members)
+            .map(|index| {
+                let mode = match (kind, dice.below(4)) {
+                    (0..=6, 0) | (7, 0) => Mode::Drain,
+                    (0..=6, _) => Mode::Keyset,
+                    (7, _) => Mode::Token,
+                    _ if members == 1 => Mode::PassThrough,
+                    _ => Mode::Quota,
+                };
+                Catalogue::new(&mut dice, index, mode, span, long_items)
+            })
+            .collect();
+        let user = (by_time && dice.one_in(3)).then(|| {
+            let start = dice.below(span as u64) as i64;
+            let end = start + dice.below(span as u64) as i64;
+            Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
+        });
+        Self { dice, order: order.map(Comparator::new), catalogues, user }
+    }
+
+    fn plan(&self) -> Plan {
+        let order = match &self.order {
+            Some(order) => Order::Sorted(order.keys().to_vec()),
+            None => Order::Quota,
+        };
+        let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user)).collect();
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Items come and go between pages, where the member's paging can bear it.
+    fn drift(&mut self) {
+        let dice = &mut self.dice;
+        for catalogue in &mut self.catalogues {
+            let steady = catalogue.habits.offsets || !matches!(catalogue.mode, Mode::Keyset | Mode::Drain);
+            if steady || !dice.one_in(6) {
+                continue;
+            }
+            if dice.one_in(2) && !catalogue.things.is_empty() {
+                let gone = dice.below(catalogue.things.len() as u64) as usize;
+                catalogue.things.remove(gone);
+            } else {
+                let at = dice.below(60) as i64;
+                let id = format!("new-{:x}", dice.roll());
+                let tie = dice.roll();
+                catalogue.things.push(Thing { id, collection: "c0".into(), start_ms: at, end_ms: at, tie, lasting: false });
+            }
+        }
+    }
+}
+
+impl Catalogue {
+    fn new(dice: &mut Dice, index: u64, mode: Mode, span: i64, long_items: bool) -> Self {
+        let most = if dice.one_in(8) { 120 } else { 30 };
+        let count = dice.below(most);
+        let mut things: Vec<Thing> = (0..count)
+            .map(|number| {
+                let start_ms = dice.below(span as u64) as i64;
+                let lasts = if long_items && dice.one_in(3) { dice.below(30) as i64 } else { 0 };
+                Thing {
+                    // ids are shared between members and collections: they are no key alone
+                    id: format!("i{}", if dice.one_in(3) { number } else { dice.below(1_000) }),
+                    collection: format!("c{}", dice.below(3)),
+                    start_ms,
+                    end_ms: start_ms + lasts,
+                    tie: dice.roll(),
+                    lasting: true,
+                }
+            })
+            .collect();
+        let mut met = BTreeSet::new();
+        things.retain(|thing| met.insert((thing.id.clone(), thing.collection.clone())));
+        if mode == Mode::Token {
+            // sorted by id in the direction asked; equal ids of several collections are its ties
+            things.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+        }
+        let offsets = dice.one_in(4) || mode == Mode::Token;
+        let no_next = mode == Mode::Keyset && dice.one_in(8);
+        let habits = Habits {
+            cap: 1 + dice.below(9) as usize + if no_next { 200 } else { 20 * dice.below(2) as usize },
+            no_next,
+            trailing_empty: dice.one_in(4),
+            repeats: !offsets && matches!(mode, Mode::Keyset) && dice.one_in(6),
+            offsets,
+            shuffles_ties: mode == Mode::Keyset && no_next,
+        };
+        Self { member: MemberId::new(&format!("M{index}")), things, habits, mode, down: false }
+    }
+
+    fn leg(&self, user: Option<Interval>) -> Leg {
+        Leg {
+            member: self.member.clone(),
+            mode: self.mode,
+            ask: Ask { datetime: user, ..Ask::default() },
+            residual: Residual { datetime: user, ..Residual::default() },
+            pushdown: Vec::new(),
+            page_max: 1_000,
+            reason: String::new(),
+            required: false,
+            counts_exact: true,
+        }
+    }
+}
+
+/// One page, answers arriving in any order; `outages` decides which requests fail.
+fn page(world: &mut World, plan: &Plan, session: Session, first: bool, limit: u32, outages: u64) -> Result<PageEnd, String> {
+    let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
+    let mut under_way: Vec<(usize, Request)> = Vec::new();
+    let mut rounds = 0;
+    while let Step::Needs(requests) = run.step() {
+        under_way.extend(requests);
+        if under_way.is_empty() {
+            return Err("asks for input, but for none that is not under way".into());
+        }
+        rounds += 1;
+        if rounds > 200 {
+            return Err("does not come to an end of its page".into());
+        }
+        let chosen = world.dice.below(under_way.len() as u64) as usize;
+        let (index, request) = under_way.swap_remove(chosen);
+        let leg = run.leg(index);
+        let ask = Ask { limit: request.limit, token: request.token, datetime: request.datetime.or(leg.ask.datetime), ..leg.ask.clone() };
+        let catalogue = world.catalogues.iter().find(|catalogue| catalogue.member == leg.member).expect("a member of the world");
+        let fails = outages > 0 && world.dice.one_in(outages);
+        let answer = if fails { Err((Fault::Timeout, None)) } else { catalogue.answer(world.order.as_ref(), &ask, &mut world.dice) };
+        if std::env::var_os("STAC_BROKER_MODEL_TRACE").is_some() && let Ok(page) = &answer {
+            let items: Vec<_> = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection)).collect();
+            println!("    {} {ask:?} -> {items:?}", leg.member);
+        }
+        run.feed(index, answer);
+    }
+    Ok(run.finish())
+}
+
+#[derive(Default)]
+struct Walk {
+    given: Vec<(String, String, String)>,
+    gaps: BTreeMap<String, Vec<super::session::Gap>>,
+    pages: usize,
+}
+
+/// Runs one history and checks it against the oracle.
+fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
+    let mut world = World::new(seed);
+    let plan = world.plan();
+    if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
+        for catalogue in &world.catalogues {
+            println!("{} {:?} {} Items {:?}", catalogue.member, catalogue.mode, catalogue.things.len(), catalogue.habits);
+        }
+    }
+    let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
+    let mut limit = 1 + world.dice.below(20) as u32;
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    let mut first = true;
+    let mut walk = Walk::default();
+    let mut last = Position::Start;
+    let mut failed_once = false;
+    let mut failures_in_a_row = 0;
+    loop {
+        walk.pages += 1;
+        if walk.pages > PAGES_MAX {
+            return Err("the walk does not end".into());
+        }
+        let before = session.clone();
+        let end = page(&mut world, &plan, session.clone(), first, limit, outages)?;
+        if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
+            println!("page {} of {limit}: {} hits; next {}", walk.pages, end.hits.len(), end.next.is_some());
+            for leg in &end.legs {
+                println!("  {} {:?} returned {} requests {} gaps {:?}", leg.member, leg.status, leg.returned, leg.requests, leg.gaps);
+            }
+        }
+        failed_once |= end.legs.iter().any(|leg| !matches!(leg.status, Status::Ok | Status::Exhausted));
+        if let Some(leg) = end.legs.iter().find(|leg| leg.requests > REQUESTS_EMPTY_MAX) {
+            return Err(format!("{} requests to {}", leg.requests, leg.member));
+        }
+        if end.hits.len() > limit as usize {
+            return Err("a page larger than its limit".into());
+        }
+        if outages == 0 && world.dice.one_in(10) {
+            let again = page(&mut world, &plan, before, first, limit, 0)?;
+            let ids = |end: &PageEnd| end.hits.iter().map(|(_, hit)| (hit.key.id.clone(), hit.key.collection.clone())).collect::<Vec<_>>();
+            if ids(&again) != ids(&end) && !world.catalogues.iter().any(|catalogue| catalogue.habits.shuffles_ties) {
+                return Err("the same cursor gave another page".into());
+            }
+        }
+        for (member, hit) in &end.hits {
+            if let Some(order) = &world.order {
+                if !order.key_after(&hit.key, &last) {
+                    return Err(format!("order: {:?} does not lie behind {last:?}", hit.key));
+                }
+                last = Position::At(hit.key.clone());
+            }
+            walk.given.push((member.to_string(), hit.key.collection.to_string(), hit.key.id.to_string()));
+        }
+        for leg in &end.legs {
+            let known = walk.gaps.entry(leg.member.to_string()).or_default();
+            if known.len() > leg.gaps.len() && leg.gaps.len() < 4 && world.order.is_some() {
+                return Err(format!("a gap of {} was forgotten", leg.member));
+            }
+            known.clone_from(&leg.gaps);
+        }
+        let all_failed = end.hits.is_empty() && end.legs.iter().all(|leg| leg.broken && !leg.ended);
+        if all_failed && !end.legs.is_empty() {
+            // the client gets an error and comes again with the cursor it has
+            let bounded = end.legs.iter().any(|leg| matches!(leg.status, Status::SkippedCapability | Status::TooLarge | Status::ScanLimit));
+            if outages == 0 && !bounded {
+                return Err("everybody failed without an outage".into());
+            }
+            failures_in_a_row += 1;
+            // what fails by a bound fails again; an outage may pass
+            if bounded || failures_in_a_row > 50 {
+                break;
+            }
+            walk.gaps = session.legs.iter().map(|leg| (leg.member.clone(), leg.gaps.clone())).collect();
+            continue;
+        }
+        failures_in_a_row = 0;
+        let Some(next) = end.next else { break };
+        let sealed = keys.seal(&next, ids, 0);
+        session = keys.open(&sealed, ids, 0).map_err(|refused| refused.to_string())?.session;
+        if session != next {
+            return Err("the cursor does not open to what was sealed".into());
+        }
+        first = false;
+        if world.dice.one_in(4) {
+            limit = 1 + world.dice.below(30) as u32;
+        }
+        world.drift();
+    }
+    judge(&world, &walk, failed_once)
+}
+
+/// I2 to I4: each lasting Item once, or inside a declared gap of its member.
+fn judge(world: &World, walk: &Walk, failed_once: bool) -> Result<(), String> {
+    let mut met = BTreeSet::new();
+    for given in &walk.given {
+        if !met.insert(given) {
+            return Err(format!("given twice: {given:?}"));
+        }
+    }
+    if !failed_once && walk.gaps.values().any(|gaps| !gaps.is_empty()) {
+        return Err("a gap without a failure".into());
+    }
+    for catalogue in &world.catalogues {
+        let member = catalogue.member.to_string();
+        let gaps = walk.gaps.get(&member).map_or(&[][..], Vec::as_slice);
+        for thing in catalogue.things.iter().filter(|thing| thing.lasting) {
+            if world.user.is_some_and(|user| !user.meets(&thing.interval())) {
+                continue;
+            }
+            let exposed = format!("{member}|{}", thing.collection);
+            if met.contains(&(member.clone(), exposed.clone(), thing.id.clone())) {
+                continue;
+            }
+            let declared = match &world.order {
+                Some(order) => {
+                    let key = order.read(&thing.item(), &Arc::from(exposed)).expect("a key");
+                    gaps.iter().any(|gap| order.key_after(&key, &gap.from) && gap.to.as_ref().is_none_or(|to| !order.key_after(&key, to)))
+                }
+                None => !gaps.is_empty(),
+            };
+            if !declared {
+                return Err(format!("lost without a gap: {thing:?} of {member}; gaps {gaps:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A key ring and ids of a federation that names nobody: positions then hold exposed ids as they are.
+fn ring() -> (KeyRing, Ids) {
+    let federation = Federation {
+        id: "model".into(),
+        title: String::new(),
+        description: String::new(),
+        public_url: None,
+        delimiter: '|',
+        server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+        limits: Limits::default(),
+        cursor: federation::Cursor { keys: Vec::new(), life: Duration::from_secs(3600) },
+        processes: 1,
+        members: Vec::new(),
+    };
+    (KeyRing::from_federation(&federation).expect("a key"), Ids::new(&federation))
+}
+
+#[test]
+fn every_history_keeps_order_uniqueness_and_declares_what_is_missing() {
+    let (keys, ids) = ring();
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = number("STAC_BROKER_MODEL_SEED") {
+        history(seed, &keys, &ids).unwrap_or_else(|wrong| panic!("history {seed}: {wrong}"));
+        return;
+    }
+    let histories = number("STAC_BROKER_MODEL_HISTORIES").unwrap_or(HISTORIES);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let wrong: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|worker| {
+                let (keys, ids) = (&keys, &ids);
+                scope.spawn(move || {
+                    (worker..histories)
+                        .step_by(threads as usize)
+                        .filter_map(|seed| history(seed, keys, ids).err().map(|wrong| (seed, wrong)))
+                        .take(3)
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker of the model")).collect()
+    });
+    let told: Vec<String> = wrong.iter().map(|(seed, wrong)| format!("STAC_BROKER_MODEL_SEED={seed}: {wrong}")).collect();
+    assert!(wrong.is_empty(), "of {histories} histories:\n{}", told.join("\n"));
+}
