@@ -300,3 +300,138 @@ impl Cut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::federation::{self, Limits, Server};
+
+    fn federation(id: &str, keys: &[&str]) -> Federation {
+        Federation {
+            id: id.into(),
+            title: String::new(),
+            description: String::new(),
+            public_url: None,
+            delimiter: '|',
+            server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+            limits: Limits::default(),
+            cursor: federation::Cursor {
+                keys: keys.iter().map(|key| Secret::new((*key).into())).collect(),
+                life: Duration::from_secs(60),
+            },
+            processes: 1,
+            members: Vec::new(),
+        }
+    }
+
+    const KEY_A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const KEY_B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
+
+    fn ring(id: &str, keys: &[&str]) -> (KeyRing, Ids) {
+        let federation = federation(id, keys);
+        (KeyRing::from_federation(&federation).expect("keys"), Ids::new(&federation))
+    }
+
+    fn session() -> Session {
+        let key = Key { values: vec![Value::Time(5)], id: "S2A_20240101".into(), collection: "EODC|sentinel-2-l2a".into() };
+        let leg = SessionLeg {
+            member: "EODC".into(),
+            share: 20,
+            place: Some(Place { token: Some(Token("next:abc".into())), size: 7, offset: 3, anchors: vec![1, 2] }),
+            gaps: vec![Gap { from: Position::Start, to: Some(Position::After(Value::Time(9))), status: Status::Timeout }],
+            ended: false,
+        };
+        Session {
+            started_ms: 1,
+            digests: [7; 12],
+            order: Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true }]),
+            matched: Some(4),
+            watermark: Position::At(key),
+            turn: String::new(),
+            legs: vec![leg],
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        let opened = keys.open(&keys.seal(&session(), &ids, 1_000), &ids, 2_000).expect("a cursor");
+        assert_eq!(opened, Opened { session: session(), expired: false });
+    }
+
+    #[test]
+    fn one_session_never_seals_to_the_same_text_twice() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        assert_ne!(keys.seal(&session(), &ids, 0), keys.seal(&session(), &ids, 0));
+    }
+
+    #[test]
+    fn a_cursor_grows_old_but_still_opens() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        let text = keys.seal(&session(), &ids, 0);
+        assert!(!keys.open(&text, &ids, 60_000).expect("a cursor").expired);
+        assert!(keys.open(&text, &ids, 60_001).expect("a cursor").expired);
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let (old, ids) = ring("a", &[KEY_A]);
+        let (rotated, _) = ring("a", &[KEY_B, KEY_A]);
+        let (new, _) = ring("a", &[KEY_B]);
+        assert!(rotated.open(&old.seal(&session(), &ids, 0), &ids, 0).is_ok());
+        assert_eq!(old.open(&rotated.seal(&session(), &ids, 0), &ids, 0), Err(Refused::Sealed));
+        assert!(new.open(&rotated.seal(&session(), &ids, 0), &ids, 0).is_ok());
+    }
+
+    #[test]
+    fn a_cursor_of_another_federation_does_not_open() {
+        let (one, ids) = ring("a", &[KEY_A]);
+        let (other, _) = ring("b", &[KEY_A]);
+        assert_eq!(other.open(&one.seal(&session(), &ids, 0), &ids, 0), Err(Refused::Sealed));
+    }
+
+    #[test]
+    fn every_altered_byte_is_refused() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        let bytes = URL_SAFE_NO_PAD.decode(keys.seal(&session(), &ids, 0)).expect("base64");
+        for index in 0..bytes.len() {
+            for flip in [1_u8, 0x80] {
+                let mut altered = bytes.clone();
+                altered[index] ^= flip;
+                assert!(keys.open(&URL_SAFE_NO_PAD.encode(altered), &ids, 0).is_err(), "byte {index}");
+            }
+        }
+        for length in 0..bytes.len() {
+            assert!(keys.open(&URL_SAFE_NO_PAD.encode(&bytes[..length]), &ids, 0).is_err(), "cut to {length}");
+        }
+        let longer = URL_SAFE_NO_PAD.encode([bytes, vec![0]].concat());
+        assert_eq!(keys.open(&longer, &ids, 0), Err(Refused::Sealed));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused_by_name() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        assert_eq!(keys.open("", &ids, 0), Err(Refused::NotACursor));
+        assert_eq!(keys.open("next page, please", &ids, 0), Err(Refused::NotACursor));
+        assert_eq!(keys.open("AQ", &ids, 0), Err(Refused::NotACursor));
+        assert_eq!(keys.open(&URL_SAFE_NO_PAD.encode([9; 60]), &ids, 0), Err(Refused::Version));
+        assert_eq!(keys.open(&"A".repeat(16_001), &ids, 0), Err(Refused::TooLong(16_001)));
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused() {
+        assert!(KeyRing::from_federation(&federation("a", &["AAAA"])).is_err());
+        assert!(KeyRing::from_federation(&federation("a", &["not base64!"])).is_err());
+    }
+
+    #[test]
+    fn the_text_stays_short() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        let leg = |index: usize| SessionLeg { member: format!("MEMBER-{index:02}"), share: 10, ..SessionLeg::default() };
+        let ten = Session { legs: (0..10).map(leg).collect(), ..session() };
+        let length = keys.seal(&ten, &ids, 0).len();
+        assert!(length < 600, "{length} characters for ten members");
+    }
+}

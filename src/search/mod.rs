@@ -5,6 +5,8 @@
 
 pub mod cursor;
 pub mod fields;
+#[cfg(test)]
+mod directed;
 mod legs;
 #[cfg(test)]
 mod model;
