@@ -11,6 +11,7 @@ mod next_link;
 pub mod rewrite;
 mod scan;
 mod stac_api;
+mod times;
 
 use std::sync::Arc;
 
