@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::federation::{Area, Bbox, Interval, Policy};
+use crate::federation::{Area, Interval, Policy};
 use crate::members::Item;
 
 /// Conditions on an Item, in the member's own terms. Empty: everything passes.
@@ -40,14 +40,14 @@ impl Residual {
     }
 
     fn in_place(&self, area: &Area, item: &Item) -> bool {
-        let bbox = bbox(item);
+        let bbox = item.bbox();
         if let Some((low, high)) = self.elevation {
             let (lowest, highest) = bbox.and_then(|bbox| bbox.elevation).unwrap_or((0.0, 0.0));
             if highest < low || lowest > high {
                 return false;
             }
         }
-        if is_absent(item, &item.spans.geometry) {
+        if matches!(item.slice(&item.spans.geometry), b"" | b"null") {
             return false;
         }
         // A box that touches decides unless the member's word is not enough; a box that does not may be wrong itself.
@@ -55,7 +55,7 @@ impl Residual {
         if boxes_touch && !self.exact_area {
             return true;
         }
-        match geometry(item) {
+        match item.geometry() {
             Some(geometry) => Area::from_geometry(&geometry).is_some_and(|geometry| area.touches(&geometry)),
             None => boxes_touch,
         }
@@ -73,24 +73,6 @@ fn in_time(asked: &Interval, item: &Item) -> bool {
     let lasting =
         (times.start.is_some() || times.end.is_some()) && asked.meets(&Interval { start: times.start, end: times.end });
     at || lasting
-}
-
-fn value<'a>(item: &'a Item, span: &std::ops::Range<u32>) -> &'a [u8] {
-    item.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
-}
-
-fn is_absent(item: &Item, span: &std::ops::Range<u32>) -> bool {
-    matches!(value(item, span), b"" | b"null")
-}
-
-fn bbox(item: &Item) -> Option<Bbox> {
-    let numbers: Vec<f64> = serde_json::from_slice(value(item, &item.spans.bbox)).ok()?;
-    Bbox::from_numbers(&numbers).ok()
-}
-
-fn geometry(item: &Item) -> Option<geo::Geometry<f64>> {
-    let geometry: geojson::Geometry = serde_json::from_slice(value(item, &item.spans.geometry)).ok()?;
-    geo::Geometry::try_from(geometry).ok()
 }
 
 #[cfg(test)]

@@ -1,27 +1,18 @@
-use bytes::Bytes;
-
-use crate::members::item::{Spans, Times};
+use crate::federation::Bbox;
 
 use super::*;
 
-/// An Item with these parts; the places of `bbox` and `geometry` are where the text puts them.
+/// An Item with these parts: `datetime`, `start_datetime` and `end_datetime`, bbox and geometry as JSON, left out where empty.
 pub(crate) fn item(collection: &str, id: &str, times: [Option<&str>; 3], bbox: &str, geometry: &str) -> Item {
-    let head = "{\"bbox\":".to_owned();
-    let text = format!("{head}{bbox},\"geometry\":{geometry}}}");
-    let at = |start: usize, part: &str| u32::try_from(start).unwrap()..u32::try_from(start + part.len()).unwrap();
-    let spans = Spans {
-        bbox: at(head.len(), bbox),
-        geometry: at(head.len() + bbox.len() + ",\"geometry\":".len(), geometry),
-        ..Spans::default()
-    };
-    let [datetime, start, end] = times.map(|time| time.map(|text| text.parse().unwrap()));
-    Item {
-        bytes: Bytes::from(text),
-        id: id.into(),
-        collection: collection.into(),
-        times: Times { datetime, start, end },
-        spans,
-    }
+    let [datetime, start, end] = times.map(|time| time.map_or_else(|| "null".to_owned(), |time| format!("\"{time}\"")));
+    let part = |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("\"{name}\":{value},") };
+    let text = format!(
+        "{{\"type\":\"Feature\",\"id\":\"{id}\",\"collection\":\"{collection}\",{}{}\"properties\":\
+         {{\"datetime\":{datetime},\"start_datetime\":{start},\"end_datetime\":{end}}},\"links\":[],\"assets\":{{}}}}",
+        part("bbox", bbox),
+        part("geometry", geometry),
+    );
+    Item::new(text).unwrap()
 }
 
 fn interval(start: Option<&str>, end: Option<&str>) -> Interval {
@@ -40,7 +31,7 @@ fn at_triangle() -> Item {
 
 #[test]
 fn without_a_condition_everything_passes() {
-    assert!(Residual::default().keeps(&item("", "", [None; 3], "x", "null")));
+    assert!(Residual::default().keeps(&item("", "x", [None; 3], "\"x\"", "null")));
 }
 
 #[test]
@@ -102,8 +93,14 @@ fn a_wrong_or_missing_box_is_made_good_by_the_geometry() {
     for bbox in ["null", "[50,50,60,60]", "[1,2,3]", "\"x\""] {
         assert!(residual.keeps(&item("c", "a", [None; 3], bbox, TRIANGLE)), "{bbox}");
     }
-    assert!(!residual.keeps(&item("c", "a", [None; 3], "[50,50,60,60]", "{\"type\":\"Point\"}")));
-    assert!(residual.keeps(&item("c", "a", [None; 3], "[0,0,3,3]", "{\"type\":\"Point\"}")));
+    assert!(!residual.keeps(&item(
+        "c",
+        "a",
+        [None; 3],
+        "[50,50,60,60]",
+        "{\"type\":\"Point\",\"coordinates\":[1e999,0]}"
+    )));
+    assert!(residual.keeps(&item("c", "a", [None; 3], "[0,0,3,3]", "{\"type\":\"Point\",\"coordinates\":[1e999,0]}")));
 }
 
 #[test]
