@@ -260,6 +260,17 @@ fn the_rule_named_is_the_one_that_excluded_the_last_candidate() {
 }
 
 #[test]
+fn of_several_rules_that_exclude_a_collection_the_first_is_named() {
+    let mut list = view("A", &[], Known::Complete);
+    list.entries.push(Arc::new(entry("A", "a", Some(boxed(0.0, 0.0, 10.0, 10.0)), None)));
+    let world =
+        World::of(vec![(member("A", Policy { ids_prefixes: names(&["S1"]), ..policy(&["*"]) }), Some(list), able())]);
+    let rule = |query: &[(&str, &str)]| world.plan(query).pruned[0].refusal.rule;
+    assert_eq!(rule(&[("ids", "X"), ("bbox", "20,20,30,30")]), Rule::ExtentArea);
+    assert_eq!(rule(&[("ids", "X"), ("bbox", "2,2,3,3")]), Rule::Ids);
+}
+
+#[test]
 fn a_disabled_member_is_named() {
     let mut off = member("A", policy(&["*"]));
     off.enabled = false;
