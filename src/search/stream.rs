@@ -110,7 +110,9 @@ pub struct Stream {
     list_start: Position,
     /// Page size of the list that the current token goes on in: page-number tokens depend on it.
     list_size: u32,
+    /// Items met in this stream, and in the current list of it: lists may overlap, a list must not repeat itself.
     seen: HashSet<u64>,
+    list_seen: HashSet<u64>,
     hasher: RandomState,
     tokens: Vec<Token>,
     /// Token mode: the page that each first key began in.
@@ -189,6 +191,7 @@ impl Stream {
             cut: false,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
+            list_seen: HashSet::new(),
             hasher: RandomState::new(),
             tokens: Vec::new(),
             pages: Vec::new(),
@@ -251,6 +254,7 @@ impl Stream {
                 // a list that begins anew may show again what lies before the bound
                 self.last_first = None;
                 self.tokens.clear();
+                self.list_seen.clear();
                 self.list_start = position.clone();
                 self.list_size = size;
                 Request { limit: size, token: None, datetime: self.bounded(&position) }
@@ -320,6 +324,7 @@ impl Stream {
         let received = page.received;
         self.capped = received < asked.limit && page.next.is_some();
         let mut unseen = 0_usize;
+        let met_in_list = self.list_seen.len();
         for item in page.items {
             match self.examine(item, order, last, &keeps) {
                 Ok(true) => unseen += 1,
@@ -331,7 +336,8 @@ impl Stream {
             }
         }
         self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
-        self.go_on(page.next, received, unseen, asked, order);
+        let advanced = self.list_seen.len() > met_in_list;
+        self.go_on(page.next, received, unseen, advanced, asked, order);
     }
 
     /// One Item of a page: `Ok(true)` when it was not met before in this stream.
@@ -345,7 +351,9 @@ impl Stream {
             self.invalid += 1;
             return Ok(true);
         }
-        let unseen = self.seen.insert(self.hasher.hash_one((&*item.id, native)));
+        let identity = self.hasher.hash_one((&*item.id, native));
+        let unseen = self.seen.insert(identity);
+        self.list_seen.insert(identity);
         let collection = self.exposed.of(native);
         let Some(key) = order.read(&item, &collection) else {
             self.invalid += 1;
@@ -375,7 +383,7 @@ impl Stream {
     }
 
     /// After a page: where the stream stands and how it goes on.
-    fn go_on(&mut self, next: Option<Token>, received: u32, unseen: usize, asked: &Request, order: &Comparator) {
+    fn go_on(&mut self, next: Option<Token>, received: u32, unseen: usize, advanced: bool, asked: &Request, order: &Comparator) {
         if self.mode != Mode::Drain && let Some(first) = &self.last_first {
             let read = Position::Before(first.clone());
             self.known = order.later(&self.known, &read).clone();
@@ -395,7 +403,7 @@ impl Stream {
             Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
                 self.known = Position::End;
             }
-            Some(token) => self.follow(token, received, unseen, asked),
+            Some(token) => self.follow(token, received, advanced, asked),
         }
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie();
@@ -406,9 +414,9 @@ impl Stream {
         self.mode == Mode::Keyset && self.by_time && received > 0 && received >= asked.limit && self.last_first.is_some()
     }
 
-    fn follow(&mut self, token: Token, received: u32, unseen: usize, asked: &Request) {
+    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
         self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
-        self.repeated_pages = if received > 0 && unseen == 0 { self.repeated_pages + 1 } else { 0 };
+        self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
         let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
         if met_before || self.empty_pages > EMPTY_PAGES_MAX || self.repeated_pages >= REPEATED_PAGES_MAX {
             self.fail(Status::NoProgress.into());
