@@ -1,5 +1,7 @@
 //! What a site declares of a member: collections, focus, priority, retention; and why a plan may leave it out.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use super::area::Area;
@@ -35,10 +37,17 @@ pub enum Extents {
 }
 
 /// Globs over a member's own collection ids, with the text they were written as.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Patterns {
     pub written: Vec<String>,
     set: globset::GlobSet,
+}
+
+impl fmt::Debug for Patterns {
+    /// As written; the compiled form is pages long and says no more.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written.fmt(out)
+    }
 }
 
 /// A glob that cannot be read.
