@@ -230,15 +230,12 @@ impl<'a> Keys<'a> {
         let Some(list) = self.typed(key, "a list of tables", DeValue::as_array) else { return Vec::new() };
         let mut tables = Vec::new();
         for (index, value) in list.value.iter().enumerate() {
-            match value.get_ref().as_table() {
-                Some(table) => {
-                    let path = format!("{}{key}[{index}].", self.path);
-                    tables.push(Self::new(self.notes, table, value.span(), self.subject.clone(), path));
-                }
-                None => {
-                    let at = self.at(&format!("{key}[{index}]"), value.span(), ());
-                    at.refuse(self.notes, "wrong-type", "not a table", None);
-                }
+            if let Some(table) = value.get_ref().as_table() {
+                let path = format!("{}{key}[{index}].", self.path);
+                tables.push(Self::new(self.notes, table, value.span(), self.subject.clone(), path));
+            } else {
+                let at = self.at(&format!("{key}[{index}]"), value.span(), ());
+                at.refuse(self.notes, "wrong-type", "not a table", None);
             }
         }
         tables
@@ -284,7 +281,10 @@ impl<'a> Keys<'a> {
     /// Notes that a required key is missing.
     pub fn missing(&self, key: &str, hint: &str) {
         let sentence = format!("{} is missing", self.name(key));
-        self.notes.add("missing-key", Some(self.span.clone()), sentence, Some(hint.into()));
+        // What the whole file lacks has no place in it.
+        let whole = self.subject.is_empty() && self.path.is_empty();
+        let span = (!whole).then(|| self.span.clone());
+        self.notes.add("missing-key", span, sentence, Some(hint.into()));
     }
 
     /// Notes every key that nobody asked for.

@@ -78,9 +78,11 @@ impl Patterns {
                 return bad(index, format!("is longer than {PATTERN_BYTES_MAX} bytes"));
             }
             match globset::GlobBuilder::new(pattern).backslash_escape(true).build() {
-                Ok(glob) => drop(set.add(glob)),
+                Ok(glob) => {
+                    set.add(glob);
+                }
                 Err(error) => return bad(index, format!("is not a glob: {}", error.kind())),
-            };
+            }
         }
         match set.build() {
             Ok(set) => Ok(Self { written: written.to_vec(), set }),

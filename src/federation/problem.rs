@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// Longest source line that is shown whole, in characters.
 const LINE_CHARS_MAX: usize = 160;
 
+/// Code of a problem whose place holds a secret.
+pub(super) const LITERAL_SECRET: &str = "literal-secret";
+
 /// Whether start-up may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,6 +105,7 @@ impl Problems {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}:{line} {warning}{}", self.file, problem.sentence);
         if let Some(place) = place
+            && !self.holds_secret(place.line)
             && place.source.chars().count() <= LINE_CHARS_MAX
         {
             let gutter = " ".repeat(place.line.to_string().len());
@@ -113,6 +117,12 @@ impl Problems {
         if let Some(hint) = &problem.hint {
             let _ = writeln!(out, "  hint: {hint}");
         }
+    }
+
+    /// Whether a line has a secret written into it: such a line is not repeated, as messages end in logs.
+    fn holds_secret(&self, line: usize) -> bool {
+        let literal = |problem: &&Problem| problem.code == LITERAL_SECRET;
+        self.list.iter().filter(literal).any(|problem| self.place(problem).is_some_and(|place| place.line == line))
     }
 
     fn place(&self, problem: &Problem) -> Option<Place<'_>> {

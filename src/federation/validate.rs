@@ -176,12 +176,11 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
     }
     let mut server = Server { listen, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
     if let Some(at) = keys.text("listen") {
-        match at.value.parse() {
-            Ok(address) => server.listen = address,
-            Err(_) => {
-                let hint = Some(format!("write `listen = \"{LISTEN}\"`"));
-                at.refuse(keys.notes, "bad-value", "not an IP address with a port", hint);
-            }
+        if let Ok(address) = at.value.parse() {
+            server.listen = address;
+        } else {
+            let hint = Some(format!("write `listen = \"{LISTEN}\"`"));
+            at.refuse(keys.notes, "bad-value", "not an IP address with a port", hint);
         }
     }
     for at in keys.texts("trusted_proxies").unwrap_or_default() {

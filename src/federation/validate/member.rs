@@ -1,6 +1,7 @@
 //! One `[[member]]`: identity, address, requests, capabilities, credentials.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::super::file::{At, Keys, Notes, nearest};
@@ -100,13 +101,19 @@ fn check_id(notes: &Notes<'_>, id: &At<&str>) {
 
 /// Takes an id for this member; no two may differ by case alone, since people and file systems mix them up.
 fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut HashMap<String, String>) {
-    if let Some(first) = taken.insert(id.value.to_ascii_lowercase(), id.value.to_string()) {
-        let clause = if first == id.value {
-            "taken already".into()
-        } else {
-            format!("which differs from `{first}` by case alone")
-        };
-        id.refuse(notes, "duplicate-member", &clause, Some("give each member an id of its own".into()));
+    match taken.entry(id.value.to_ascii_lowercase()) {
+        Entry::Vacant(place) => {
+            place.insert(id.value.to_string());
+        }
+        Entry::Occupied(first) => {
+            let first = first.get();
+            let clause = if *first == id.value {
+                "taken already".to_string()
+            } else {
+                format!("which differs from `{first}` by case alone")
+            };
+            id.refuse(notes, "duplicate-member", &clause, Some("give each member an id of its own".into()));
+        }
     }
 }
 

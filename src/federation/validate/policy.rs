@@ -121,7 +121,7 @@ fn check_window(keys: &Keys<'_>, rule: &Retention) {
     if let (Some(from), Some(until)) = (rule.from, rule.until)
         && from > until
     {
-        let sentence = format!("{} is after {}, so the window is empty", keys.name("from"), keys.name("until"));
+        let sentence = format!("{} is after `until`, so the window is empty", keys.name("from"));
         keys.notes.add(
             "empty-window",
             Some(keys.place(&["from"])),
@@ -136,11 +136,7 @@ fn check_window(keys: &Keys<'_>, rule: &Retention) {
     if let (Some(lag), Some(keep)) = (rule.lag, rule.keep)
         && longer(lag, keep) == Some(true)
     {
-        let sentence = format!(
-            "{} ({lag}) is longer than {} ({keep}), so the window is empty",
-            keys.name("lag"),
-            keys.name("keep")
-        );
+        let sentence = format!("{} ({lag}) is longer than `keep` ({keep}), so the window is empty", keys.name("lag"));
         let hint = "`keep` says how long data stay, `lag` how late they appear".into();
         keys.notes.add("empty-window", Some(keys.place(&["lag"])), sentence, Some(hint));
     }
@@ -183,15 +179,13 @@ fn duration_in_words(text: &str) -> Option<String> {
 
 fn read_time(keys: &Keys<'_>, key: &'static str) -> Option<DateTime<Utc>> {
     let at = keys.time(key)?;
-    match parse_instant(&at.value) {
-        Ok(instant) => Some(instant),
-        Err(_) => {
-            let day = format!("{}T00:00:00Z", at.value);
-            let example = if parse_instant(&day).is_ok() { day } else { "2024-01-01T00:00:00Z".into() };
-            at.refuse(keys.notes, "bad-time", "not an RFC 3339 time", Some(format!("write `{key} = \"{example}\"`")));
-            None
-        }
+    let instant = parse_instant(&at.value).ok();
+    if instant.is_none() {
+        let day = format!("{}T00:00:00Z", at.value);
+        let example = if parse_instant(&day).is_ok() { day } else { "2024-01-01T00:00:00Z".into() };
+        at.refuse(keys.notes, "bad-time", "not an RFC 3339 time", Some(format!("write `{key} = \"{example}\"`")));
     }
+    instant
 }
 
 /// `focus` of a member or a rule: exactly one of `bbox`, `bboxes` and `geometry`.

@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::super::Secret;
 use super::super::file::{At, Notes};
+use super::super::problem::LITERAL_SECRET;
 use super::read_bounded;
 
 /// Largest file that holds a secret.
@@ -24,6 +25,13 @@ pub(super) fn web_url(notes: &Notes<'_>, at: &At<&str>) -> Option<Url> {
         at.refuse(notes, "bad-url", clause, hint);
         None
     };
+    // Before anything else, and without repeating the address: what stands before an `@` may be a secret.
+    let authority = at.value.rsplit("://").next().unwrap_or_default();
+    if authority.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        let hint = Some("use `[member.auth]` with references".into());
+        at.blame(notes, LITERAL_SECRET, "has a user or a password in the address", hint);
+        return None;
+    }
     let Ok(url) = Url::parse(at.value) else {
         let hint = (!at.value.contains("://")).then(|| format!("write `https://{}`", at.value));
         return refuse("not an absolute address", hint);
@@ -32,13 +40,7 @@ pub(super) fn web_url(notes: &Notes<'_>, at: &At<&str>) -> Option<Url> {
         return refuse("an address that is neither `https` nor `http`", None);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // The address itself is not repeated: it holds a secret.
-        at.blame(
-            notes,
-            "literal-secret",
-            "has a user or a password in the address",
-            Some("use `[member.auth]` with references".into()),
-        );
+        at.blame(notes, LITERAL_SECRET, "has a user or a password in the address", None);
         return None;
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -110,7 +112,7 @@ pub(super) fn secret(notes: &Notes<'_>, at: &At<&str>) -> Option<Secret> {
         }
     } else {
         let hint = "keep the secret out of the file: write `env:NAME` or `file:PATH`";
-        at.blame(notes, "literal-secret", "is not a reference to a secret", Some(hint.into()));
+        at.blame(notes, LITERAL_SECRET, "is not a reference to a secret", Some(hint.into()));
         return None;
     };
     let value = zeroize::Zeroizing::new(value);
@@ -175,7 +177,12 @@ pub(super) fn header_name(notes: &Notes<'_>, at: &At<&str>, credential: bool) ->
     if reserved && !(credential && name == "authorization") {
         let hint =
             (name == "authorization" || name == "cookie").then(|| "credentials belong in `[member.auth]`".into());
-        at.blame(notes, "reserved-header", &format!("sets the header `{name}`, which the broker sets itself"), hint);
+        let clause = format!("sets the header `{name}`, which the broker sets itself");
+        if matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization") {
+            at.blame(notes, LITERAL_SECRET, &clause, Some("credentials belong in `[member.auth]`".into()));
+        } else {
+            at.blame(notes, "reserved-header", &clause, None);
+        }
         return None;
     }
     Some(name)
