@@ -175,8 +175,6 @@ pub(super) fn header_name(notes: &Notes<'_>, at: &At<&str>, credential: bool) ->
     }
     let reserved = RESERVED.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("x-forwarded-");
     if reserved && !(credential && name == "authorization") {
-        let hint =
-            (name == "authorization" || name == "cookie").then(|| "credentials belong in `[member.auth]`".into());
         let clause = format!("sets the header `{name}`, which the broker sets itself");
         if matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization") {
             at.blame(notes, LITERAL_SECRET, &clause, Some("credentials belong in `[member.auth]`".into()));
