@@ -309,7 +309,8 @@ mod tests {
 
     #[test]
     fn numbers_make_a_box_or_a_reason() {
-        assert_eq!(bbox([1.0, 2.0, 1.0, 2.0]).corners(), [1.0, 2.0, 1.0, 2.0]);
+        assert_eq!(Area::from(bbox([1.0, 2.0, 1.0, 2.0])).describe(), "1,2,1,2");
+        assert_eq!(format!("{:?}", bbox([1.0, 2.0, 3.0, 4.0]).corners()), "[1.0, 2.0, 3.0, 4.0]");
         assert_eq!(Bbox::from_numbers(&[1.0, 2.0, -5.0, 3.0, 4.0, 9.0]).unwrap().elevation, Some((-5.0, 9.0)));
         assert_eq!(Bbox::from_numbers(&[1.0, 2.0, 3.0]).unwrap_err(), "has 3 numbers, not 4 or 6");
         assert!(Bbox::from_numbers(&[0.0; 5]).is_err());

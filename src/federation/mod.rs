@@ -89,9 +89,9 @@ impl Default for Limits {
         Self {
             page_items_default: 10,
             page_items_max: 1000,
-            deadline: Duration::from_millis(15_000),
-            member_deadline: Duration::from_millis(10_000),
-            connect: Duration::from_millis(2_000),
+            deadline: Duration::from_secs(15),
+            member_deadline: Duration::from_secs(10),
+            connect: Duration::from_secs(2),
             answer_bytes_max: 33_554_432,
             in_flight_max: 1024,
             buffered_bytes_max: 1_073_741_824,

@@ -1,5 +1,7 @@
 //! What a site declares of a member: collections, focus, priority, retention; and why a plan may leave it out.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use super::area::Area;
@@ -35,10 +37,17 @@ pub enum Extents {
 }
 
 /// Globs over a member's own collection ids, with the text they were written as.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Patterns {
     pub written: Vec<String>,
     set: globset::GlobSet,
+}
+
+impl fmt::Debug for Patterns {
+    /// As written; the compiled form is pages long and says no more.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written.fmt(out)
+    }
 }
 
 /// A glob that cannot be read.
@@ -69,9 +78,11 @@ impl Patterns {
                 return bad(index, format!("is longer than {PATTERN_BYTES_MAX} bytes"));
             }
             match globset::GlobBuilder::new(pattern).backslash_escape(true).build() {
-                Ok(glob) => drop(set.add(glob)),
+                Ok(glob) => {
+                    set.add(glob);
+                }
                 Err(error) => return bad(index, format!("is not a glob: {}", error.kind())),
-            };
+            }
         }
         match set.build() {
             Ok(set) => Ok(Self { written: written.to_vec(), set }),

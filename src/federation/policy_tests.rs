@@ -21,6 +21,7 @@ fn area(numbers: [f64; 4]) -> Area {
     Bbox::from_numbers(&numbers).unwrap().into()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the keys of a rule are optional")]
 fn period(text: &str) -> Option<Period> {
     Some(Period::parse(text).unwrap())
 }

@@ -125,7 +125,11 @@ impl Period {
             }
         }
         for (number, designator) in clock {
-            let unit = if designator == 'H' { 3600 } else { if designator == 'M' { 60 } else { 1 } };
+            let unit = match designator {
+                'H' => 3600,
+                'M' => 60,
+                _ => 1,
+            };
             seconds = seconds.saturating_add(number.saturating_mul(unit));
         }
         match u32::try_from(months) {

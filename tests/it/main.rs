@@ -1,1 +1,3 @@
 //! One integration binary; a module per subject (one link instead of many).
+
+mod federation;

@@ -1,0 +1,121 @@
+//! Federation files as admins write them: each kind of problem with the text they get, and files that are good.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
+
+use std::path::{Path, PathBuf};
+
+use stac_broker::federation::{Auth, Loaded, NextPath, Problems, load, load_text};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/federation").join(name)
+}
+
+/// Loads a fixture under its bare name, so that the expected text does not depend on where the repository lies.
+fn read(folder: &Path, file: &str) -> Result<Loaded, Problems> {
+    let text = std::fs::read_to_string(folder.join(file)).unwrap();
+    load_text(file, &text, folder)
+}
+
+fn example() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("federation.toml")).unwrap()
+}
+
+/// To accept new texts after reading them: `UPDATE_EXPECTED=1 cargo test --test it federation`.
+#[test]
+fn every_kind_of_problem_has_its_text() {
+    let folder = folder("bad");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        seen += 1;
+        let problems =
+            read(&folder, path.file_name().unwrap().to_str().unwrap()).expect_err(&path.display().to_string());
+        assert!(problems.has_errors());
+        let expected = path.with_extension("txt");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&expected, problems.to_text()).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap();
+        assert_eq!(problems.to_text(), expected, "{}", path.display());
+    }
+    assert!(seen >= 18, "only {seen} fixtures were found");
+}
+
+#[test]
+fn the_example_is_good_and_warns_only_of_the_missing_key() {
+    let loaded =
+        load_text("federation.toml", &example(), Path::new("")).map_err(|problems| problems.to_text()).unwrap();
+    assert_eq!(loaded.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["no-cursor-key"]);
+    assert_eq!(loaded.federation.members.len(), 6);
+}
+
+#[test]
+fn every_default_in_the_example_is_the_code_s_default() {
+    let plain = example();
+    let is_default = |line: &&str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let shown = plain.lines().filter(is_default).count();
+    assert!(shown >= 30, "only {shown} defaults are shown");
+    let written: Vec<_> = plain.lines().map(|line| if is_default(&line) { &line[1..] } else { line }).collect();
+    let plain = load_text("federation.toml", &plain, Path::new("")).unwrap().federation;
+    let written = load_text("federation.toml", &written.join("\n"), Path::new(""))
+        .map_err(|problems| problems.to_text())
+        .unwrap();
+    assert_eq!(format!("{plain:#?}"), format!("{:#?}", written.federation));
+}
+
+#[test]
+fn a_file_with_every_key() {
+    let loaded = read(&folder("good"), "all-keys.toml").map_err(|problems| problems.to_text()).unwrap();
+    assert_eq!(loaded.report().to_text(), "");
+    let federation = loaded.federation;
+    assert_eq!(federation.public_url.as_ref().unwrap().as_str(), "https://stac.example.org/v1");
+    assert_eq!((federation.delimiter, federation.processes), ('~', 3));
+    assert_eq!(federation.limits.buffered_bytes_max, 0x0100_0000);
+    assert_eq!(federation.cursor.keys.len(), 1);
+    let member = federation.member("OLD").unwrap();
+    assert_eq!(member.id.as_str(), "EODC");
+    assert_eq!(member.request.next_path, NextPath::Follow);
+    assert_eq!(member.request.headers, [("x-client".to_string(), "stac-broker".to_string())]);
+    assert!(
+        matches!(&member.auth, Auth::Header { name, value } if name == "x-api-key" && value.expose() == "test-only")
+    );
+    assert!(member.policy.sees("abc") && !member.policy.sees("a-demo-b") && !member.policy.sees("c"));
+    assert_eq!(member.policy.retention.len(), 2);
+    assert_eq!(member.policy.retention[0].focus.as_ref().unwrap().boxes.len(), 3);
+    assert_eq!(member.policy.retention[1].until.unwrap().to_rfc3339(), "2023-12-31T23:00:00+00:00");
+    assert!(!format!("{member:?}").contains("test-only"));
+}
+
+#[test]
+fn problems_as_json_have_place_code_and_hint() {
+    let problems = read(&folder("bad"), "durations.toml").unwrap_err();
+    let list: serde_json::Value = serde_json::from_str(&problems.to_json()).unwrap();
+    assert_eq!(list[0]["file"], "durations.toml");
+    assert_eq!(list[0]["code"], "no-cursor-key");
+    assert_eq!(list[0]["line"], serde_json::Value::Null);
+    assert_eq!(list[1]["code"], "bad-duration");
+    assert_eq!(list[1]["severity"], "error");
+    assert_eq!(list[1]["hint"], "write `keep = \"P90D\"`");
+    assert!(list[1]["line"].is_u64() && list[1]["column"] == 8);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem() {
+    let problems = load(&folder("no-such-file.toml")).unwrap_err();
+    assert_eq!(problems.list[0].code, "unreadable-file");
+}
+
+#[test]
+fn secrets_are_never_repeated() {
+    for file in ["secrets.toml", "addresses.toml"] {
+        let problems = read(&folder("bad"), file).unwrap_err();
+        assert!(problems.list.iter().any(|problem| problem.code == "literal-secret"));
+        let text = problems.to_text() + &problems.to_json();
+        for secret in ["hunter2", "c2VjcmV0"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
