@@ -43,8 +43,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn new(connect: Duration) -> Self {
-        Self { public: build(connect, false), internal: build(connect, true) }
+    /// Makes the clients that these members need: each reads the system's root certificates, which takes its time.
+    pub fn new(members: &[federation::Member], connect: Duration) -> Self {
+        let make = |internal: bool| {
+            let needed = members.iter().any(|member| member.enabled && member.internal == internal);
+            if needed { build(connect, internal) } else { Err("no member needs it".to_owned()) }
+        };
+        Self { public: make(false), internal: make(true) }
     }
 }
 

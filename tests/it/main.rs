@@ -1,1 +1,5 @@
 //! One integration binary; a module per subject (one link instead of many).
+
+mod contract;
+mod rewriting;
+mod support;
