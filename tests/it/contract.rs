@@ -85,7 +85,12 @@ async fn every_form_of_next_is_walked_to_the_end() {
 async fn caps_and_trailing_empty_pages_lose_nothing() {
     for method in [Method::Post, Method::Get] {
         check_walk(ScriptedMember::new("A").items(items("c", 60)).page_cap(9), method, 50).await;
-        check_walk(ScriptedMember::new("A").items(items("c", 60)).page_cap(9).next_form(NextForm::PageNumber), method, 50).await;
+        check_walk(
+            ScriptedMember::new("A").items(items("c", 60)).page_cap(9).next_form(NextForm::PageNumber),
+            method,
+            50,
+        )
+        .await;
         check_walk(ScriptedMember::new("A").items(items("c", 60)).trailing_empty_page(), method, 20).await;
     }
 }
@@ -101,7 +106,12 @@ async fn a_member_without_next_gives_one_page() {
 async fn next_links_at_other_hosts_are_asked_at_the_configured_one() {
     let monitor = OutboundMonitor::start().await;
     for form in [NextForm::Get, NextForm::PostFull, NextForm::LinkHeader, NextForm::GetAfterPost] {
-        check_walk(ScriptedMember::new("A").items(items("c", 60)).next_form(form).next_at(&monitor.base), Method::Auto, 7).await;
+        check_walk(
+            ScriptedMember::new("A").items(items("c", 60)).next_form(form).next_at(&monitor.base),
+            Method::Auto,
+            7,
+        )
+        .await;
     }
     monitor.assert_untouched();
 }
@@ -126,7 +136,10 @@ async fn conditions_reach_the_member() {
             async move { ids(&member.search(&Ask { limit: 100, ..ask }, soon()).await.unwrap()).len() }
         };
         assert_eq!(search(Ask { collections: Some(vec!["d".to_owned()]), ..Ask::default() }).await, 10);
-        assert_eq!(search(Ask { ids: Some(vec!["c-0001".to_owned(), "d-0002".to_owned()]), ..Ask::default() }).await, 2);
+        assert_eq!(
+            search(Ask { ids: Some(vec!["c-0001".to_owned(), "d-0002".to_owned()]), ..Ask::default() }).await,
+            2
+        );
         let until = stac_broker::federation::Interval { start: None, end: "2025-01-01T00:04:00Z".parse().ok() };
         assert_eq!(search(Ask { datetime: Some(until), ..Ask::default() }).await, 10);
     }
@@ -145,8 +158,11 @@ async fn one_item_is_found_or_said_to_be_absent() {
 
 #[tokio::test]
 async fn collections_are_read_through_their_pages() {
-    let many = |count: usize| (0..count).map(|n| serde_json::json!({"type": "Collection", "id": format!("c{n}")})).collect();
-    for (count, page, complete) in [(25, 10, true), (1, 10, true), (100, 100, false), (100, 50, true), (101, usize::MAX, true)] {
+    let many =
+        |count: usize| (0..count).map(|n| serde_json::json!({"type": "Collection", "id": format!("c{n}")})).collect();
+    for (count, page, complete) in
+        [(25, 10, true), (1, 10, true), (100, 100, false), (100, 50, true), (101, usize::MAX, true)]
+    {
         let running = ScriptedMember::new("A").collections(many(count)).collections_page(page).start().await;
         let listing = adapter(&running, |_| {}).collections(soon()).await.unwrap();
         assert_eq!((listing.collections.len(), listing.complete), (count, complete), "{count} by {page}");
@@ -277,7 +293,12 @@ async fn credentials_go_to_their_member_and_nowhere_else() {
         (Auth::Basic { user: secret(), password: secret() }, "authorization", "Basic Y2FuYXJ5OmNhbmFyeQ=="),
         (Auth::Header { name: "x-api-key".to_owned(), value: secret() }, "x-api-key", "canary"),
     ] {
-        let running = ScriptedMember::new("A").items(items("c", 9)).next_form(NextForm::Headers).landing_redirect(&monitor.base).start().await;
+        let running = ScriptedMember::new("A")
+            .items(items("c", 9))
+            .next_form(NextForm::Headers)
+            .landing_redirect(&monitor.base)
+            .start()
+            .await;
         let member = adapter(&running, |declared| declared.auth = auth);
         walk(&*member, ask(4), 9).await.unwrap();
         let failed = member.discover(soon()).await.unwrap_err();
@@ -303,5 +324,9 @@ async fn a_landing_page_may_redirect_within_its_origin() {
     let running = ScriptedMember::new("A").landing_redirect("/stac/conformance").start().await;
     assert!(adapter(&running, |_| {}).discover(soon()).await.is_ok());
     let running = ScriptedMember::new("A").landing_redirect("/stac").start().await;
-    assert_eq!(adapter(&running, |_| {}).discover(soon()).await.unwrap_err().fault, Fault::BadResponse, "a circle of redirects");
+    assert_eq!(
+        adapter(&running, |_| {}).discover(soon()).await.unwrap_err().fault,
+        Fault::BadResponse,
+        "a circle of redirects"
+    );
 }

@@ -88,8 +88,13 @@ fn links_that_lead_around_in_the_member_are_dropped() {
 #[test]
 fn canonical_is_built_when_self_lies_elsewhere() {
     for own in [
-        "https://elsewhere.example/stac/x", "./i", "https://member.example/stacks/x", "https://member.example/stac", "https://member.example@evil/stac/x",
-        "https://member.example/stac\\..", "https://evil.example/https://member.example/stac/",
+        "https://elsewhere.example/stac/x",
+        "./i",
+        "https://member.example/stacks/x",
+        "https://member.example/stac",
+        "https://member.example@evil/stac/x",
+        "https://member.example/stac\\..",
+        "https://evil.example/https://member.example/stac/",
     ] {
         let item = with_links(&json!([{"rel": "self", "href": own}]));
         assert_eq!(href(&item, "canonical"), "https://member.example/stac/collections/c/items/i", "{own}");
@@ -113,15 +118,22 @@ fn relative_hrefs_become_absolute() {
     assert_eq!(href(&item, "license"), "https://member.example/stac/collections/license.txt");
     assert_eq!(href(&item, "via"), "https://other.example/x");
     assert_eq!(href(&item, "about"), "s3://bucket/x");
-    assert_eq!(item["assets"]["data"], json!({"title": "\"href\"", "href": "https://member.example/stac/collections/c/items/i.nc", "n": [1]}));
+    assert_eq!(
+        item["assets"]["data"],
+        json!({"title": "\"href\"", "href": "https://member.example/stac/collections/c/items/i.nc", "n": [1]})
+    );
     assert_eq!(item["assets"]["thumbnail"]["href"], "https://member.example/thumbs/i.png");
     assert_eq!(item["assets"]["far"]["href"], "https://x.example/?sig=a%2Fb");
-    assert_eq!(item["assets"]["far"]["alternate"]["near"]["href"], "https://member.example/stac/collections/c/items/i.zarr");
+    assert_eq!(
+        item["assets"]["far"]["alternate"]["near"]["href"],
+        "https://member.example/stac/collections/c/items/i.zarr"
+    );
 }
 
 #[test]
 fn dangerous_hrefs_are_dropped_and_counted() {
-    let bad = ["javascript:alert(1)", "data:text/html,x", " JavaScript:x", "java\tscript:x", "\u{1}data:,x", "vbscript:x"];
+    let bad =
+        ["javascript:alert(1)", "data:text/html,x", " JavaScript:x", "java\tscript:x", "\u{1}data:,x", "vbscript:x"];
     for href in bad {
         let text = json!({"type": "Feature", "id": "i", "links": [{"rel": "about", "href": href}, {"rel": "via", "href": "https://x.example"}],
             "assets": {"a": {"href": href}, "b": {"href": "https://x.example/b", "alternate": {"c": {"href": href}}}, "d": {"href": href}}});
@@ -141,7 +153,9 @@ fn a_lost_null_datetime_is_restored() {
     assert_eq!(item(times)["properties"].as_object().unwrap().get("datetime"), Some(&Value::Null));
     assert_eq!(item(&format!(r#""federation:backends":[],{times}"#))["properties"]["datetime"], Value::Null);
     assert_eq!(item(&format!(r#""datetime":"x",{times}"#))["properties"]["datetime"], "x");
-    assert!(!item(r#""start_datetime":"2025-01-01T00:00:00Z""#)["properties"].as_object().unwrap().contains_key("datetime"));
+    assert!(
+        !item(r#""start_datetime":"2025-01-01T00:00:00Z""#)["properties"].as_object().unwrap().contains_key("datetime")
+    );
 }
 
 #[test]
@@ -172,7 +186,10 @@ impl Seeded {
             4 => json!("a \"quoted\" \\ text: é😀\n"),
             5 => json!(["href", "./x", "links"][usize::try_from(self.below(3)).unwrap()]),
             6 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
-            _ => (0..self.below(4)).map(|n| (format!("k{n}"), self.value(depth - 1))).collect::<serde_json::Map<_, _>>().into(),
+            _ => (0..self.below(4))
+                .map(|n| (format!("k{n}"), self.value(depth - 1)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
         }
     }
 }
@@ -181,12 +198,16 @@ impl Seeded {
 fn untouched_members_are_equal_for_any_item() {
     for seed in 1..=3000 {
         let mut seeded = Seeded(0x9E37_79B9_7F4A_7C15 ^ seed);
-        let mut members: Vec<(String, Value)> = vec![("type".to_owned(), "Feature".into()), ("id".to_owned(), "i".into())];
+        let mut members: Vec<(String, Value)> =
+            vec![("type".to_owned(), "Feature".into()), ("id".to_owned(), "i".into())];
         let properties = |seeded: &mut Seeded| {
             let mut map = serde_json::Map::new();
             for name in ["datetime", "federation:backends", "other", "start_datetime", "end_datetime"] {
                 if seeded.below(2) == 0 {
-                    map.insert(name.to_owned(), if name.ends_with("time") { "2025-01-01T00:00:00Z".into() } else { seeded.value(3) });
+                    map.insert(
+                        name.to_owned(),
+                        if name.ends_with("time") { "2025-01-01T00:00:00Z".into() } else { seeded.value(3) },
+                    );
                 }
             }
             Value::from(map)
@@ -204,7 +225,11 @@ fn untouched_members_are_equal_for_any_item() {
         }
         let before: serde_json::Map<String, Value> = members.into_iter().collect();
         let pretty = seeded.below(2) == 0;
-        let text = if pretty { serde_json::to_string_pretty(&before).unwrap() } else { serde_json::to_string(&before).unwrap() };
+        let text = if pretty {
+            serde_json::to_string_pretty(&before).unwrap()
+        } else {
+            serde_json::to_string(&before).unwrap()
+        };
         let after = parsed(&text);
         assert!(after["links"].as_array().unwrap().len() >= 5, "seed {seed}");
         for (name, value) in &before {
@@ -212,7 +237,9 @@ fn untouched_members_are_equal_for_any_item() {
                 "collection" => assert_eq!(after[name], "A|c", "seed {seed}"),
                 "links" => {}
                 "properties" => {
-                    for (name, value) in value.as_object().unwrap().iter().filter(|(name, _)| *name != "federation:backends") {
+                    for (name, value) in
+                        value.as_object().unwrap().iter().filter(|(name, _)| *name != "federation:backends")
+                    {
                         assert_eq!(&after["properties"][name], value, "seed {seed}");
                     }
                     assert_eq!(after["properties"]["federation:backends"], json!(["A", "B"]), "seed {seed}");

@@ -24,7 +24,8 @@ pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
         ["collections"] => json_answer(&collections(state, request)),
         ["search"] => search(state, request).await,
         ["collections", collection, "items", id] => {
-            let found = script.items.iter().find(|item| decoded(collection) == item["collection"] && decoded(id) == item["id"]);
+            let found =
+                script.items.iter().find(|item| decoded(collection) == item["collection"] && decoded(id) == item["id"]);
             found.map_or_else(|| error(404), json_answer)
         }
         _ => error(404),
@@ -108,11 +109,14 @@ async fn search(state: &State, request: &Recorded) -> Response {
 async fn fail(how: &Fails) -> Response {
     match how {
         Fails::Hang => std::future::pending().await,
-        Fails::Html => ([(header::CONTENT_TYPE, "text/html")], "<!doctype html><p>canary-of-the-member").into_response(),
+        Fails::Html => {
+            ([(header::CONTENT_TYPE, "text/html")], "<!doctype html><p>canary-of-the-member").into_response()
+        }
         Fails::Truncated => json_text(r#"{"type":"FeatureCollection","features":[{"type":"Feature","id":"a""#.into()),
         Fails::Huge(size) => {
             let chunk = Bytes::from(vec![b' '; 1 << 16]);
-            let chunks = std::iter::once(Bytes::from_static(b"{\"features\":[")).chain(std::iter::repeat_n(chunk, size >> 16));
+            let chunks =
+                std::iter::once(Bytes::from_static(b"{\"features\":[")).chain(std::iter::repeat_n(chunk, size >> 16));
             json_text(Body::from_stream(futures::stream::iter(chunks.map(Ok::<_, std::io::Error>))))
         }
         Fails::Bomb(size) => {
@@ -149,7 +153,9 @@ fn json_text(body: Body) -> Response {
 /// A list given as JSON array or as text with commas.
 fn list(value: Option<&Value>) -> Option<Vec<String>> {
     match value? {
-        Value::Array(values) => Some(values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()),
+        Value::Array(values) => {
+            Some(values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect())
+        }
         value => Some(value.as_str()?.split(',').map(str::to_owned).collect()),
     }
 }
@@ -162,8 +168,11 @@ fn count(value: Option<&Value>) -> Option<usize> {
 /// The Items that match, in the order asked for if the member sorts.
 fn matching<'a>(script: &'a ScriptedMember, asked: &Map<String, Value>) -> Vec<&'a Value> {
     let (collections, ids) = (list(asked.get("collections")), list(asked.get("ids")));
-    let within = |allowed: &Option<Vec<String>>, value: &Value| allowed.as_ref().is_none_or(|list| list.iter().any(|one| value == one));
-    let interval = asked.get("datetime").and_then(Value::as_str).map(|text| text.split_once('/').unwrap_or((text, text)));
+    let within = |allowed: &Option<Vec<String>>, value: &Value| {
+        allowed.as_ref().is_none_or(|list| list.iter().any(|one| value == one))
+    };
+    let interval =
+        asked.get("datetime").and_then(Value::as_str).map(|text| text.split_once('/').unwrap_or((text, text)));
     let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
     let timely = |item: &Value| {
         let Some((start, end)) = interval else { return true };
@@ -184,10 +193,13 @@ fn matching<'a>(script: &'a ScriptedMember, asked: &Map<String, Value>) -> Vec<&
 
 fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
     match asked.get("sortby") {
-        Some(Value::Array(keys)) => {
-            keys.iter().map(|key| (key["field"].as_str().unwrap_or_default().to_owned(), key["direction"] == "desc")).collect()
+        Some(Value::Array(keys)) => keys
+            .iter()
+            .map(|key| (key["field"].as_str().unwrap_or_default().to_owned(), key["direction"] == "desc"))
+            .collect(),
+        Some(Value::String(text)) => {
+            text.split(',').map(|key| (key.trim_start_matches(['+', '-']).to_owned(), key.starts_with('-'))).collect()
         }
-        Some(Value::String(text)) => text.split(',').map(|key| (key.trim_start_matches(['+', '-']).to_owned(), key.starts_with('-'))).collect(),
         _ => Vec::new(),
     }
 }
@@ -197,9 +209,11 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
     let found = matching(script, asked);
     let asked_limit = count(asked.get("limit")).unwrap_or(10);
     let limit = asked_limit.min(script.page_cap);
-    let header = request.headers.get("x-page-from").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let header =
+        request.headers.get("x-page-from").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let given = count(asked.get("token")).or_else(|| count(asked.get("cursor"))).or(header);
-    let from = given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
+    let from =
+        given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
     let page: Vec<&&Value> = found.iter().skip(from).take(limit).collect();
     let mut body = json!({"type": "FeatureCollection", "features": page, "links": [{"rel": "self", "href": "x"}]});
     if script.counts {
@@ -224,7 +238,14 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
 }
 
 /// The `next` link; `None` for the form that is a header.
-fn next_link(form: NextForm, asked: &Map<String, Value>, base: &str, at: usize, limit: usize, by_post: bool) -> Option<Value> {
+fn next_link(
+    form: NextForm,
+    asked: &Map<String, Value>,
+    base: &str,
+    at: usize,
+    limit: usize,
+    by_post: bool,
+) -> Option<Value> {
     let search = format!("{base}/search");
     let get = |query: String| json!({"rel": "next", "type": "application/geo+json", "method": "GET", "href": format!("{search}?{query}")});
     let post = |body: Value, merge: Option<bool>| {
@@ -243,7 +264,8 @@ fn next_link(form: NextForm, asked: &Map<String, Value>, base: &str, at: usize, 
         NextForm::PostMerge if by_post => post(json!({"token": at.to_string()}), Some(true)),
         NextForm::Headers => {
             let mut link = if by_post { post(Value::Object(asked.clone()), Some(false)) } else { get(String::new()) };
-            link["headers"] = json!({"x-page-from": at.to_string(), "Authorization": "Bearer stolen", "Host": "evil.example"});
+            link["headers"] =
+                json!({"x-page-from": at.to_string(), "Authorization": "Bearer stolen", "Host": "evil.example"});
             link
         }
         NextForm::GetAfterPost => get(format!("collections[0]=c&bbox[]=1&limit={limit}&cursor={at}")),

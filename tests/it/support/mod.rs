@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stac_broker::federation::{
-    Auth, Cursor, Declared, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns, Policy, Request, Server,
+    Auth, Cursor, Declared, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns, Policy,
+    Request, Server,
 };
 use url::Url;
 
@@ -91,7 +92,11 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         description: String::new(),
         public_url: None,
         delimiter: '|',
-        server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: vec!["*".to_owned()] },
+        server: Server {
+            listen: ([127, 0, 0, 1], 0).into(),
+            trusted_proxies: Vec::new(),
+            cors_origins: vec!["*".to_owned()],
+        },
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
