@@ -309,7 +309,7 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Links are chosen by relation *and* type: some catalogues have `search` links to OpenSearch descriptions.
+/// Links are chosen by relation *and* type: some catalogues have `search` links to descriptions in XML.
 fn is_search(link: &Map<String, Value>) -> bool {
     let rel = link.get("rel").and_then(Value::as_str).is_some_and(|rel| rel == "search");
     rel && link.get("type").and_then(Value::as_str).is_none_or(|media| media.contains("json"))

@@ -106,7 +106,7 @@ fn links_that_cannot_be_used_are_named() {
         get_delta(&json!({"rel": "next", "href": "?a=1", "method": "DELETE"})),
         Err(Unusable::Method("DELETE".to_owned()))
     );
-    let many: String = (0..9).map(|n| format!("t{n}=1&")).collect();
+    let many = ["a=1", "b=1", "c=1", "d=1", "e=1", "g=1", "h=1", "i=1", "j=1"].join("&");
     assert_eq!(get_delta(&json!({"rel": "next", "href": format!("?{many}")})), Err(Unusable::TooLarge));
     assert_eq!(
         get_delta(&json!({"rel": "next", "href": format!("?token={}", "x".repeat(2048))})),

@@ -123,7 +123,7 @@ async fn fail(how: &Fails) -> Response {
             let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             packed.write_all(b"{\"features\":[").unwrap();
             for _ in 0..size >> 16 {
-                packed.write_all(&[b' '; 1 << 16]).unwrap();
+                packed.write_all(&vec![b' '; 1 << 16]).unwrap();
             }
             ([(header::CONTENT_ENCODING, "gzip")], packed.finish().unwrap()).into_response()
         }
