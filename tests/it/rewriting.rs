@@ -250,3 +250,30 @@ fn untouched_members_are_equal_for_any_item() {
         assert!(Item::new(serde_json::to_vec(&after).unwrap()).is_ok(), "seed {seed}");
     }
 }
+
+/// Documents of real catalogues, where `STAC_BROKER_REAL_DATA` names a folder of them: each Item that is read comes out
+/// as an Item with the same id and times.
+#[test]
+fn real_documents_come_out_whole() {
+    let Some(folder) = std::env::var_os("STAC_BROKER_REAL_DATA") else { return };
+    let (mut folders, mut count) = (vec![std::path::PathBuf::from(folder)], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "json") {
+                let body = Bytes::from(std::fs::read(&entry).unwrap());
+                let page =
+                    stac_broker::members::item::split_page(&body, &stac_broker::members::item::Bounds::default());
+                let items = page.map_or_else(|_| Item::new(body).ok().into_iter().collect(), |page| page.items);
+                for item in items {
+                    let (out, _) = rewritten(std::str::from_utf8(&item.bytes).unwrap());
+                    let back = Item::new(out).unwrap();
+                    assert_eq!((&back.id, back.times), (&item.id, item.times), "{}", entry.display());
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 0, "no Item was found");
+}
