@@ -143,7 +143,12 @@ mod tests {
         ] {
             assert!(is_class(uri, "item-search#sort"), "{uri}");
         }
-        for uri in ["https://api.stacspec.org/v1.0.0/item-search#sortables", "https://api.stacspec.org/v1.0.0/item-search", "xitem-search#sort", ""] {
+        for uri in [
+            "https://api.stacspec.org/v1.0.0/item-search#sortables",
+            "https://api.stacspec.org/v1.0.0/item-search",
+            "xitem-search#sort",
+            "",
+        ] {
             assert!(!is_class(uri, "item-search#sort"), "{uri}");
         }
         assert!(is_class("https://api.stacspec.org/v1.0.0/item-search", "item-search"));

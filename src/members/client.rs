@@ -43,8 +43,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn new(connect: Duration) -> Self {
-        Self { public: build(connect, false), internal: build(connect, true) }
+    /// Makes the clients that these members need: each reads the system's root certificates, which takes its time.
+    pub fn new(members: &[federation::Member], connect: Duration) -> Self {
+        let make = |internal: bool| {
+            let needed = members.iter().any(|member| member.enabled && member.internal == internal);
+            if needed { build(connect, internal) } else { Err("no member needs it".to_owned()) }
+        };
+        Self { public: make(false), internal: make(true) }
     }
 }
 
@@ -126,11 +131,14 @@ impl Line {
     pub async fn send(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
         let deadline = deadline.min(Instant::now() + self.budget);
         if let Some(left) = self.paused() {
-            return Err(Failure { retry_after_s: Some(left), ..failure(Fault::RateLimited, "member asked for a pause") });
+            return Err(Failure {
+                retry_after_s: Some(left),
+                ..failure(Fault::RateLimited, "member asked for a pause")
+            });
         }
-        let _turn = match timeout(TURN.min(deadline.saturating_duration_since(Instant::now())), self.turns.acquire()).await {
-            Ok(Ok(turn)) => turn,
-            _ => return Err(failure(Fault::RateLimited, "all turns at this member are taken")),
+        let patience = TURN.min(deadline.saturating_duration_since(Instant::now()));
+        let Ok(Ok(_turn)) = timeout(patience, self.turns.acquire()).await else {
+            return Err(failure(Fault::RateLimited, "all turns at this member are taken"));
         };
         match timeout_at(deadline, self.exchange(request)).await {
             Ok(outcome) => outcome,
@@ -152,7 +160,9 @@ impl Line {
                 request.url = self.redirected(&request, &response)?;
                 continue;
             }
-            if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
+            if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+                > HEADER_BYTES_MAX
+            {
                 return Err(failure(Fault::TooLarge, "headers over 32 KiB"));
             }
             let headers = response.headers().clone();
@@ -166,7 +176,8 @@ impl Line {
     }
 
     async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Failure> {
-        let client = self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
+        let client =
+            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
             return Err(failure(Fault::BadResponse, "address outside the configured origin"));
         }
@@ -187,7 +198,7 @@ impl Line {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.get(request.url.clone()),
         };
-        builder.headers(headers).send().await.map_err(|error| sending(error.without_url()))
+        builder.headers(headers).send().await.map_err(|error| sending(&error.without_url()))
     }
 
     fn redirected(&self, request: &Outgoing, response: &reqwest::Response) -> Result<Url, Failure> {
@@ -197,7 +208,8 @@ impl Line {
             return Err(refuse("redirect on a search"));
         }
         let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let target = target.and_then(|text| request.url.join(text).ok()).ok_or_else(|| refuse("redirect to nowhere"))?;
+        let target =
+            target.and_then(|text| request.url.join(text).ok()).ok_or_else(|| refuse("redirect to nowhere"))?;
         if target.origin() == self.base.origin() { Ok(target) } else { Err(refuse("redirect to another origin")) }
     }
 
@@ -214,7 +226,7 @@ impl Line {
             let chunk = match timeout(IDLE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok(body.freeze()),
-                Ok(Err(error)) => return Err(sending(error.without_url())),
+                Ok(Err(error)) => return Err(sending(&error.without_url())),
                 Err(_elapsed) => return Err(failure(Fault::Timeout, "body stopped")),
             };
             if body.len() + chunk.len() > self.answer_bytes_max {
@@ -223,7 +235,8 @@ impl Line {
             body.extend_from_slice(&chunk);
             let elapsed = began.elapsed();
             #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^52 bytes")]
-            if elapsed > RATE_GRACE && (body.len() as f64) < RATE_MIN * (elapsed - RATE_GRACE).as_secs_f64() {
+            if elapsed > RATE_GRACE && (body.len() as f64) < RATE_MIN * elapsed.saturating_sub(RATE_GRACE).as_secs_f64()
+            {
                 return Err(failure(Fault::Timeout, "body comes slower than 1 KiB/s"));
             }
         }
@@ -255,7 +268,7 @@ pub fn failure(fault: Fault, detail: &str) -> Failure {
     Failure { fault, detail: detail.to_owned(), status: None, retry_after_s: None }
 }
 
-fn sending(error: reqwest::Error) -> Failure {
+fn sending(error: &reqwest::Error) -> Failure {
     let fault = if error.is_timeout() && !error.is_connect() {
         Fault::Timeout
     } else if error.is_body() || error.is_decode() {
@@ -263,7 +276,7 @@ fn sending(error: reqwest::Error) -> Failure {
     } else {
         Fault::Unreachable
     };
-    failure(fault, &causes(&error))
+    failure(fault, &causes(error))
 }
 
 fn causes(error: &dyn std::error::Error) -> String {
@@ -282,7 +295,8 @@ fn sniff(body: &Bytes) -> Result<(), Failure> {
     if body.trim_ascii_start().first() == Some(&b'{') {
         return Ok(());
     }
-    let shown: String = String::from_utf8_lossy(&body[..body.len().min(QUOTE_MAX)]).chars().filter(|c| !c.is_control()).collect();
+    let shown: String =
+        String::from_utf8_lossy(&body[..body.len().min(QUOTE_MAX)]).chars().filter(|c| !c.is_control()).collect();
     Err(failure(Fault::BadResponse, &format!("answer is not a JSON object; it begins `{shown}`")))
 }
 
@@ -397,7 +411,6 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,20 +418,56 @@ mod tests {
     #[test]
     fn private_addresses_are_told_from_public_ones() {
         for text in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-            "255.255.255.255", "198.18.0.1", "::1", "::", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "fe80::1", "fc00::1",
-            "fd12::1", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "2001:db8::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::127.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
         ] {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
-        for text in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "193.146.1.1", "2a00:1450::1", "2001:4860::1", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
+        for text in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "193.146.1.1",
+            "2a00:1450::1",
+            "2001:4860::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
     }
 
     #[test]
     fn addresses_in_disguise_are_literals() {
-        for text in ["http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/", "http://[::ffff:127.0.0.1]/"] {
+        for text in [
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://[::ffff:127.0.0.1]/",
+        ] {
             let address = literal(&Url::parse(text).unwrap()).unwrap();
             assert!(!is_public(address), "{text}");
         }

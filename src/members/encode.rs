@@ -16,7 +16,8 @@ pub fn query(ask: &Ask, intersects: bool) -> Vec<(String, String)> {
     pairs.extend(bbox.map(|bbox| ("bbox", corners(&bbox).iter().map(f64::to_string).collect::<Vec<_>>().join(","))));
     pairs.extend(ask.datetime.map(|interval| ("datetime", interval.to_param())));
     if !ask.sortby.is_empty() {
-        let keys = ask.sortby.iter().map(|(field, down)| format!("{}{}", if *down { '-' } else { '+' }, spelled(field)));
+        let keys =
+            ask.sortby.iter().map(|(field, down)| format!("{}{}", if *down { '-' } else { '+' }, spelled(field)));
         pairs.push(("sortby", keys.collect::<Vec<_>>().join(",")));
     }
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -107,10 +108,17 @@ mod tests {
 
     #[test]
     fn an_ask_is_spelled_for_get_and_for_post() {
-        let pairs: Vec<String> = query(&ask(), true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> =
+            query(&ask(), true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             pairs,
-            ["limit=7", "collections=a,b", "bbox=170,-1.5,-170,0.001", "datetime=../2025-01-01T00:00:00Z", "sortby=-properties.datetime,+id"]
+            [
+                "limit=7",
+                "collections=a,b",
+                "bbox=170,-1.5,-170,0.001",
+                "datetime=../2025-01-01T00:00:00Z",
+                "sortby=-properties.datetime,+id"
+            ]
         );
         assert_eq!(
             Value::from(body(&ask(), true)),

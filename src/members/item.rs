@@ -15,7 +15,7 @@ use crate::federation::Bbox;
 
 /// Reasons kept of a page, for the log.
 const REASONS_MAX: usize = 8;
-/// GeometryCollections inside one another.
+/// `GeometryCollection`s inside one another.
 const GEOMETRY_NESTING_MAX: u32 = 4;
 /// Bytes of an Item's geometry that a residual check parses.
 const GEOMETRY_BYTES_MAX: usize = 1 << 20;
@@ -113,7 +113,7 @@ pub struct Split {
     pub links: Option<Bytes>,
 }
 
-/// Splits an ItemCollection, or any JSON object with `features`, in one pass.
+/// Splits an `ItemCollection`, or any JSON object with `features`, in one pass.
 ///
 /// # Errors
 /// When the body is not UTF-8, not JSON, or not an object with one `features` array; the text is for the log.
@@ -153,7 +153,7 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
                 }
             }
             b"numMatched" => matched[2] = count(scanner)?,
-            _ => drop(scanner.skip()?),
+            _ => scanner.pass()?,
         }
     }
     scanner.end()?;
@@ -241,7 +241,7 @@ fn item_member<'a>(
         b"properties" => 5,
         b"links" => 6,
         b"assets" => 7,
-        _ => return scanner.skip().map(drop),
+        _ => return scanner.pass(),
     };
     if *seen & (1 << bit) != 0 {
         found.blame(Reason::Doubled);
@@ -273,7 +273,7 @@ fn item_member<'a>(
                 found.blame(Reason::TooManyLinks);
             }
         }
-        _ => drop(scanner.skip()?),
+        _ => scanner.pass()?,
     }
     let span = relative(&(from..scanner.at()), start);
     match bit {
@@ -319,7 +319,7 @@ fn children(scanner: &mut Scanner<'_>, kind: Kind) -> Result<u32, Broken> {
                 count += 1;
             }
         }
-        _ => drop(scanner.skip()?),
+        _ => scanner.pass()?,
     }
     Ok(count)
 }
@@ -346,7 +346,7 @@ fn properties(scanner: &mut Scanner<'_>, start: usize, found: &mut Found<'_>) ->
         scanner.kind()?;
         let from = scanner.at();
         let text = text_or_skip(scanner)?;
-        let instant = text.and_then(|text| text.decode()).and_then(|text| times::parse(text.as_bytes()));
+        let instant = text.and_then(Text::decode).and_then(|text| times::parse(text.as_bytes()));
         match bit {
             0 => {
                 found.times.datetime = instant;
@@ -399,7 +399,7 @@ fn geometry(scanner: &mut Scanner<'_>, nesting: u32) -> Result<bool, Broken> {
                 doubled |= members.is_some();
                 members = Some(good);
             }
-            _ => drop(scanner.skip()?),
+            _ => scanner.pass()?,
         }
     }
     Ok(!doubled
@@ -498,7 +498,9 @@ impl Item {
         }
         match *numbers.as_slice() {
             [west, south, east, north] => Some(Bbox { west, south, east, north, elevation: None }),
-            [west, south, low, east, north, high] => Some(Bbox { west, south, east, north, elevation: Some((low, high)) }),
+            [west, south, low, east, north, high] => {
+                Some(Bbox { west, south, east, north, elevation: Some((low, high)) })
+            }
             _ => None,
         }
     }

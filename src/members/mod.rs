@@ -138,7 +138,7 @@ impl Registry {
     /// Makes the adapter of every enabled member. Contacts nobody.
     #[must_use]
     pub fn new(federation: &federation::Federation) -> Self {
-        let clients = client::Clients::new(federation.limits.connect);
+        let clients = client::Clients::new(&federation.members, federation.limits.connect);
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let members = enabled
             .map(|member| match member.kind {

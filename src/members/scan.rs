@@ -234,6 +234,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// As [`Self::skip`], for a value whose span nobody needs.
+    ///
+    /// # Errors
+    /// Where the text is not JSON.
+    pub fn pass(&mut self) -> Result<(), Broken> {
+        self.skip()?;
+        Ok(())
+    }
+
     /// Reads a scalar or an empty container whole, or opens a container up to its first value (true).
     fn begin_value(&mut self) -> Result<bool, Broken> {
         match self.bytes.get(self.at) {
@@ -465,7 +474,8 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
         let slash = word ^ (ONES * 0x5C);
         // A byte whose high bit was clear and that borrows is the one sought; borrows reach only bytes behind it, and
         // the first one is all that counts.
-        let found = (word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES)) & !word & HIGHS;
+        let found =
+            (word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES)) & !word & HIGHS;
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }

@@ -1,7 +1,7 @@
 //! The adapter of kind `stac-api`: discovery, search by POST or GET, one Item, Collections through their pages.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -124,7 +124,13 @@ impl StacApi {
         }
     }
 
-    async fn exchange(&self, ask: &Ask, delta: Option<&Delta>, by_post: bool, deadline: Instant) -> Result<Page, Failure> {
+    async fn exchange(
+        &self,
+        ask: &Ask,
+        delta: Option<&Delta>,
+        by_post: bool,
+        deadline: Instant,
+    ) -> Result<Page, Failure> {
         let exact = self.known.load().intersects != Support::Unsupported;
         let url = self.page_url(delta);
         let query = if by_post { Vec::new() } else { encode::query(ask, exact) };
@@ -165,7 +171,8 @@ impl StacApi {
         let mut search_url = below(&self.member.url, "search");
         for link in landing.links.iter().filter_map(Value::as_object).filter(|link| is_search(link)) {
             found.search_link = true;
-            found.search_post |= link.get("method").and_then(Value::as_str).is_some_and(|method| method.eq_ignore_ascii_case("post"));
+            found.search_post |=
+                link.get("method").and_then(Value::as_str).is_some_and(|method| method.eq_ignore_ascii_case("post"));
             let target = link.get("href").and_then(Value::as_str).and_then(|href| answer.url.join(href).ok());
             if let Some(url) = target.and_then(|target| rebased(&self.member, &target)) {
                 search_url = url;
@@ -176,7 +183,11 @@ impl StacApi {
             None => self.read_conformance(deadline).await,
         };
         // A landing page whose one `search` link names no method says nothing about POST: it is tried.
-        found.search_post |= landing.links.iter().filter_map(Value::as_object).any(|link| is_search(link) && !link.contains_key("method"));
+        found.search_post |= landing
+            .links
+            .iter()
+            .filter_map(Value::as_object)
+            .any(|link| is_search(link) && !link.contains_key("method"));
         let mut known = Capabilities::discovered(&self.member, &found);
         if self.post_refused.load(Ordering::Relaxed) && self.member.request.method != Method::Post {
             known.search_post = false;
@@ -195,11 +206,20 @@ impl StacApi {
     }
 
     async fn read_item(&self, collection: &str, id: &str, deadline: Instant) -> Result<Option<Item>, Failure> {
-        let path = format!("collections/{}/items/{}", utf8_percent_encode(collection, SEGMENT), utf8_percent_encode(id, SEGMENT));
+        let path = format!(
+            "collections/{}/items/{}",
+            utf8_percent_encode(collection, SEGMENT),
+            utf8_percent_encode(id, SEGMENT)
+        );
         match self.send(Outgoing::get(below(&self.member.url, &path), GEOJSON), deadline).await {
             Ok(answer) => {
-                let item = Item::new(answer.body).map_err(|reason| failure(Fault::BadResponse, &format!("Item: {reason}")))?;
-                if &*item.id == id { Ok(Some(item)) } else { Err(failure(Fault::BadResponse, "another Item than asked for")) }
+                let item =
+                    Item::new(answer.body).map_err(|reason| failure(Fault::BadResponse, &format!("Item: {reason}")))?;
+                if &*item.id == id {
+                    Ok(Some(item))
+                } else {
+                    Err(failure(Fault::BadResponse, "another Item than asked for"))
+                }
             }
             Err(failed) if matches!(failed.status, Some(404 | 410)) => Ok(None),
             Err(failed) => Err(failed),
@@ -229,7 +249,9 @@ impl StacApi {
             let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None };
             let Ok(next) = next_link::token(links.as_deref(), &answer.headers, &sent) else { return Ok(listing) };
             let Some(next) = next else {
-                let unsure = page == 0 && listing.collections.len() == SUSPICIOUS_LENGTH && matched != Some(SUSPICIOUS_LENGTH as u64);
+                let unsure = page == 0
+                    && listing.collections.len() == SUSPICIOUS_LENGTH
+                    && matched != Some(SUSPICIOUS_LENGTH as u64);
                 let short = matched.is_some_and(|matched| matched > listing.collections.len() as u64);
                 listing.complete = !unsure && !short;
                 return Ok(listing);
@@ -247,8 +269,8 @@ impl StacApi {
 
 /// Appends the Collections of one page; gives its links and its count.
 fn take_collections(body: &Bytes, listing: &mut Listing) -> Result<(Option<Bytes>, Option<u64>), Failure> {
-    let page: CollectionsPage<'_> = serde_json::from_slice(body)
-        .map_err(|error| failure(Fault::BadResponse, &format!("collections: {error}")))?;
+    let page: CollectionsPage<'_> =
+        serde_json::from_slice(body).map_err(|error| failure(Fault::BadResponse, &format!("collections: {error}")))?;
     let room = COLLECTIONS_MAX.saturating_sub(listing.collections.len());
     let texts = page.collections.iter().take(room).map(|raw| body.slice_ref(raw.get().as_bytes()));
     listing.collections.extend(texts);
@@ -256,7 +278,12 @@ fn take_collections(body: &Bytes, listing: &mut Listing) -> Result<(Option<Bytes
 }
 
 /// A request: our own query, plus what a token adds or overrides.
-fn request(url: &Url, query: &[(String, String)], body: Option<&Map<String, Value>>, delta: Option<&Delta>) -> Outgoing {
+fn request(
+    url: &Url,
+    query: &[(String, String)],
+    body: Option<&Map<String, Value>>,
+    delta: Option<&Delta>,
+) -> Outgoing {
     let mut url = url.clone();
     let none = Delta::default();
     let delta = delta.unwrap_or(&none);
@@ -282,7 +309,7 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Links are chosen by relation *and* type: some catalogues have `search` links to OpenSearch descriptions.
+/// Links are chosen by relation *and* type: some catalogues have `search` links to descriptions in XML.
 fn is_search(link: &Map<String, Value>) -> bool {
     let rel = link.get("rel").and_then(Value::as_str).is_some_and(|rel| rel == "search");
     rel && link.get("type").and_then(Value::as_str).is_none_or(|media| media.contains("json"))
@@ -314,7 +341,12 @@ impl Member for StacApi {
         Box::pin(self.ask_page(ask, deadline))
     }
 
-    fn item<'a>(&'a self, collection: &'a str, id: &'a str, deadline: Instant) -> BoxFuture<'a, Result<Option<Item>, Failure>> {
+    fn item<'a>(
+        &'a self,
+        collection: &'a str,
+        id: &'a str,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Item>, Failure>> {
         Box::pin(self.read_item(collection, id, deadline))
     }
 

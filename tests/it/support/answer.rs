@@ -1,0 +1,282 @@
+//! What a scripted member answers.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::scripted::{Fails, NextForm, Recorded, ScriptedMember, State};
+
+pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
+    let script = &state.script;
+    let path = request.uri.path().strip_prefix("/stac").unwrap_or("?");
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        [""] => match &script.landing_redirect {
+            Some(to) => redirect(to),
+            None => json_answer(&landing(state)),
+        },
+        ["conformance"] => json_answer(&json!({"conformsTo": classes(script)})),
+        ["collections"] => json_answer(&collections(state, request)),
+        ["search"] => search(state, request).await,
+        ["collections", collection, "items", id] => {
+            let found =
+                script.items.iter().find(|item| decoded(collection) == item["collection"] && decoded(id) == item["id"]);
+            found.map_or_else(|| error(404), json_answer)
+        }
+        _ => error(404),
+    }
+}
+
+fn decoded(segment: &str) -> String {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+fn json_answer(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+fn error(status: u16) -> Response {
+    let body = json!({"code": "Error", "description": "canary-of-the-member"}).to_string();
+    (StatusCode::from_u16(status).unwrap(), body).into_response()
+}
+
+fn redirect(to: &str) -> Response {
+    (StatusCode::FOUND, [(header::LOCATION, to.to_owned())]).into_response()
+}
+
+fn classes(script: &ScriptedMember) -> Vec<String> {
+    let mut classes = vec!["core", "collections", "item-search"];
+    if script.says_sorts {
+        classes.push("item-search#sort");
+    }
+    classes.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}")).collect()
+}
+
+fn landing(state: &State) -> Value {
+    let base = &state.base;
+    let search = |method: &str| json!({"rel": "search", "type": "application/geo+json", "method": method, "href": format!("{base}/search")});
+    let mut links = vec![
+        json!({"rel": "self", "href": base}),
+        json!({"rel": "search", "type": "application/opensearchdescription+xml", "href": format!("{base}/osdd")}),
+    ];
+    links.extend(state.script.get.then(|| search("GET")));
+    links.extend(state.script.says_post.then(|| search("POST")));
+    json!({"type": "Catalog", "id": state.script.id, "description": "scripted", "stac_version": "1.0.0", "conformsTo": classes(&state.script), "links": links})
+}
+
+fn collections(state: &State, request: &Recorded) -> Value {
+    let script = &state.script;
+    let all = script.collections.clone().unwrap_or_else(|| {
+        let mut ids: Vec<&str> = script.items.iter().filter_map(|item| item["collection"].as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().map(|id| json!({"type": "Collection", "id": id, "links": []})).collect()
+    });
+    let from = query(request).get("token").and_then(Value::as_str).and_then(|at| at.parse().ok()).unwrap_or(0);
+    let page: Vec<&Value> = all.iter().skip(from).take(script.collections_page).collect();
+    let mut links = vec![json!({"rel": "self", "href": format!("{}/collections", state.base)})];
+    if from + page.len() < all.len() {
+        links.push(json!({"rel": "next", "href": format!("{}/collections?token={}", state.base, from + page.len())}));
+    }
+    json!({"collections": page, "links": links})
+}
+
+fn query(request: &Recorded) -> Map<String, Value> {
+    let text = request.uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (name.into_owned(), Value::from(value))).collect()
+}
+
+async fn search(state: &State, request: &Recorded) -> Response {
+    let script = &state.script;
+    let number = state.searches.fetch_add(1, Ordering::SeqCst);
+    let by_post = request.method == Method::POST;
+    if !(if by_post { script.post } else { script.get }) {
+        return error(405);
+    }
+    let asked = if by_post { serde_json::from_slice(&request.body).unwrap_or_default() } else { query(request) };
+    match script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how) {
+        None => page(state, request, &asked, by_post, false),
+        Some(Fails::Loop) => page(state, request, &asked, by_post, true),
+        Some(how) => fail(how).await,
+    }
+}
+
+async fn fail(how: &Fails) -> Response {
+    match how {
+        Fails::Hang => std::future::pending().await,
+        Fails::Html => {
+            ([(header::CONTENT_TYPE, "text/html")], "<!doctype html><p>canary-of-the-member").into_response()
+        }
+        Fails::Truncated => json_text(r#"{"type":"FeatureCollection","features":[{"type":"Feature","id":"a""#.into()),
+        Fails::Huge(size) => {
+            let chunk = Bytes::from(vec![b' '; 1 << 16]);
+            let chunks =
+                std::iter::once(Bytes::from_static(b"{\"features\":[")).chain(std::iter::repeat_n(chunk, size >> 16));
+            json_text(Body::from_stream(futures::stream::iter(chunks.map(Ok::<_, std::io::Error>))))
+        }
+        Fails::Bomb(size) => {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(b"{\"features\":[").unwrap();
+            for _ in 0..size >> 16 {
+                packed.write_all(&vec![b' '; 1 << 16]).unwrap();
+            }
+            ([(header::CONTENT_ENCODING, "gzip")], packed.finish().unwrap()).into_response()
+        }
+        Fails::Trickle(pause) => {
+            let pause = *pause;
+            json_text(Body::from_stream(futures::stream::unfold(true, move |first| async move {
+                tokio::time::sleep(if first { Duration::ZERO } else { pause }).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(if first { b"{" } else { b" " })), false))
+            })))
+        }
+        Fails::Status(status, retry_after) => {
+            let mut response = error(*status);
+            if let Some(after) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, after.parse().unwrap());
+            }
+            response
+        }
+        Fails::Redirect(to) => redirect(to),
+        Fails::Loop => error(500),
+    }
+}
+
+fn json_text(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/geo+json")], body).into_response()
+}
+
+/// A list given as JSON array or as text with commas.
+fn list(value: Option<&Value>) -> Option<Vec<String>> {
+    match value? {
+        Value::Array(values) => {
+            Some(values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect())
+        }
+        value => Some(value.as_str()?.split(',').map(str::to_owned).collect()),
+    }
+}
+
+fn count(value: Option<&Value>) -> Option<usize> {
+    let value = value?;
+    value.as_u64().and_then(|n| n.try_into().ok()).or_else(|| value.as_str()?.parse().ok())
+}
+
+/// The Items that match, in the order asked for if the member sorts.
+fn matching<'a>(script: &'a ScriptedMember, asked: &Map<String, Value>) -> Vec<&'a Value> {
+    let (collections, ids) = (list(asked.get("collections")), list(asked.get("ids")));
+    let within = |allowed: &Option<Vec<String>>, value: &Value| {
+        allowed.as_ref().is_none_or(|list| list.iter().any(|one| value == one))
+    };
+    let interval =
+        asked.get("datetime").and_then(Value::as_str).map(|text| text.split_once('/').unwrap_or((text, text)));
+    let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
+    let timely = |item: &Value| {
+        let Some((start, end)) = interval else { return true };
+        let Some(at) = item["properties"]["datetime"].as_str().and_then(instant) else { return false };
+        instant(start).is_none_or(|start| start <= at) && instant(end).is_none_or(|end| at <= end)
+    };
+    let keep = |item: &&Value| within(&collections, &item["collection"]) && within(&ids, &item["id"]) && timely(item);
+    let mut found: Vec<&Value> = script.items.iter().filter(keep).collect();
+    for (field, down) in sort_keys(asked).into_iter().rev().filter(|_| script.sorts) {
+        let key = |item: &Value| {
+            let value = field.strip_prefix("properties.").map_or(&item[&field], |field| &item["properties"][field]);
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        found.sort_by(|a, b| if down { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
+    }
+    found
+}
+
+fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
+    match asked.get("sortby") {
+        Some(Value::Array(keys)) => keys
+            .iter()
+            .map(|key| (key["field"].as_str().unwrap_or_default().to_owned(), key["direction"] == "desc"))
+            .collect(),
+        Some(Value::String(text)) => {
+            text.split(',').map(|key| (key.trim_start_matches(['+', '-']).to_owned(), key.starts_with('-'))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: bool, again: bool) -> Response {
+    let script = &state.script;
+    let found = matching(script, asked);
+    let asked_limit = count(asked.get("limit")).unwrap_or(10);
+    let limit = asked_limit.min(script.page_cap);
+    let header =
+        request.headers.get("x-page-from").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let given = count(asked.get("token")).or_else(|| count(asked.get("cursor"))).or(header);
+    let from =
+        given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
+    let page: Vec<&&Value> = found.iter().skip(from).take(limit).collect();
+    let mut body = json!({"type": "FeatureCollection", "features": page, "links": [{"rel": "self", "href": "x"}]});
+    if script.counts {
+        body["numberMatched"] = found.len().into();
+    }
+    let at = if again { limit } else { from + page.len() };
+    let more = again || at < found.len() || (script.trailing_empty && !page.is_empty());
+    let mut link_header = None;
+    if more && script.next_form != NextForm::None {
+        let base = script.next_base.as_deref().unwrap_or(&state.base);
+        let href = format!("{base}/search?token={at}");
+        match next_link(script.next_form, asked, base, at, limit, by_post) {
+            Some(link) => body["links"].as_array_mut().unwrap().push(link),
+            None => link_header = Some(format!("<{href}>; rel=\"next\"; type=\"application/geo+json\"")),
+        }
+    }
+    let mut response = json_text(body.to_string().into());
+    if let Some(link) = link_header {
+        response.headers_mut().insert(header::LINK, link.parse().unwrap());
+    }
+    response
+}
+
+/// The `next` link; `None` for the form that is a header.
+fn next_link(
+    form: NextForm,
+    asked: &Map<String, Value>,
+    base: &str,
+    at: usize,
+    limit: usize,
+    by_post: bool,
+) -> Option<Value> {
+    let search = format!("{base}/search");
+    let get = |query: String| json!({"rel": "next", "type": "application/geo+json", "method": "GET", "href": format!("{search}?{query}")});
+    let post = |body: Value, merge: Option<bool>| {
+        let mut link = json!({"rel": "next", "method": "POST", "href": search, "body": body});
+        if let Some(merge) = merge {
+            link["merge"] = merge.into();
+        }
+        link
+    };
+    Some(match form {
+        NextForm::PostFull if by_post => {
+            let mut body = asked.clone();
+            body.insert("token".to_owned(), at.to_string().into());
+            post(body.into(), None)
+        }
+        NextForm::PostMerge if by_post => post(json!({"token": at.to_string()}), Some(true)),
+        NextForm::Headers => {
+            let mut link = if by_post { post(Value::Object(asked.clone()), Some(false)) } else { get(String::new()) };
+            link["headers"] =
+                json!({"x-page-from": at.to_string(), "Authorization": "Bearer stolen", "Host": "evil.example"});
+            link
+        }
+        NextForm::GetAfterPost => get(format!("collections[0]=c&bbox[]=1&limit={limit}&cursor={at}")),
+        NextForm::PageNumber => get(format!("page={}&limit={limit}", at.div_ceil(limit) + 1)),
+        NextForm::LinkHeader | NextForm::None => return None,
+        NextForm::Get | NextForm::PostFull | NextForm::PostMerge => {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in asked.iter().filter(|(name, _)| *name != "token") {
+                query.append_pair(name, value.as_str().unwrap_or(&value.to_string()));
+            }
+            get(query.append_pair("token", &at.to_string()).finish())
+        }
+    })
+}

@@ -1,0 +1,286 @@
+//! A scripted member: a real HTTP server on loopback with Items and habits.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use serde_json::Value;
+use stac_broker::federation::Member;
+use url::Url;
+
+use super::answer;
+
+/// How the member says where its next page is (`members.md` section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextForm {
+    /// N1: GET address with `token`.
+    Get,
+    /// N2: POST with the whole body again.
+    PostFull,
+    /// N3: POST with a body to be merged.
+    PostMerge,
+    /// N4: a header to send.
+    Headers,
+    /// N5: GET address after a POST, bracket query string and `cursor`.
+    GetAfterPost,
+    /// N6: `page=`, counted in pages of the asked size.
+    PageNumber,
+    /// N7: never.
+    None,
+    /// N8: `Link` header.
+    LinkHeader,
+}
+
+/// What goes wrong on a request to `/search`.
+#[derive(Debug, Clone)]
+pub enum Fails {
+    /// Accepts and never answers.
+    Hang,
+    /// 200 with an HTML page.
+    Html,
+    /// A body cut in the middle.
+    Truncated,
+    /// Every page is the first one, with the same `next`.
+    Loop,
+    /// A body of this many bytes without an end that matters.
+    Huge(usize),
+    /// A body that inflates to this many bytes.
+    Bomb(usize),
+    /// One byte at a time, this far apart.
+    Trickle(Duration),
+    /// An error status, with `Retry-After` where given.
+    Status(u16, Option<&'static str>),
+    /// A redirect to this address.
+    Redirect(String),
+}
+
+/// A request as the member received it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A member before its start. Without a script it is a well-behaved STAC API that sorts, by GET and POST.
+#[derive(Debug, Clone)]
+pub struct ScriptedMember {
+    pub(super) id: String,
+    pub(super) items: Vec<Value>,
+    pub(super) collections: Option<Vec<Value>>,
+    pub(super) collections_page: usize,
+    pub(super) page_cap: usize,
+    pub(super) get: bool,
+    pub(super) post: bool,
+    /// What `/search` answers on POST when `post` is false.
+    pub(super) says_post: bool,
+    pub(super) sorts: bool,
+    pub(super) says_sorts: bool,
+    pub(super) counts: bool,
+    pub(super) next_form: NextForm,
+    pub(super) next_base: Option<String>,
+    pub(super) trailing_empty: bool,
+    pub(super) delay: Duration,
+    /// From which search on (0: the first), and what.
+    pub(super) fails: Option<(usize, Fails)>,
+    pub(super) landing_redirect: Option<String>,
+}
+
+impl ScriptedMember {
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            items: Vec::new(),
+            collections: None,
+            collections_page: usize::MAX,
+            page_cap: usize::MAX,
+            get: true,
+            post: true,
+            says_post: true,
+            sorts: true,
+            says_sorts: true,
+            counts: true,
+            next_form: NextForm::Get,
+            next_base: None,
+            trailing_empty: false,
+            delay: Duration::ZERO,
+            fails: None,
+            landing_redirect: None,
+        }
+    }
+
+    /// Its Items, in its native order.
+    pub fn items(mut self, items: Vec<Value>) -> Self {
+        self.items = items;
+        self
+    }
+
+    /// Its Collections; without this, one for each collection of its Items.
+    pub fn collections(mut self, collections: Vec<Value>) -> Self {
+        self.collections = Some(collections);
+        self
+    }
+
+    /// Pages of its collection listing.
+    pub fn collections_page(mut self, size: usize) -> Self {
+        self.collections_page = size;
+        self
+    }
+
+    /// Never more Items on a page than this, whatever is asked, and without saying so.
+    pub fn page_cap(mut self, cap: usize) -> Self {
+        self.page_cap = cap;
+        self
+    }
+
+    /// POST is 405 and not advertised.
+    pub fn get_only(mut self) -> Self {
+        (self.post, self.says_post) = (false, false);
+        self
+    }
+
+    /// POST is advertised and yet 405.
+    pub fn claims_post(mut self) -> Self {
+        (self.post, self.says_post) = (false, true);
+        self
+    }
+
+    pub fn post_only(mut self) -> Self {
+        self.get = false;
+        self
+    }
+
+    /// Neither sorts nor claims to.
+    pub fn no_sort(mut self) -> Self {
+        (self.sorts, self.says_sorts) = (false, false);
+        self
+    }
+
+    /// Claims to sort and does not.
+    pub fn claims_sort(mut self) -> Self {
+        (self.sorts, self.says_sorts) = (false, true);
+        self
+    }
+
+    /// Gives no `numberMatched`.
+    pub fn no_counts(mut self) -> Self {
+        self.counts = false;
+        self
+    }
+
+    pub fn next_form(mut self, form: NextForm) -> Self {
+        self.next_form = form;
+        self
+    }
+
+    /// `next` links name this base (for example an internal host) instead of the member's own.
+    pub fn next_at(mut self, base: &str) -> Self {
+        self.next_base = Some(base.to_owned());
+        self
+    }
+
+    /// A `next` after every non-empty page, so that an empty page ends the list.
+    pub fn trailing_empty_page(mut self) -> Self {
+        self.trailing_empty = true;
+        self
+    }
+
+    pub fn slow(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Every search goes wrong.
+    pub fn fails(self, how: Fails) -> Self {
+        self.fails_from(0, how)
+    }
+
+    /// Searches go wrong from this one on (0 is the first).
+    pub fn fails_from(mut self, search: usize, how: Fails) -> Self {
+        self.fails = Some((search, how));
+        self
+    }
+
+    /// The landing page is a redirect to this address.
+    pub fn landing_redirect(mut self, to: &str) -> Self {
+        self.landing_redirect = Some(to.to_owned());
+        self
+    }
+
+    /// Serves on a free loopback port until the [`Running`] is dropped.
+    pub async fn start(self) -> Running {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = Url::parse(&format!("http://{}/stac", listener.local_addr().unwrap())).unwrap();
+        let id = self.id.clone();
+        let state = Arc::new(State {
+            script: self,
+            base: url.to_string(),
+            searches: AtomicUsize::new(0),
+            recorded: Mutex::default(),
+        });
+        let shared = state.clone();
+        let app = axum::Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+            let state = shared.clone();
+            async move { state.receive(Recorded { method, uri, headers, body }).await }
+        });
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Running { id, url, state, task }
+    }
+}
+
+pub(super) struct State {
+    pub(super) script: ScriptedMember,
+    pub(super) base: String,
+    pub(super) searches: AtomicUsize,
+    recorded: Mutex<Vec<Recorded>>,
+}
+
+impl State {
+    async fn receive(&self, request: Recorded) -> Response {
+        self.recorded.lock().unwrap().push(request.clone());
+        tokio::time::sleep(self.script.delay).await;
+        answer::answer(self, &request).await
+    }
+}
+
+/// A serving member. Dropping it stops it.
+pub struct Running {
+    pub id: String,
+    /// Landing page.
+    pub url: Url,
+    state: Arc<State>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// As a federation would declare it.
+    pub fn declared(&self) -> Member {
+        super::declared(&self.id, self.url.clone())
+    }
+
+    /// Requests to `/search` so far.
+    pub fn searches(&self) -> usize {
+        self.state.searches.load(Ordering::SeqCst)
+    }
+
+    /// All requests so far, in the order in which they came.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.state.recorded.lock().unwrap().clone()
+    }
+
+    /// Stops serving: from now on connections are refused.
+    pub async fn refuse(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
