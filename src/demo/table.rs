@@ -1,0 +1,95 @@
+//! The rows of the embedded tables: facts about real products, one per line. Knows nothing of STAC documents.
+//!
+//! `data/<member>.tsv` has the columns `collection`, `id`, `datetime`, `start`, `end`, `cloud`, `footprint`; an empty field is
+//! absent. A footprint is `west south east north`, or one ring per polygon as `lon lat,lon lat,…`, rings joined by `;`.
+//! `data/collections.tsv` has `member`, `id`, `title`, `description`, `keywords` joined by `;`.
+
+use chrono::{DateTime, Utc};
+use geo::{Coord, Geometry, LineString, MultiPolygon, Polygon, Rect};
+
+/// One Item as a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub collection: String,
+    pub id: String,
+    pub datetime: Option<DateTime<Utc>>,
+    pub start: Option<DateTime<Utc>>,
+    pub end: Option<DateTime<Utc>>,
+    /// Percent.
+    pub cloud: Option<f64>,
+    /// As written: read by [`footprint`].
+    pub footprint: String,
+}
+
+/// One Collection as a row.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub keywords: Vec<&'static str>,
+}
+
+/// Reads a table of Items, its head line left out.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn rows(text: &str) -> Result<Vec<Row>, String> {
+    text.lines().skip(1).map(|line| row(line).ok_or_else(|| format!("cannot read the row `{line}`"))).collect()
+}
+
+fn row(line: &str) -> Option<Row> {
+    let mut fields = line.split('\t');
+    let mut next = || fields.next();
+    let (collection, id) = (next()?.to_owned(), next()?.to_owned());
+    let (datetime, start, end) = (time(next()?)?, time(next()?)?, time(next()?)?);
+    let cloud = optional(next()?, |text| text.parse().ok())?;
+    let footprint = next()?.to_owned();
+    Some(Row { collection, id, datetime, start, end, cloud, footprint })
+}
+
+/// `Some(None)` for an empty field, `None` for one that cannot be read.
+fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { read(text).map(Some) }
+}
+
+fn time(text: &str) -> Option<Option<DateTime<Utc>>> {
+    optional(text, |text| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))
+}
+
+/// The Collections of one member, in the order of the table.
+pub fn described(text: &'static str, member: &str) -> Vec<Described> {
+    let of_member = text.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split('\t');
+        if fields.next()? != member {
+            return None;
+        }
+        let (id, title, description) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Described { id, title, description, keywords: fields.next()?.split(';').collect() })
+    });
+    of_member.collect()
+}
+
+/// The geometry of a footprint as written.
+pub fn footprint(text: &str) -> Option<Geometry<f64>> {
+    if !text.contains(',') {
+        let numbers: Vec<f64> = text.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let [west, south, east, north] = numbers[..] else { return None };
+        let corners = Rect::new(Coord { x: west, y: south }, Coord { x: east, y: north });
+        return Some(Geometry::Polygon(corners.to_polygon()));
+    }
+    let polygons: Vec<Polygon<f64>> = text.split(';').map(ring).collect::<Option<_>>()?;
+    match <[Polygon<f64>; 1]>::try_from(polygons) {
+        Ok([one]) => Some(Geometry::Polygon(one)),
+        Err(many) => Some(Geometry::MultiPolygon(MultiPolygon::new(many))),
+    }
+}
+
+fn ring(text: &str) -> Option<Polygon<f64>> {
+    let corner = |pair: &str| -> Option<Coord<f64>> {
+        let (x, y) = pair.split_once(' ')?;
+        Some(Coord { x: x.parse().ok()?, y: y.parse().ok()? })
+    };
+    let corners: Vec<Coord<f64>> = text.split(',').map(corner).collect::<Option<_>>()?;
+    Some(Polygon::new(LineString::new(corners), Vec::new()))
+}
