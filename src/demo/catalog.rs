@@ -126,8 +126,7 @@ fn collection(habits: &Habits, url: &str, known: &Described, entries: &[Entry]) 
     let own: Vec<&Entry> = entries.iter().filter(|entry| entry.collection == known.id).collect();
     let first = own.iter().map(|entry| entry.span.0).min()?;
     let last = own.iter().map(|entry| entry.span.1).max()?;
-    let boxes: Vec<[f64; 4]> =
-        own.iter().filter_map(|entry| entry.geometry.bounding_rect()).map(corners).collect();
+    let boxes: Vec<[f64; 4]> = own.iter().filter_map(|entry| entry.geometry.bounding_rect()).map(corners).collect();
     let least = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::INFINITY, f64::min);
     let most = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::NEG_INFINITY, f64::max);
     let growing = habits.id == "GRNET-OPENSTACK" && known.id.starts_with("sentinel-2");

@@ -55,7 +55,8 @@ fn shifted(row: &Row, until: DateTime<Utc>) -> Option<Row> {
         *part = moved.format("%Y%m%dT%H%M%S").to_string();
     }
     // What is processed long after its acquisition would be named after a day to come.
-    if NaiveDateTime::parse_from_str(&parts[6], "%Y%m%dT%H%M%S").ok()? > (until + TimeDelta::hours(NEWEST_HOURS)).naive_utc()
+    if NaiveDateTime::parse_from_str(&parts[6], "%Y%m%dT%H%M%S").ok()?
+        > (until + TimeDelta::hours(NEWEST_HOURS)).naive_utc()
     {
         let sensed = (at + by).naive_utc() + TimeDelta::hours(3);
         parts[6] = sensed.format("%Y%m%dT%H%M%S").to_string();

@@ -128,11 +128,7 @@ fn routes(site: Site) -> Router {
         .route("/collections/{collection}/items/{item}", get(item))
         .route("/search", any(search));
     let base = site.habits.base;
-    Router::new()
-        .route(base, get(landing))
-        .route(&format!("{base}/"), get(landing))
-        .nest(base, below)
-        .with_state(site)
+    Router::new().route(base, get(landing)).route(&format!("{base}/"), get(landing)).nest(base, below).with_state(site)
 }
 
 fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response {

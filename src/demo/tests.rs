@@ -95,8 +95,12 @@ async fn the_catalogues_have_the_size_and_the_habits_that_are_promised() {
         &json!({ "limit": 200, "sortby": [{ "field": "datetime", "direction": "desc" }] }),
     )
     .await;
-    let times: Vec<&str> =
-        page["features"].as_array().unwrap().iter().filter_map(|item| item["properties"]["datetime"].as_str()).collect();
+    let times: Vec<&str> = page["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|item| item["properties"]["datetime"].as_str())
+        .collect();
     assert!(!times.is_sorted() && !times.iter().rev().is_sorted(), "its order is not by time, whatever is asked");
     assert_eq!(page["numberMatched"], 496);
 }
@@ -155,7 +159,12 @@ async fn conditions_leave_out_what_does_not_match_and_nothing_else() {
     assert!(low.iter().any(|(collection, _)| collection == "GRNET-OPENSTACK|sentinel-2-l2a"));
     assert!(!low.iter().any(|(collection, _)| collection == "EODC|sentinel-2-l1c"));
     assert_eq!(demo.matching("datetime=../2300-01-01T00:00:00Z").unwrap(), all);
-    assert!(demo.matching("datetime=1958-01-01T00:00:00Z/1965-01-01T00:00:00Z").unwrap().iter().all(|(c, _)| c.starts_with("EMODnet|")));
+    assert!(
+        demo.matching("datetime=1958-01-01T00:00:00Z/1965-01-01T00:00:00Z")
+            .unwrap()
+            .iter()
+            .all(|(c, _)| c.starts_with("EMODnet|"))
+    );
     assert!(demo.matching("ids=no-such-thing").unwrap().is_empty());
     let pacific = demo.matching("bbox=170,-20,-170,0").unwrap();
     assert!(!pacific.is_empty() && !pacific.iter().any(|(c, _)| c.starts_with("EODC|") || c.starts_with("EMODnet|")));
