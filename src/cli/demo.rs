@@ -51,6 +51,7 @@ pub struct Args {
 
 /// Runs the demo until it is interrupted, or until its checks are done. 0: good, 1: a check failed, 2: it could not start.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments by value")]
 pub fn run(args: Args) -> ExitCode {
     let mut out = Out::new();
     let ended = tokio::runtime::Runtime::new().map_err(|wrong| format!("cannot start the runtime: {wrong}"));
@@ -58,7 +59,7 @@ pub fn run(args: Args) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(wrong) => {
-            out.problem(&wrong);
+            say::problem(&wrong);
             ExitCode::from(2)
         }
     }

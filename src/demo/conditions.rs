@@ -18,7 +18,7 @@ pub struct Conditions {
     pub collections: Option<Vec<String>>,
     /// Any of these: a box across the antimeridian is two, a geometry one.
     pub area: Option<Vec<Geometry<f64>>>,
-    pub datetime: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>,
+    pub datetime: Option<Ends>,
     /// Field without `properties.`, and whether descending.
     pub sortby: Vec<(String, bool)>,
     pub limit: Option<usize>,
@@ -151,9 +151,8 @@ fn limit(given: Option<u64>) -> Result<usize, String> {
 
 /// Four or six numbers; west > east crosses the antimeridian.
 fn boxes(numbers: &[f64]) -> Result<Vec<Geometry<f64>>, String> {
-    let (west, south, east, north) = match *numbers {
-        [west, south, east, north] | [west, south, _, east, north, _] => (west, south, east, north),
-        _ => return Err(format!("`bbox` has {} numbers; accepted: 4 or 6", numbers.len())),
+    let ([west, south, east, north] | [west, south, _, east, north, _]) = *numbers else {
+        return Err(format!("`bbox` has {} numbers; accepted: 4 or 6", numbers.len()));
     };
     if south > north || !numbers.iter().all(|number| number.is_finite()) {
         return Err("`bbox` is not an area".into());
@@ -168,6 +167,7 @@ fn geometry(value: &Value) -> Result<Geometry<f64>, String> {
     Geometry::try_from(parsed).map_err(|wrong| format!("`intersects`: {wrong}"))
 }
 
+/// Start and end; `None` is open.
 type Ends = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 fn interval(value: &str) -> Result<Ends, String> {

@@ -93,7 +93,7 @@ impl Demo {
     /// Every Item as the broker must expose it: `(MEMBER|collection, id)`.
     #[must_use]
     pub fn all_ids(&self) -> BTreeSet<(String, String)> {
-        self.members.iter().flat_map(|member| member.exposed()).collect()
+        self.members.iter().flat_map(Running::exposed).collect()
     }
 
     /// The Items of one member as the broker must expose them.

@@ -4,6 +4,8 @@
 //! absent. A footprint is `west south east north`, or one ring per polygon as `lon lat,lon lat,…`, rings joined by `;`.
 //! `data/collections.tsv` has `member`, `id`, `title`, `description`, `keywords` joined by `;`.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use geo::{Coord, Geometry, LineString, MultiPolygon, Polygon, Rect};
 
@@ -35,26 +37,31 @@ pub struct Described {
 /// # Errors
 /// The first line that cannot be read.
 pub fn rows(text: &str) -> Result<Vec<Row>, String> {
-    text.lines().skip(1).map(|line| row(line).ok_or_else(|| format!("cannot read the row `{line}`"))).collect()
+    text.lines().skip(1).map(row).collect()
 }
 
-fn row(line: &str) -> Option<Row> {
-    let mut fields = line.split('\t');
-    let mut next = || fields.next();
-    let (collection, id) = (next()?.to_owned(), next()?.to_owned());
-    let (datetime, start, end) = (time(next()?)?, time(next()?)?, time(next()?)?);
-    let cloud = optional(next()?, |text| text.parse().ok())?;
-    let footprint = next()?.to_owned();
-    Some(Row { collection, id, datetime, start, end, cloud, footprint })
+fn row(line: &str) -> Result<Row, String> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [collection, id, datetime, start, end, cloud, footprint] = fields[..] else {
+        return Err(format!("the row `{line}` has {} fields; accepted: 7", fields.len()));
+    };
+    Ok(Row {
+        collection: collection.to_owned(),
+        id: id.to_owned(),
+        datetime: optional(datetime)?,
+        start: optional(start)?,
+        end: optional(end)?,
+        cloud: optional(cloud)?,
+        footprint: footprint.to_owned(),
+    })
 }
 
-/// `Some(None)` for an empty field, `None` for one that cannot be read.
-fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    if text.is_empty() { Some(None) } else { read(text).map(Some) }
-}
-
-fn time(text: &str) -> Option<Option<DateTime<Utc>>> {
-    optional(text, |text| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))
+/// Nothing for an empty field.
+fn optional<T: FromStr>(text: &str) -> Result<Option<T>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_not_one| format!("`{text}` is not what its column holds"))
 }
 
 /// The Collections of one member, in the order of the table.

@@ -112,6 +112,9 @@ async fn restricted(stage: &Stage, query: &Query) -> Result<String, String> {
     let walk = walk?;
     complete(&walk, &expected)?;
     walk.newest_first()?;
+    if let Some(matched) = walk.matched.filter(|matched| *matched != expected.len() as u64) {
+        return Err(format!("`numberMatched` is {matched}, but {} Items match", expected.len()));
+    }
     if asked != planned {
         return Err(format!("planned to ask {}, but asked {}", listed(&planned), listed(&asked)));
     }

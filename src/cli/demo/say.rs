@@ -24,8 +24,9 @@ impl Out {
         let bold = Style::new().bold();
         self.line(&format!("\n{bold}{text}{bold:#}"));
     }
+}
 
-    pub fn problem(&mut self, text: &str) {
-        let _ = writeln!(anstream::stderr(), "error: {text}");
-    }
+/// Says on standard error what went wrong.
+pub fn problem(text: &str) {
+    let _ = writeln!(anstream::stderr(), "error: {text}");
 }
