@@ -3,7 +3,7 @@
 //! Exit status: 0 good, 1 the answer is no (a failed check, an incomplete search), 2 the request or the file is wrong.
 
 mod check;
-mod demo;
+pub mod demo;
 mod explain;
 mod key;
 mod out;
@@ -71,7 +71,8 @@ impl FileArg {
     /// The file named on the command line, else by the environment, else the usual one. (Not by clap: a file named in
     /// the environment must not be in conflict with `--url`.)
     pub(crate) fn path(&self) -> PathBuf {
-        let environment = || std::env::var_os("STAC_BROKER_FEDERATION").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let environment =
+            || std::env::var_os("STAC_BROKER_FEDERATION").filter(|value| !value.is_empty()).map(PathBuf::from);
         self.file.clone().or_else(environment).unwrap_or_else(|| PathBuf::from("federation.toml"))
     }
 }

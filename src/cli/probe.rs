@@ -23,7 +23,8 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
         let outcomes = broker.refresh_telling(|_| bar.inc(1)).await;
         bar.finish_and_clear();
         let snapshot = broker.snapshot();
-        let findings: Vec<Finding> = outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome)).collect();
+        let findings: Vec<Finding> =
+            outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome)).collect();
         match format {
             Format::Json => out::data(&format!("{:#}", Value::from(findings.iter().map(as_json).collect::<Vec<_>>()))),
             Format::Text => out::data(&text(&findings)),
@@ -74,12 +75,19 @@ fn finding(snapshot: &Snapshot, id: &MemberId, outcome: Result<(), Failure>) -> 
     }
     if finding.failure.is_none() {
         for rule in declared.into_iter().flat_map(|member| &member.policy.retention) {
-            if !ids().any(|id| rule.collections.matches(id)) {
-                finding.warnings.push(format!("the retention rule for {:?} matches no collection", rule.collections.written));
+            let written = &rule.collections.written;
+            if !ids().any(|id| written.iter().any(|glob| fits(glob, id))) {
+                let globs = written.join("`, `");
+                finding.warnings.push(format!("the retention rule for `{globs}` matches no collection"));
             }
         }
     }
     finding
+}
+
+/// Whether a glob of the file, which was validated, fits an id.
+fn fits(glob: &str, id: &str) -> bool {
+    globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(id))
 }
 
 /// The category in the words of reports, for example `bad-response`.
@@ -158,7 +166,11 @@ fn remarks(finding: &Finding) -> Vec<String> {
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
-        let named = if collection.is_empty() { "a collection without id".to_owned() } else { format!("collection `{collection}`") };
+        let named = if collection.is_empty() {
+            "a collection without id".to_owned()
+        } else {
+            format!("collection `{collection}`")
+        };
         format!("{id}: {named} is searched but not listed: {reason}")
     });
     lines.extend(cut(id, "further collections are not listed", quarantined));
@@ -199,7 +211,13 @@ mod tests {
 
     #[test]
     fn machines_get_everything() {
-        let finding = Finding { id: "A".into(), listed: 3, complete: true, quarantined: vec![("c".into(), "why".into())], ..Finding::default() };
+        let finding = Finding {
+            id: "A".into(),
+            listed: 3,
+            complete: true,
+            quarantined: vec![("c".into(), "why".into())],
+            ..Finding::default()
+        };
         let json = as_json(&finding);
         assert_eq!((&json["reachable"], &json["collections"]["listed"]), (&json!(true), &json!(3)));
         assert_eq!(json["collections"]["quarantined"], json!([{"id": "c", "reason": "why"}]));

@@ -65,7 +65,10 @@ fn geometry(path: &std::path::Path) -> Result<String, String> {
     let told = |error: std::io::Error| format!("`--intersects` cannot read `{}`: {error}", path.display());
     let size = std::fs::metadata(path).map_err(told)?.len();
     if size > GEOMETRY_BYTES_MAX {
-        return Err(format!("`--intersects` is `{}` with {size} bytes; accepted: up to {GEOMETRY_BYTES_MAX}", path.display()));
+        return Err(format!(
+            "`--intersects` is `{}` with {size} bytes; accepted: up to {GEOMETRY_BYTES_MAX}",
+            path.display()
+        ));
     }
     std::fs::read_to_string(path).map_err(told)
 }
@@ -97,11 +100,8 @@ mod tests {
 
     #[test]
     fn conditions_become_parameters_in_one_order() {
-        let args = SearchArgs {
-            collections: Some("A|x,b".into()),
-            sortby: Some("+id".into()),
-            ..SearchArgs::default()
-        };
+        let args =
+            SearchArgs { collections: Some("A|x,b".into()), sortby: Some("+id".into()), ..SearchArgs::default() };
         let url = below(&"http://127.0.0.1:80/v1/?x=1#y".parse().unwrap(), "search", &args.pairs().unwrap());
         assert_eq!(url.as_str(), "http://127.0.0.1/v1/search?collections=A%7Cx%2Cb&sortby=%2Bid");
         let bare = below(&"http://127.0.0.1:8080".parse().unwrap(), "search/explain", &[]);

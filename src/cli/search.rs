@@ -166,7 +166,9 @@ async fn page_here(snapshot: &Snapshot, keys: &KeyRing, pairs: &[(String, String
     let limits = &snapshot.federation.limits;
     let request = SearchRequest::from_query(pairs, limits).map_err(|invalid| Stop(WRONG, invalid.to_string()))?;
     let clock = Clock { now: Utc::now(), deadline: Instant::now() + limits.deadline };
-    let answer = search::search(snapshot, keys, &request, clock).await.map_err(|error| Stop(status(&error), error.to_string()))?;
+    let answer = search::search(snapshot, keys, &request, clock)
+        .await
+        .map_err(|error| Stop(status(&error), error.to_string()))?;
     Ok(batch(snapshot, answer))
 }
 
@@ -189,7 +191,8 @@ fn batch(snapshot: &Snapshot, answer: Answer) -> Batch {
 /// An Item as the broker of this file would publish it.
 fn item_bytes(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
     let federation = &snapshot.federation;
-    let root = federation.public_url.as_ref().map_or_else(|| format!("http://{}", federation.server.listen), Url::to_string);
+    let root =
+        federation.public_url.as_ref().map_or_else(|| format!("http://{}", federation.server.listen), Url::to_string);
     let mut path: Url = match root.parse() {
         Ok(url) => url,
         // The validated file has only addresses that parse.
@@ -204,7 +207,10 @@ fn item_bytes(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
         segments.extend(["items", &found.item.id]);
     }
     let bases: Vec<String> = federation.member(found.member.as_str()).map_or_else(Vec::new, |member| {
-        std::iter::once(&member.url).chain(&member.aliases).map(|url| url.as_str().trim_end_matches('/').to_owned()).collect()
+        std::iter::once(&member.url)
+            .chain(&member.aliases)
+            .map(|url| url.as_str().trim_end_matches('/').to_owned())
+            .collect()
     });
     let rewrite = ItemRewrite {
         collection: &found.collection,
@@ -226,7 +232,13 @@ fn batch_of(page: &Value) -> Batch {
     Batch {
         items: features.into_iter().flatten().map(|item| item.to_string().into_bytes()).collect(),
         next: next.and_then(|link| link["href"].as_str()).and_then(token_of),
-        missing: page["federation:missing"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        missing: page["federation:missing"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         matched: page["numberMatched"].as_u64(),
     }
 }

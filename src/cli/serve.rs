@@ -50,7 +50,9 @@ async fn serve(federation: Federation, keys: Arc<KeyRing>, listen: SocketAddr) -
     let (listener, address) = match bound {
         Ok(bound) => bound,
         Err(error) => {
-            out::note(&format!("error: cannot listen on `{listen}`: {error}\n  hint: name another address with `--listen`"));
+            out::note(&format!(
+                "error: cannot listen on `{listen}`: {error}\n  hint: name another address with `--listen`"
+            ));
             return ExitCode::from(NO);
         }
     };
