@@ -1,5 +1,8 @@
 //! What no file of the repository may contain.
 
+#![expect(clippy::unwrap_used, reason = "a repository that cannot be read is a failed test")]
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the repository spells them in lower case")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The view of a running broker over scripted members: what is listed, what is kept, what is known when.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up is a failed test")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -30,7 +32,8 @@ const FILE: &str = r#"
 struct Scripted {
     id: MemberId,
     listings: Mutex<Vec<Result<Listing, Fault>>>,
-    discovery: Result<(), Fault>,
+    /// How discovery fails: with an answer, so that the list is read all the same.
+    discovery: Fault,
 }
 
 fn failure(fault: Fault) -> Failure {
@@ -38,8 +41,8 @@ fn failure(fault: Fault) -> Failure {
 }
 
 impl Scripted {
-    fn new(id: &str, listings: Vec<Result<Listing, Fault>>) -> Arc<dyn Member> {
-        Arc::new(Self { id: MemberId::new(id), listings: Mutex::new(listings), discovery: Err(Fault::BadResponse) })
+    fn member(id: &str, listings: Vec<Result<Listing, Fault>>) -> Arc<dyn Member> {
+        Arc::new(Self { id: MemberId::new(id), listings: Mutex::new(listings), discovery: Fault::BadResponse })
     }
 }
 
@@ -66,7 +69,7 @@ impl Member for Scripted {
     }
     fn discover(&self, _: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>> {
         let outcome = self.discovery;
-        async move { Err(failure(outcome.unwrap_err())) }.boxed()
+        async move { Err(failure(outcome)) }.boxed()
     }
 }
 
@@ -78,13 +81,14 @@ fn collection(id: &str) -> Bytes {
     Bytes::from(document.to_string())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of two outcomes in a script")]
 fn listing(ids: &[&str]) -> Result<Listing, Fault> {
     Ok(Listing { collections: ids.iter().map(|id| collection(id)).collect(), complete: true })
 }
 
 fn broker(a: Vec<Result<Listing, Fault>>, b: Vec<Result<Listing, Fault>>) -> Arc<Broker> {
     let federation = load_text("test.toml", FILE, Path::new(".")).unwrap().federation;
-    Broker::of(federation, Registry::of(vec![Scripted::new("A", a), Scripted::new("B", b)]))
+    Broker::of(federation, Registry::of(vec![Scripted::member("A", a), Scripted::member("B", b)]))
 }
 
 /// Exposed ids of everything listed.
