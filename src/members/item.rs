@@ -39,3 +39,11 @@ pub struct Spans {
     /// The whole `federation:backends` member of `properties`, if the member sent one (key, colon and value).
     pub backends: Range<u32>,
 }
+
+impl Item {
+    /// S3: `datetime`, else `start_datetime`, in milliseconds since 1970, rounded down.
+    #[must_use]
+    pub fn time_key(&self) -> Option<i64> {
+        self.times.datetime.or(self.times.start).map(|at| at.timestamp_millis())
+    }
+}

@@ -8,6 +8,7 @@ mod client;
 mod error;
 pub mod item;
 mod next_link;
+pub mod remote;
 pub mod rewrite;
 mod scan;
 mod stac_api;

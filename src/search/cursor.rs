@@ -1,6 +1,300 @@
-//! The cursor: where to go on, sealed (`paging.md` section 9).
+//! The cursor: a [`Session`] sealed for clients (`paging.md` section 9).
+//!
+//! base64url without padding of `version (1) | key id (4) | nonce (12) | sealed body | tag (16)`. The body is encrypted,
+//! as member tokens may reveal internal names, with a cipher that survives a repeated nonce, as processes share keys
+//! without coordinating. Nothing in it is an address, a query or a credential, and it grants nothing: the next page is
+//! planned anew.
+
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::collections::Ids;
+use crate::collections::ids::Named;
+use crate::federation::{Federation, MemberId, Secret};
+use crate::members::Token;
+
+use super::order::{Key, Position, Value};
+use super::outcome::Status;
+use super::plan::Order;
+use super::request::SortBy;
+use super::session::{Gap, Place, Session, SessionLeg};
+
+/// First byte of a cursor; a change of [`Body`] takes a new one and goes on reading the old.
+const VERSION: u8 = 1;
+/// Longest text that is looked at: the hard limit of POST bodies in `paging.md` section 9.
+const CURSOR_CHARS_MAX: usize = 16_000;
+/// Longest text that is written: proxies stop GET links near 8 kB, clients sooner.
+pub const CURSOR_LINK_CHARS_MAX: usize = 4_000;
+const KEY_BYTES: usize = 32;
+const KEY_ID_BYTES: usize = 4;
+const NONCE_BYTES: usize = 12;
 
 /// The keys that seal and open cursors: the first seals, all open.
 pub struct KeyRing {
-    _keys: Vec<()>,
+    keys: Vec<RingKey>,
+    life_ms: i64,
+    /// Sealed alongside: a cursor of another federation does not open.
+    purpose: Vec<u8>,
+    /// True when the key was made at start and dies with the process.
+    pub ephemeral: bool,
+}
+
+struct RingKey {
+    id: [u8; KEY_ID_BYTES],
+    key: RandomizedNonceKey,
+}
+
+/// Why a cursor cannot be used. None of these says which key or byte was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("`token` is {0} characters long; accepted: at most {CURSOR_CHARS_MAX}")]
+    TooLong(usize),
+    #[error("`token` is not a cursor of this broker; accepted: the `token` of a `next` link, unchanged")]
+    NotACursor,
+    #[error("`token` was made by another version of the broker; start the search anew")]
+    Version,
+    #[error(
+        "`token` was sealed with a key this broker does not have, or was altered; accepted: the `token` of a `next` link, unchanged"
+    )]
+    Sealed,
+}
+
+/// A cursor that opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    pub session: Session,
+    /// True when it is older than a cursor may be.
+    pub expired: bool,
+}
+
+impl KeyRing {
+    /// The keys of the federation file; without any, one that lives as long as this process.
+    ///
+    /// # Errors
+    /// When a key is not 32 bytes of base64url.
+    pub fn from_federation(federation: &Federation) -> Result<Self, String> {
+        let mut keys = Vec::new();
+        for (index, secret) in federation.cursor.keys.iter().enumerate() {
+            keys.push(read_key(secret).ok_or_else(|| format!("`cursor.keys[{index}]` is not 32 bytes of base64url"))?);
+        }
+        let ephemeral = keys.is_empty();
+        if ephemeral {
+            let mut bytes = [0_u8; KEY_BYTES];
+            aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| "the system gives no random bytes".to_owned())?;
+            keys.push(ring_key(&bytes).ok_or("the cipher refuses its key")?);
+        }
+        let life_ms = i64::try_from(federation.cursor.life.as_millis()).unwrap_or(i64::MAX);
+        Ok(Self { keys, life_ms, purpose: format!("cursor:v1.0.0:{}", federation.id).into_bytes(), ephemeral })
+    }
+
+    /// Seals a session. `now_ms` is the time of issue.
+    #[must_use]
+    pub fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
+        let body = Body::of(session, ids, now_ms);
+        // neither can fail: the body holds no type that postcard refuses, and the cipher takes any length we can hold
+        let mut sealed = postcard::to_stdvec(&body).unwrap_or_default();
+        let Some(key) = self.keys.first() else { return String::new() };
+        let Ok(nonce) = key.key.seal_in_place_append_tag(Aad::from(&self.purpose), &mut sealed) else {
+            return String::new();
+        };
+        let mut text = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
+        text.push(VERSION);
+        text.extend_from_slice(&key.id);
+        text.extend_from_slice(nonce.as_ref());
+        text.extend_from_slice(&sealed);
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    /// Opens a cursor.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
+        if text.len() > CURSOR_CHARS_MAX {
+            return Err(Refused::TooLong(text.len()));
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_not_base64| Refused::NotACursor)?;
+        let (&version, rest) = bytes.split_first().ok_or(Refused::NotACursor)?;
+        let (key_id, rest) = rest.split_at_checked(KEY_ID_BYTES).ok_or(Refused::NotACursor)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES).ok_or(Refused::NotACursor)?;
+        if version != VERSION {
+            return Err(Refused::Version);
+        }
+        let key = self.keys.iter().find(|key| key.id == key_id).ok_or(Refused::Sealed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_length| Refused::NotACursor)?;
+        let mut sealed = sealed.to_vec();
+        let plain = key
+            .key
+            .open_in_place(nonce, Aad::from(&self.purpose), &mut sealed)
+            .map_err(|_unspecified| Refused::Sealed)?;
+        let body: Body = postcard::from_bytes(plain).map_err(|_shape| Refused::Version)?;
+        let expired = now_ms.saturating_sub(body.issued_ms) > self.life_ms;
+        Ok(Opened { session: body.session(ids), expired })
+    }
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "KeyRing({} keys)", self.keys.len())
+    }
+}
+
+fn read_key(secret: &Secret) -> Option<RingKey> {
+    let bytes = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(secret.expose().trim()).ok()?);
+    if bytes.len() == KEY_BYTES { ring_key(&bytes) } else { None }
+}
+
+fn ring_key(bytes: &[u8]) -> Option<RingKey> {
+    let hash = digest(&SHA256, bytes);
+    let id = hash.as_ref().get(..KEY_ID_BYTES)?.try_into().ok()?;
+    Some(RingKey { id, key: RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes).ok()? })
+}
+
+/// The sealed content. Short names do not matter: postcard writes none.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    issued_ms: i64,
+    started_ms: i64,
+    digests: [u32; 12],
+    order: Option<Vec<(String, bool)>>,
+    matched: Option<u64>,
+    watermark: Cut,
+    turn: String,
+    legs: Vec<LegBody>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LegBody {
+    member: String,
+    ended: bool,
+    share: u16,
+    place: Option<PlaceBody>,
+    gaps: Vec<(Cut, Option<Cut>, Status)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlaceBody {
+    token: Option<String>,
+    size: u32,
+    offset: u32,
+    anchors: Vec<u32>,
+}
+
+/// A position in canonical ids, so that another delimiter only changes what is printed.
+#[derive(Serialize, Deserialize)]
+enum Cut {
+    Start,
+    Before(Value),
+    At { values: Vec<Value>, id: String, member: Option<String>, collection: String },
+    After(Value),
+    End,
+}
+
+impl Body {
+    fn of(session: &Session, ids: &Ids, issued_ms: i64) -> Self {
+        let cut = |position: &Position| Cut::of(position, ids);
+        Self {
+            issued_ms,
+            started_ms: session.started_ms,
+            digests: session.digests,
+            order: match &session.order {
+                Order::Sorted(keys) => Some(keys.iter().map(|key| (key.field.clone(), key.descending)).collect()),
+                Order::Quota => None,
+            },
+            matched: session.matched,
+            watermark: cut(&session.watermark),
+            turn: session.turn.clone(),
+            legs: session.legs.iter().map(|leg| LegBody::of(leg, &cut)).collect(),
+        }
+    }
+
+    fn session(self, ids: &Ids) -> Session {
+        Session {
+            started_ms: self.started_ms,
+            digests: self.digests,
+            order: self.order.map_or(Order::Quota, |keys| {
+                Order::Sorted(keys.into_iter().map(|(field, descending)| SortBy { field, descending }).collect())
+            }),
+            matched: self.matched,
+            watermark: self.watermark.position(ids),
+            turn: self.turn,
+            legs: self.legs.into_iter().map(|leg| leg.session(ids)).collect(),
+        }
+    }
+}
+
+impl LegBody {
+    fn of(leg: &SessionLeg, cut: &impl Fn(&Position) -> Cut) -> Self {
+        Self {
+            member: leg.member.clone(),
+            ended: leg.ended,
+            share: leg.share,
+            place: leg.place.as_ref().map(|place| PlaceBody {
+                token: place.token.as_ref().map(|token| token.0.to_string()),
+                size: place.size,
+                offset: place.offset,
+                anchors: place.anchors.clone(),
+            }),
+            gaps: leg.gaps.iter().map(|gap| (cut(&gap.from), gap.to.as_ref().map(cut), gap.status)).collect(),
+        }
+    }
+
+    fn session(self, ids: &Ids) -> SessionLeg {
+        SessionLeg {
+            member: self.member,
+            ended: self.ended,
+            share: self.share,
+            place: self.place.map(|place| Place {
+                token: place.token.map(|token| Token(token.into())),
+                size: place.size,
+                offset: place.offset,
+                anchors: place.anchors,
+            }),
+            gaps: self
+                .gaps
+                .into_iter()
+                .map(|(from, to, status)| Gap { from: from.position(ids), to: to.map(|to| to.position(ids)), status })
+                .collect(),
+        }
+    }
+}
+
+impl Cut {
+    fn of(position: &Position, ids: &Ids) -> Self {
+        match position {
+            Position::Start => Self::Start,
+            Position::Before(value) => Self::Before(value.clone()),
+            Position::After(value) => Self::After(value.clone()),
+            Position::End => Self::End,
+            Position::At(key) => {
+                let (member, collection) = match ids.parse(&key.collection) {
+                    Named::Qualified { member, native } => (Some(member.to_string()), native),
+                    Named::Bare(id) => (None, id),
+                };
+                Self::At { values: key.values.clone(), id: key.id.to_string(), member, collection }
+            }
+        }
+    }
+
+    fn position(self, ids: &Ids) -> Position {
+        match self {
+            Self::Start => Position::Start,
+            Self::Before(value) => Position::Before(value),
+            Self::After(value) => Position::After(value),
+            Self::End => Position::End,
+            Self::At { values, .. } if values.is_empty() => Position::Start,
+            Self::At { values, id, member, collection } => {
+                let collection: Arc<str> = match member {
+                    Some(member) => ids.qualified(&MemberId::new(&member), &collection).into(),
+                    None => collection.into(),
+                };
+                Position::At(Key { values, id: id.into(), collection })
+            }
+        }
+    }
 }

@@ -1,4 +1,18 @@
 //! The `fields` parameter (`stac-api.md` 6.2), applied last, on an Item's bytes.
+//!
+//! Objects are opened one level at a time and only where a path leads into them; every value that stays is copied as it
+//! came. Arrays are not opened: `links` or `assets` stay or go as a whole, an asset can be named by its key.
+
+use std::borrow::Cow;
+
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Without these an Item has no identity and no way on; no request takes them away.
+const ALWAYS: [&str; 4] = ["type", "id", "collection", "links"];
+
+/// What an empty `fields` asks for; the times of `properties` are added in [`default_set`].
+const DEFAULT: [&str; 8] = ["type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets"];
 
 /// What to keep of each Item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,7 +24,264 @@ pub struct Fields {
 
 impl Fields {
     /// Appends the Item, reduced to what was asked for.
-    pub fn apply(&self, _item: &[u8], _out: &mut Vec<u8>) {
-        todo!()
+    ///
+    /// An Item that is not a JSON object is appended as it is.
+    pub fn apply(&self, item: &[u8], out: &mut Vec<u8>) {
+        let Some(members) = std::str::from_utf8(item).ok().and_then(open) else {
+            out.extend_from_slice(item);
+            return;
+        };
+        let include = paths(self.include.as_ref());
+        let exclude = paths(self.exclude.as_ref());
+        if !include.is_empty() {
+            // Both given: the longer path decides, and `include` where both name the same.
+            write(&members, &Selection { include, exclude, otherwise: false }, true, out);
+        } else if self.include.is_none() && !exclude.is_empty() {
+            write(&members, &Selection { include, exclude, otherwise: true }, true, out);
+        } else {
+            let mut reduced = Vec::new();
+            write(&members, &default_set(&members), true, &mut reduced);
+            match std::str::from_utf8(&reduced).ok().and_then(open) {
+                Some(members) if !exclude.is_empty() => {
+                    write(&members, &Selection { include, exclude, otherwise: true }, true, out);
+                }
+                _ => out.extend_from_slice(&reduced),
+            }
+        }
+    }
+}
+
+fn paths(list: Option<&Vec<String>>) -> Vec<&str> {
+    list.map(|list| list.iter().map(String::as_str).collect()).unwrap_or_default()
+}
+
+/// Which members of one object stay. A path goes on below a member where it begins with the member's name and a dot,
+/// so names that contain dots are found too.
+struct Selection<'a> {
+    include: Vec<&'a str>,
+    exclude: Vec<&'a str>,
+    /// Whether a member stays that no path names.
+    otherwise: bool,
+}
+
+impl<'a> Selection<'a> {
+    /// Whether the member itself stays, and what is said of its inside.
+    fn of(&self, name: &str) -> Selection<'a> {
+        let below = |list: &[&'a str]| -> Vec<&'a str> {
+            list.iter().filter_map(|path| path.strip_prefix(name)?.strip_prefix('.')).collect()
+        };
+        let otherwise = if self.include.contains(&name) {
+            true
+        } else if self.exclude.contains(&name) {
+            false
+        } else {
+            self.otherwise
+        };
+        Selection { include: below(&self.include), exclude: below(&self.exclude), otherwise }
+    }
+}
+
+/// The default set: `datetime` of the properties, or start and end where an Item has no single time.
+fn default_set(members: &[(Cow<'_, str>, &RawValue)]) -> Selection<'static> {
+    let mut include = DEFAULT.to_vec();
+    include.push("properties.datetime");
+    let properties = members.iter().find(|(name, _)| name == "properties").and_then(|(_, value)| open(value.get()));
+    let timed = properties
+        .is_some_and(|properties| properties.iter().any(|(name, value)| name == "datetime" && value.get() != "null"));
+    if !timed {
+        include.extend(["properties.start_datetime", "properties.end_datetime"]);
+    }
+    Selection { include, exclude: Vec::new(), otherwise: false }
+}
+
+fn write(members: &[(Cow<'_, str>, &RawValue)], selection: &Selection<'_>, top: bool, out: &mut Vec<u8>) {
+    out.push(b'{');
+    let mut first = true;
+    for (name, value) in members {
+        let inside = selection.of(name);
+        let always = top && ALWAYS.contains(&name.as_ref());
+        let opened =
+            if always || (inside.include.is_empty() && inside.exclude.is_empty()) { None } else { open(value.get()) };
+        // A member stays as a frame when something inside it was asked for, whether or not this Item has it.
+        let stays = always || inside.otherwise || (opened.is_some() && !inside.include.is_empty());
+        if !stays {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        write_name(name, out);
+        match opened {
+            Some(members) => write(&members, &inside, false, out),
+            None => out.extend_from_slice(value.get().as_bytes()),
+        }
+    }
+    out.push(b'}');
+}
+
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+    out.push(b':');
+}
+
+/// The members of a JSON object, values as they stand; `None` for anything else.
+fn open(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    text.trim_start()
+        .starts_with('{')
+        .then(|| serde_json::from_str::<Members<'_>>(text).ok())
+        .flatten()
+        .map(|members| members.0)
+}
+
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members<'de>;
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEM: &str = r#"{"type":"Feature", "stac_version":"1.1.0","stac_extensions":[ "x" ],"id":"a","geometry":null,"bbox":[1.0,2, 3,4],"properties":{"datetime":"2024-05-01T00:00:00.000Z","platform":"s2a","proj:shape":[ 1,2 ],"a.b":1.50,"nest":{"deep":{"x":1,"y":2e3}}},"links":[{"rel":"self"}],"assets":{"B1":{"href":"h","title":"t"},"B2":{}},"collection":"A|c","own":12345678901234567890123}"#;
+
+    fn list(names: &[&str]) -> Option<Vec<String>> {
+        Some(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn applied(item: &str, include: Option<Vec<String>>, exclude: Option<Vec<String>>) -> String {
+        let mut out = Vec::new();
+        Fields { include, exclude }.apply(item.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn check(include: Option<Vec<String>>, exclude: Option<Vec<String>>, expected: &str) {
+        assert_eq!(
+            applied(ITEM, include.clone(), exclude.clone()),
+            expected,
+            "include {include:?}, exclude {exclude:?}"
+        );
+    }
+
+    #[test]
+    fn empty_fields_give_the_default_set() {
+        let default = r#"{"type":"Feature","stac_version":"1.1.0","id":"a","geometry":null,"bbox":[1.0,2, 3,4],"properties":{"datetime":"2024-05-01T00:00:00.000Z"},"links":[{"rel":"self"}],"assets":{"B1":{"href":"h","title":"t"},"B2":{}},"collection":"A|c"}"#;
+        for include in [None, list(&[])] {
+            for exclude in [None, list(&[])] {
+                check(include.clone(), exclude, default);
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_set_has_start_and_end_where_there_is_no_single_time() {
+        let item = r#"{"type":"Feature","properties":{"datetime":null,"start_datetime":"s","end_datetime":"e","x":1}}"#;
+        assert_eq!(
+            applied(item, None, None),
+            r#"{"type":"Feature","properties":{"datetime":null,"start_datetime":"s","end_datetime":"e"}}"#
+        );
+        let item = r#"{"id":"a","properties":{"datetime":"d","start_datetime":"s"}}"#;
+        assert_eq!(applied(item, None, None), r#"{"id":"a","properties":{"datetime":"d"}}"#);
+    }
+
+    #[test]
+    fn include_keeps_the_named_and_four_more() {
+        check(
+            list(&["bbox"]),
+            None,
+            r#"{"type":"Feature","id":"a","bbox":[1.0,2, 3,4],"links":[{"rel":"self"}],"collection":"A|c"}"#,
+        );
+        check(list(&["id"]), list(&[]), r#"{"type":"Feature","id":"a","links":[{"rel":"self"}],"collection":"A|c"}"#);
+        check(
+            list(&["properties.proj:shape", "properties.nest.deep.y", "assets.B1.href", "own", "nothing"]),
+            None,
+            r#"{"type":"Feature","id":"a","properties":{"proj:shape":[ 1,2 ],"nest":{"deep":{"y":2e3}}},"links":[{"rel":"self"}],"assets":{"B1":{"href":"h"}},"collection":"A|c","own":12345678901234567890123}"#,
+        );
+        check(
+            list(&["properties.a.b"]),
+            None,
+            r#"{"type":"Feature","id":"a","properties":{"a.b":1.50},"links":[{"rel":"self"}],"collection":"A|c"}"#,
+        );
+    }
+
+    #[test]
+    fn each_single_include_leaves_at_most_five_members() {
+        for name in ["type", "geometry", "properties", "assets", "links", "stac_version", "bbox", "properties.platform"]
+        {
+            let members = serde_json::from_str::<serde_json::Value>(&applied(ITEM, list(&[name]), None)).unwrap();
+            assert!(members.as_object().unwrap().len() <= 5, "{name}");
+        }
+    }
+
+    #[test]
+    fn exclude_alone_keeps_everything_else_and_identity() {
+        check(
+            None,
+            list(&["properties", "assets", "geometry", "bbox", "stac_extensions", "id", "type", "links", "collection"]),
+            r#"{"type":"Feature","stac_version":"1.1.0","id":"a","links":[{"rel":"self"}],"collection":"A|c","own":12345678901234567890123}"#,
+        );
+        let without = applied(ITEM, None, list(&["properties.nest.deep", "assets.B2", "links.rel"]));
+        assert_eq!(
+            without,
+            ITEM.replace(", \"stac_version", ",\"stac_version")
+                .replace(r#","nest":{"deep":{"x":1,"y":2e3}}"#, r#","nest":{}"#)
+                .replace(r#","B2":{}"#, "")
+        );
+    }
+
+    #[test]
+    fn exclude_with_an_empty_include_is_the_default_set_without_the_named() {
+        check(
+            list(&[]),
+            list(&["assets", "properties", "own"]),
+            r#"{"type":"Feature","stac_version":"1.1.0","id":"a","geometry":null,"bbox":[1.0,2, 3,4],"links":[{"rel":"self"}],"collection":"A|c"}"#,
+        );
+    }
+
+    #[test]
+    fn include_decides_against_exclude() {
+        let only_x = r#"{"type":"Feature","id":"a","properties":{"platform":"s2a"},"links":[{"rel":"self"}],"collection":"A|c"}"#;
+        check(list(&["properties.platform"]), list(&["properties"]), only_x);
+        check(list(&["properties.platform"]), list(&["properties.platform"]), only_x);
+        check(
+            list(&["properties"]),
+            list(&["properties.nest", "properties.platform"]),
+            r#"{"type":"Feature","id":"a","properties":{"datetime":"2024-05-01T00:00:00.000Z","proj:shape":[ 1,2 ],"a.b":1.50},"links":[{"rel":"self"}],"collection":"A|c"}"#,
+        );
+        // The frame stays, so that an Item without the property is still a Feature.
+        check(
+            list(&["properties.absent"]),
+            list(&["properties"]),
+            r#"{"type":"Feature","id":"a","properties":{},"links":[{"rel":"self"}],"collection":"A|c"}"#,
+        );
+    }
+
+    #[test]
+    fn names_that_need_escapes_stay_readable() {
+        let item = r#"{"id":"a","p\"q":{"\u00e9":1,"z":2}}"#;
+        assert_eq!(applied(item, list(&["p\"q.é"]), None), r#"{"id":"a","p\"q":{"é":1}}"#);
+    }
+
+    #[test]
+    fn what_is_no_object_is_left_alone() {
+        for item in ["[1]", "", "{\"a\":", "7"] {
+            assert_eq!(applied(item, list(&["id"]), None), item);
+        }
     }
 }

@@ -1,1 +1,97 @@
 //! Asks the members, concurrently; the only part of the pipeline that waits.
+//!
+//! All legs that the page needs are asked at once and their answers are fed as they come: a slow one delays nobody's
+//! reading. What is still under way at the deadline has timed out.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use crate::broker::Snapshot;
+use crate::federation::MemberId;
+use crate::members::{Ask, Failure, Fault, Page};
+
+use super::Clock;
+use super::merge::Step;
+use super::page::PageRun;
+use super::plan::Leg;
+use super::stream::Request;
+
+/// Kept of the client's deadline for merging and writing.
+const RESERVE: Duration = Duration::from_millis(300);
+
+/// Runs a page to its end; gives the time spent on each member in milliseconds.
+pub async fn run(snapshot: &Snapshot, page: &mut PageRun<'_>, clock: Clock) -> Vec<(MemberId, u64)> {
+    let deadline = clock.deadline.checked_sub(RESERVE).unwrap_or(clock.deadline);
+    let mut took: Vec<(MemberId, u64)> = Vec::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut waiting: Vec<usize> = Vec::new();
+    while let Step::Needs(requests) = page.step() {
+        for (index, request) in requests {
+            waiting.push(index);
+            under_way.push(ask(snapshot, page.leg(index), index, request, deadline));
+        }
+        match timeout_at(deadline, under_way.next()).await {
+            Ok(Some((index, ms, answer))) => {
+                waiting.retain(|other| *other != index);
+                note(&mut took, &page.leg(index).member, ms);
+                page.feed(index, answer);
+            }
+            // nothing to ask and nothing under way: the page cannot go on
+            Ok(None) => break,
+            Err(_elapsed) => {
+                for index in waiting.drain(..) {
+                    let member = &page.leg(index).member;
+                    warn!(member = %member, "leg timed out at the deadline of the request");
+                    page.feed(index, Err((Fault::Timeout, None)));
+                }
+                under_way.clear();
+            }
+        }
+    }
+    took
+}
+
+type Answer = (usize, u64, Result<Page, (Fault, Option<u32>)>);
+
+async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, deadline: Instant) -> Answer {
+    let started = Instant::now();
+    let Some(member) = snapshot.members.get(leg.member.as_str()) else {
+        return (index, 0, Err((Fault::Unreachable, None)));
+    };
+    let ask = Ask {
+        limit: request.limit,
+        token: request.token,
+        datetime: request.datetime.or(leg.ask.datetime),
+        ..leg.ask.clone()
+    };
+    let own = snapshot.federation.member(leg.member.as_str()).and_then(|member| member.request.deadline);
+    let own = started + own.unwrap_or(snapshot.federation.limits.member_deadline);
+    let answer = timeout_at(deadline.min(own), member.search(&ask, deadline.min(own))).await;
+    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let answer = match answer {
+        Ok(Ok(page)) => Ok(page),
+        Ok(Err(failure)) => Err(told(leg, elapsed_ms, &failure)),
+        Err(_elapsed) => {
+            warn!(member = %leg.member, elapsed_ms, "leg timed out");
+            Err((Fault::Timeout, None))
+        }
+    };
+    (index, elapsed_ms, answer)
+}
+
+/// What a member said goes to the log, never to the client.
+fn told(leg: &Leg, elapsed_ms: u64, failure: &Failure) -> (Fault, Option<u32>) {
+    warn!(member = %leg.member, elapsed_ms, status = failure.status, fault = ?failure.fault, detail = %failure.detail, "leg failed");
+    (failure.fault, failure.retry_after_s)
+}
+
+fn note(took: &mut Vec<(MemberId, u64)>, member: &MemberId, ms: u64) {
+    match took.iter_mut().find(|(known, _)| known == member) {
+        Some((_, sum)) => *sum += ms,
+        None => took.push((member.clone(), ms)),
+    }
+}

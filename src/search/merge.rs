@@ -1,1 +1,222 @@
-//! The merge: a state machine that asks for input and gives Items in the total order, each once (`paging.md` section 4).
+//! The sorted merge: a state machine that asks for input and gives Items in the total order, each once.
+//!
+//! `paging.md` section 4. An Item is emitted only if it lies behind the last one emitted: that alone gives order and
+//! uniqueness, whatever members do. Nothing is emitted while some leg could still produce something smaller: that gives
+//! completeness. A leg that fails after an Item was emitted ends the page early; on an empty page it opens a gap.
+
+use std::cmp::Ordering;
+
+use crate::federation::MemberId;
+use crate::members::{Fault, Item, Page};
+
+use super::order::{Comparator, Position};
+use super::outcome::Status;
+use super::session::{Gap, SessionLeg};
+use super::stream::{Bound, Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, Stream};
+
+/// Items examined per leg while the page holds an Item: at least this many, or twenty times the page.
+const EXAMINED_MIN: usize = 2_000;
+const EXAMINED_PER_ITEM: usize = 20;
+
+/// What the merge wants next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Ask these legs; nothing new to ask (all are under way) when it is empty.
+    Needs(Vec<(usize, Request)>),
+    Done,
+}
+
+/// One leg of the merge.
+pub struct MergeLeg {
+    pub member: MemberId,
+    pub stream: Stream,
+    pub session: SessionLeg,
+    /// Items wanted from it by the first request.
+    pub first_need: u32,
+    pub asked: Option<Request>,
+    pub answered: bool,
+    /// Its failure took effect: it takes no more part in this page.
+    pub dead: bool,
+    /// How it failed, whether or not that took effect.
+    pub failure: Option<LegFailure>,
+    /// A tie of it was given up on this page; it goes on behind it.
+    pub tie_given_up: bool,
+    pub returned: u32,
+}
+
+pub struct Merge {
+    pub order: Comparator,
+    pub legs: Vec<MergeLeg>,
+    limit: u32,
+    /// The position emitted up to.
+    pub last: Position,
+    pub watermark: Position,
+    pub hits: Vec<(usize, Hit)>,
+    pub deduplicated: u32,
+    /// The page ended before it was full.
+    pub short: bool,
+}
+
+impl Merge {
+    pub fn new(order: Comparator, watermark: Position, limit: u32, legs: Vec<MergeLeg>) -> Self {
+        Self { order, legs, limit, last: watermark.clone(), watermark, hits: Vec::new(), deduplicated: 0, short: false }
+    }
+
+    /// Goes on until input is needed or the page is done.
+    pub fn step(&mut self) -> Step {
+        while self.hits.len() < self.limit as usize && !self.short {
+            let Some(leg) = self.smallest() else { break };
+            match self.legs[leg].stream.bound(&self.order) {
+                Bound::Head => self.emit(leg),
+                Bound::AtLeast(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
+                Bound::AtLeast(_) if self.legs[leg].asked.is_none() && self.allowance_is_over(leg) => {
+                    let failure = self.legs[leg].stream.out_of_allowance();
+                    self.legs[leg].stream.fail(failure);
+                }
+                Bound::AtLeast(_) => return Step::Needs(self.needs()),
+                Bound::Nothing => break,
+            }
+        }
+        Step::Done
+    }
+
+    /// The leg of the smallest bound; of equal Heads the one that stands first. `None` when no live leg is left.
+    fn smallest(&self) -> Option<usize> {
+        let mut best: Option<usize> = None;
+        for (index, leg) in self.legs.iter().enumerate() {
+            if leg.dead || leg.stream.is_over() {
+                continue;
+            }
+            if best.is_none_or(|best| self.compare(index, best) == Ordering::Less) {
+                best = Some(index);
+            }
+        }
+        best
+    }
+
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let (left, right) = (&self.legs[a].stream, &self.legs[b].stream);
+        match (left.bound(&self.order), right.bound(&self.order)) {
+            (Bound::Head, Bound::Head) => match (left.head(), right.head()) {
+                (Some(left), Some(right)) => self.order.keys_of(&left.key, &right.key),
+                _ => Ordering::Equal,
+            },
+            (Bound::AtLeast(left), Bound::AtLeast(right)) => self.order.positions(&left, &right),
+            (Bound::AtLeast(known), _) => head_against(right, &known, &self.order).reverse(),
+            (_, Bound::AtLeast(known)) => head_against(left, &known, &self.order),
+            (Bound::Nothing, _) => Ordering::Greater,
+            (_, Bound::Nothing) => Ordering::Less,
+        }
+    }
+
+    fn emit(&mut self, leg: usize) {
+        let Some(hit) = self.legs[leg].stream.pop() else { return };
+        if !self.order.key_after(&hit.key, &self.last) {
+            self.deduplicated += 1;
+            return;
+        }
+        self.last = Position::At(hit.key.clone());
+        self.legs[leg].returned += 1;
+        self.hits.push((leg, hit));
+    }
+
+    /// Every leg that must be read before the next Item can be given, with its request.
+    fn needs(&mut self) -> Vec<(usize, Request)> {
+        let head = (0..self.legs.len())
+            .filter(|&leg| !self.legs[leg].dead && self.legs[leg].stream.bound(&self.order) == Bound::Head)
+            .min_by(|&a, &b| self.compare(a, b));
+        let mut needs = Vec::new();
+        for leg in 0..self.legs.len() {
+            let candidate = &self.legs[leg];
+            let open = !candidate.dead && candidate.asked.is_none() && candidate.stream.failure.is_none();
+            let blocks = matches!(candidate.stream.bound(&self.order), Bound::AtLeast(_))
+                && head.is_none_or(|head| self.compare(leg, head) != Ordering::Greater);
+            if open && blocks && !self.allowance_is_over(leg) {
+                needs.push((leg, self.ask(leg)));
+            }
+        }
+        needs
+    }
+
+    fn ask(&mut self, leg: usize) -> Request {
+        let remaining = self.limit - u32::try_from(self.hits.len()).unwrap_or(self.limit).min(self.limit);
+        let leg = &mut self.legs[leg];
+        let need = if leg.stream.requests == 0 { leg.first_need } else { remaining };
+        let request = leg.stream.request(need.min(remaining), self.limit);
+        leg.asked = Some(request.clone());
+        request
+    }
+
+    fn allowance_is_over(&self, leg: usize) -> bool {
+        let stream = &self.legs[leg].stream;
+        if self.hits.is_empty() {
+            return stream.requests >= REQUESTS_EMPTY_MAX;
+        }
+        let examined_max = EXAMINED_MIN.max(EXAMINED_PER_ITEM * self.limit as usize);
+        stream.requests >= REQUESTS_MAX || stream.examined > examined_max
+    }
+
+    /// A leg's failure takes effect: its bound is the smallest and nothing more can be had of it.
+    fn fail(&mut self, index: usize) {
+        let leg = &mut self.legs[index];
+        let Some(failure) = leg.stream.failure.clone() else { return };
+        leg.failure = Some(failure.clone());
+        if !self.hits.is_empty() {
+            self.short = true;
+            return;
+        }
+        let from = if failure.status == Status::OrderViolation { Position::Start } else { self.last.clone() };
+        if failure.tie_only
+            && let Some(to) = leg.stream.skip_tie()
+        {
+            leg.session.push_gap(Gap { from, to: Some(to), status: failure.status });
+            leg.tie_given_up = true;
+            return;
+        }
+        leg.session.open_gap(from, failure.status);
+        leg.dead = true;
+    }
+
+    /// Takes a page of a leg in.
+    pub fn feed(&mut self, index: usize, page: Page, keeps: impl Fn(&Item) -> bool) {
+        let leg = &mut self.legs[index];
+        let Some(asked) = leg.asked.take() else { return };
+        if !leg.answered {
+            leg.answered = true;
+            let start = self.order.later(&self.watermark, &leg.stream.start).clone();
+            leg.session.close_gap(&start);
+        }
+        leg.stream.feed(page, &asked, &self.order, &self.last, keeps);
+    }
+
+    /// A leg's request failed. It takes effect when the leg's bound is the smallest.
+    pub fn feed_failure(&mut self, index: usize, fault: Fault, retry_after_s: Option<u32>) {
+        let leg = &mut self.legs[index];
+        leg.asked = None;
+        if fault == Fault::TokenRefused {
+            leg.stream.token_refused();
+        } else {
+            leg.stream.fail(LegFailure { retry_after_s, ..Status::from(fault).into() });
+        }
+    }
+
+    /// Where the next page goes on: the last Item, or further where a short page has examined more.
+    pub fn next_watermark(&self) -> Position {
+        let examined = self.smallest().filter(|_| self.hits.len() < self.limit as usize);
+        match examined.map(|leg| self.legs[leg].stream.bound(&self.order)) {
+            Some(Bound::AtLeast(known @ (Position::Before(_) | Position::After(_)))) => {
+                self.order.later(&self.last, &known).clone()
+            }
+            _ => self.last.clone(),
+        }
+    }
+}
+
+/// The smallest Item of a stream against a position that is no Item's.
+fn head_against(stream: &Stream, position: &Position, order: &Comparator) -> Ordering {
+    match stream.head() {
+        Some(hit) if order.key_after(&hit.key, position) => Ordering::Greater,
+        Some(_) => Ordering::Less,
+        None => Ordering::Greater,
+    }
+}

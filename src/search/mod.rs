@@ -7,13 +7,17 @@ pub mod cursor;
 pub mod fields;
 mod legs;
 mod merge;
+mod one;
 pub mod order;
 pub mod outcome;
 mod page;
 pub mod plan;
+mod quota;
 pub mod report;
 pub mod request;
 pub mod residual;
+pub mod session;
+mod stream;
 
 use crate::broker::Snapshot;
 pub use cursor::KeyRing;
@@ -27,6 +31,9 @@ use tokio::time::Instant;
 
 use crate::federation::MemberId;
 use crate::members::Item;
+
+use page::PageRun;
+use session::Session;
 
 /// One page of a federated search.
 #[derive(Debug)]
@@ -77,12 +84,104 @@ pub enum SearchError {
 /// # Errors
 /// See [`SearchError`].
 pub async fn search(
-    _snapshot: &Snapshot,
-    _keys: &KeyRing,
-    _request: &SearchRequest,
-    _clock: Clock,
+    snapshot: &Snapshot,
+    keys: &KeyRing,
+    request: &SearchRequest,
+    clock: Clock,
 ) -> Result<Answer, SearchError> {
-    todo!()
+    let now_ms = clock.now.timestamp_millis();
+    let session = match &request.token {
+        Some(token) => Some(resume(snapshot, keys, request, token, now_ms)?),
+        None => None,
+    };
+    let started =
+        session.as_ref().and_then(|session| DateTime::from_timestamp_millis(session.started_ms)).unwrap_or(clock.now);
+    let plan = planned(snapshot, request, started, session.as_ref().map(|session| &session.order))?;
+    let first = session.is_none();
+    let session = session.unwrap_or_else(|| Session::begin(&plan, request.digests(), now_ms));
+    let mut page = PageRun::new(&plan, session, first, request.limit, |member| snapshot.ids.qualified(member, ""));
+    let took = legs::run(snapshot, &mut page, clock).await;
+    answer(snapshot, keys, request, &plan, page.finish(), &took, now_ms)
+}
+
+/// Opens the cursor of a later page and checks that it belongs to this query (S26 h).
+fn resume(
+    snapshot: &Snapshot,
+    keys: &KeyRing,
+    request: &SearchRequest,
+    token: &str,
+    now_ms: i64,
+) -> Result<Session, SearchError> {
+    let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| SearchError::Cursor(refused.to_string()))?;
+    let digests = request.digests();
+    let changed = opened.session.digests.iter().zip(digests).position(|(before, now)| *before != now);
+    if let Some(parameter) = changed.and_then(|index| request::DIGEST_NAMES.get(index)) {
+        return Err(SearchError::Invalid(request::Invalid {
+            parameter: (*parameter).to_owned(),
+            given: "not the one of the first page".to_owned(),
+            accepted: "the same value on every page of one search; only `limit` may change".to_owned(),
+        }));
+    }
+    if opened.expired {
+        return Err(SearchError::Expired { fresh: keys.seal(&opened.session, &snapshot.ids, now_ms) });
+    }
+    Ok(opened.session)
+}
+
+/// Turns a finished page into the answer, or into its failure.
+fn answer(
+    snapshot: &Snapshot,
+    keys: &KeyRing,
+    request: &SearchRequest,
+    plan: &plan::Plan,
+    mut end: page::PageEnd,
+    took: &[(MemberId, u64)],
+    now_ms: i64,
+) -> Result<Answer, SearchError> {
+    let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
+    let verdict = outcome::decide(&end, plan, request.handling);
+    let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
+        return Err(SearchError::Failed { kind, description, retry_after_s, report: Box::new(report) });
+    }
+    let items = end
+        .hits
+        .into_iter()
+        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
+        .collect();
+    Ok(Answer { items, next, number_matched: end.matched, report })
+}
+
+/// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
+fn seal_bounded(
+    keys: &KeyRing,
+    mut session: Session,
+    end: &mut page::PageEnd,
+    snapshot: &Snapshot,
+    now_ms: i64,
+) -> String {
+    loop {
+        let text = keys.seal(&session, &snapshot.ids, now_ms);
+        let token = |leg: &session::SessionLeg| {
+            leg.place.as_ref().and_then(|place| place.token.as_ref()).map_or(0, |token| token.0.len())
+        };
+        let Some(largest) = session.legs.iter().enumerate().max_by_key(|(_, leg)| token(leg)).map(|(index, _)| index)
+        else {
+            return text;
+        };
+        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX || token(&session.legs[largest]) == 0 {
+            return text;
+        }
+        let leg = &mut session.legs[largest];
+        leg.place = None;
+        leg.ended = true;
+        leg.open_gap(session.watermark.clone(), outcome::Status::TooLarge);
+        if let Some(reported) = end.legs.iter_mut().find(|reported| reported.member.as_str() == leg.member) {
+            reported.status = outcome::Status::TooLarge;
+            reported.broken = true;
+            reported.gaps.clone_from(&leg.gaps);
+        }
+    }
 }
 
 /// The plan of a first page, as a search at this moment would run it (S24). Asks nobody.
@@ -90,11 +189,26 @@ pub async fn search(
 /// # Errors
 /// A condition that nobody can honour, named.
 pub fn explain(
-    _snapshot: &Snapshot,
-    _request: &SearchRequest,
-    _now: DateTime<Utc>,
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    now: DateTime<Utc>,
 ) -> Result<plan::Plan, request::Invalid> {
-    todo!()
+    planned(snapshot, request, now, None)
+}
+
+fn planned(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    started: DateTime<Utc>,
+    order: Option<&plan::Order>,
+) -> Result<plan::Plan, request::Invalid> {
+    let capabilities: Vec<_> =
+        snapshot.members.iter().map(|member| (member.id().clone(), member.capabilities())).collect();
+    let facts = |id: &MemberId| plan::Facts {
+        capabilities: capabilities.iter().find(|(known, _)| known == id).map(|(_, found)| found.as_ref()),
+        collections: snapshot.view.member(id),
+    };
+    plan::plan(&snapshot.federation, &snapshot.ids, facts, request, started, order)
 }
 
 /// One Item by its exposed collection id (qualified or bare): from the first member, in order of priority, that has it.
@@ -103,12 +217,12 @@ pub fn explain(
 /// # Errors
 /// [`SearchError::Failed`] when no holder has it and some could not be asked.
 pub async fn item(
-    _snapshot: &Snapshot,
-    _collection: &str,
-    _id: &str,
-    _clock: Clock,
+    snapshot: &Snapshot,
+    collection: &str,
+    id: &str,
+    clock: Clock,
 ) -> Result<Option<OneItem>, SearchError> {
-    todo!()
+    one::item(snapshot, collection, id, clock).await
 }
 
 /// An Item and the further members that were asked before or beside it and have it too.

@@ -1,6 +1,11 @@
 //! How each leg ended, and whether the answer is complete, partial or failed (S17 to S21). Decided here and nowhere else.
 
+use crate::federation::MemberId;
 use crate::members::Fault;
+
+use super::page::{LegEnd, PageEnd};
+use super::plan::Plan;
+use super::request::Handling;
 
 /// The closed status set of S21.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -41,6 +46,29 @@ impl From<Fault> for Status {
 }
 
 impl Status {
+    /// The name in reports (S21).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Exhausted => "exhausted",
+            Self::Joined => "joined",
+            Self::SkippedCapability => "skipped-capability",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::CircuitOpen => "circuit-open",
+            Self::RateLimited => "rate-limited",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::BadResponse => "bad-response",
+            Self::TooLarge => "too-large",
+            Self::ScanLimit => "scan-limit",
+            Self::OrderViolation => "order-violation",
+            Self::NoProgress => "no-progress",
+            Self::Removed => "removed",
+        }
+    }
+
     /// Whether a missing part of this kind may be there on another try (S21).
     #[must_use]
     pub fn retryable(self) -> bool {
@@ -68,4 +96,76 @@ pub enum Failed {
     TimedOut,
     /// 400: strict handling and a member that lacks a feature: waiting does not help.
     Incapable,
+}
+
+/// Seconds a client is told to wait when no member says more.
+pub const RETRY_AFTER_S: u32 = 5;
+
+/// What becomes of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Complete,
+    Partial,
+    Failed { kind: Failed, description: String, retry_after_s: Option<u32> },
+}
+
+/// Decides whether a page is complete, partial or failed (S17 to S20).
+#[must_use]
+pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
+    let demanded =
+        |member: &MemberId, required: bool| handling == Handling::Strict || required || is_required(plan, member);
+    if let Some(refused) = plan.refused.iter().find(|refused| demanded(&refused.member, refused.required)) {
+        return incapable(&refused.member, &refused.feature);
+    }
+    let broken: Vec<&LegEnd> = end.legs.iter().filter(|leg| leg.broken && demanded(&leg.member, false)).collect();
+    if !broken.is_empty() {
+        return failed(&broken, true, "a page that may lack Items was not accepted");
+    }
+    if nobody_contributed(end) {
+        let all: Vec<&LegEnd> = end.legs.iter().collect();
+        return failed(&all, false, "no member that was asked could answer");
+    }
+    if end.legs.is_empty()
+        && let Some(refused) = plan.refused.first()
+    {
+        return incapable(&refused.member, &refused.feature);
+    }
+    let whole = plan.refused.is_empty() && end.legs.iter().all(|leg| leg.gaps.is_empty() && !leg.broken);
+    if whole { Verdict::Complete } else { Verdict::Partial }
+}
+
+/// S20: each one failed; none has ended in this session or got as far as its allowance.
+fn nobody_contributed(end: &PageEnd) -> bool {
+    let failed = |leg: &LegEnd| leg.broken && !leg.ended && leg.status != Status::ScanLimit;
+    end.hits.is_empty() && !end.legs.is_empty() && end.legs.iter().all(failed)
+}
+
+fn is_required(plan: &Plan, member: &MemberId) -> bool {
+    plan.legs.iter().any(|leg| leg.required && leg.member == *member)
+}
+
+fn incapable(member: &MemberId, feature: &str) -> Verdict {
+    let description = format!("member `{member}` cannot do what was asked: {feature}");
+    Verdict::Failed { kind: Failed::Incapable, description, retry_after_s: None }
+}
+
+/// `waiting_helps`: the client refused a page that others could have filled (S19), so it is never 502.
+fn failed(legs: &[&LegEnd], waiting_helps: bool, what: &str) -> Verdict {
+    if let Some(leg) = legs.iter().find(|leg| leg.status == Status::SkippedCapability)
+        && legs.iter().all(|leg| leg.status == Status::SkippedCapability)
+    {
+        return incapable(&leg.member, leg.feature.as_deref().unwrap_or("the search"));
+    }
+    let waiting = |leg: &&LegEnd| matches!(leg.status, Status::CircuitOpen | Status::RateLimited | Status::Unreachable);
+    let kind = if legs.iter().all(|leg| leg.status == Status::Timeout) {
+        Failed::TimedOut
+    } else if waiting_helps || legs.iter().any(waiting) {
+        Failed::Unavailable
+    } else {
+        Failed::Bad
+    };
+    let retry_after_s = legs.iter().filter_map(|leg| leg.retry_after_s).max().unwrap_or(RETRY_AFTER_S);
+    let names: Vec<String> = legs.iter().map(|leg| format!("`{}` ({})", leg.member, leg.status.name())).collect();
+    let description = format!("{what}: {}", names.join(", "));
+    Verdict::Failed { kind, description, retry_after_s: Some(retry_after_s) }
 }

@@ -1,1 +1,328 @@
-//! One page from unequal members: what to ask each leg next, and where the next page goes on.
+//! One page from unequal members: session + plan -> what to ask next -> hits and the next session.
+//!
+//! The facade over the sorted merge and the quota interleave. Pure: the caller asks the members and feeds the answers.
+
+use crate::federation::MemberId;
+use crate::members::{Fault, Page};
+
+use super::merge::{Merge, MergeLeg, Step};
+use super::order::{Comparator, Position};
+use super::outcome::Status;
+use super::plan::{Leg, Order, Plan};
+use super::quota::{Quota, QuotaLeg};
+use super::session::{Gap, Session, SessionLeg};
+use super::stream::{Hit, LegFailure, Stream};
+
+/// Up to this many Items in all, every member is asked for a full page.
+const FULL_PAGES_ITEMS_MAX: u32 = 500;
+
+/// The making of one page.
+pub struct PageRun<'a> {
+    plan: &'a Plan,
+    session: Session,
+    first: bool,
+    engine: Engine,
+    /// Members of the session that are not asked on this page, with the reason unless they had ended.
+    absent: Vec<(SessionLeg, Option<Status>)>,
+    joined: Vec<MemberId>,
+    /// Index of each engine leg in `plan.legs`.
+    planned: Vec<usize>,
+}
+
+enum Engine {
+    Sorted(Merge),
+    Quota(Quota),
+}
+
+/// A finished page.
+#[derive(Debug)]
+pub struct PageEnd {
+    pub hits: Vec<(MemberId, Hit)>,
+    /// Where the next page goes on; `None` when the session is over.
+    pub next: Option<Session>,
+    pub legs: Vec<LegEnd>,
+    pub joined: Vec<MemberId>,
+    pub matched: Option<u64>,
+    pub deduplicated: u32,
+    pub invalid: u32,
+}
+
+/// How one leg ended on this page.
+#[derive(Debug, Clone)]
+pub struct LegEnd {
+    pub member: MemberId,
+    pub status: Status,
+    pub feature: Option<String>,
+    pub returned: u32,
+    pub requests: u32,
+    pub gaps: Vec<Gap>,
+    /// This page opened or continues a gap, or lacks the member's turn: strict handling refuses it.
+    pub broken: bool,
+    /// It has no more Items, now or since an earlier page.
+    pub ended: bool,
+    pub retry_after_s: Option<u32>,
+}
+
+impl Session {
+    /// The session of a first page.
+    #[must_use]
+    pub fn begin(plan: &Plan, digests: [u32; 12], started_ms: i64) -> Self {
+        Self {
+            started_ms,
+            digests,
+            order: plan.order.clone(),
+            matched: None,
+            watermark: Position::Start,
+            turn: String::new(),
+            legs: plan
+                .legs
+                .iter()
+                .map(|leg| SessionLeg { member: leg.member.to_string(), ..SessionLeg::default() })
+                .collect(),
+        }
+    }
+}
+
+impl<'a> PageRun<'a> {
+    /// Sets the page up. `first` tells a first page; `prefix` gives what stands before a member's collection ids.
+    #[must_use]
+    pub fn new(
+        plan: &'a Plan,
+        session: Session,
+        first: bool,
+        limit: u32,
+        prefix: impl Fn(&MemberId) -> String,
+    ) -> Self {
+        let mut active = Vec::new();
+        let mut absent = Vec::new();
+        for leg in &session.legs {
+            match plan.legs.iter().position(|planned| planned.member.as_str() == leg.member) {
+                _ if leg.ended => absent.push((leg.clone(), None)),
+                Some(index) => active.push((index, leg.clone())),
+                None => absent.push((leg.clone(), Some(absence(plan, &leg.member)))),
+            }
+        }
+        for (leg, status) in &mut absent {
+            if let Some(status) = status {
+                leg.open_gap(session.watermark.clone(), *status);
+            }
+        }
+        let joined = plan
+            .legs
+            .iter()
+            .filter(|leg| !session.legs.iter().any(|known| known.member == leg.member.as_str()))
+            .map(|leg| leg.member.clone())
+            .collect();
+        if session.order == Order::Quota {
+            active.sort_by(|(a, _), (b, _)| plan.legs[*a].member.cmp(&plan.legs[*b].member));
+        }
+        let planned = active.iter().map(|(index, _)| *index).collect();
+        let legs = active.into_iter().map(|(index, leg)| (&plan.legs[index], leg));
+        let engine = match &session.order {
+            Order::Quota => {
+                let legs: Vec<_> = legs.map(|(leg, state)| QuotaLeg::new(leg, state, &prefix(&leg.member))).collect();
+                let turn = turn_among(&legs, &session.turn);
+                Engine::Quota(Quota::new(legs, turn, limit))
+            }
+            Order::Sorted(keys) => {
+                let order = Comparator::new(keys.clone());
+                let count =
+                    u32::try_from(session.legs.iter().filter(|leg| !leg.ended).count()).unwrap_or(u32::MAX).max(1);
+                let legs = legs
+                    .map(|(leg, state)| MergeLeg {
+                        member: leg.member.clone(),
+                        stream: Stream::new(leg, &state, &session.watermark, &order, &prefix(&leg.member)),
+                        first_need: first_need(limit, count, if first { None } else { Some(state.share) }),
+                        session: state,
+                        asked: None,
+                        answered: false,
+                        dead: false,
+                        failure: None,
+                        tie_given_up: false,
+                        returned: 0,
+                    })
+                    .collect();
+                Engine::Sorted(Merge::new(order, session.watermark.clone(), limit, legs))
+            }
+        };
+        Self { plan, session, first, engine, absent, joined, planned }
+    }
+
+    /// What to ask now; the indices are those of [`PageRun::leg`].
+    pub fn step(&mut self) -> Step {
+        match &mut self.engine {
+            Engine::Sorted(merge) => merge.step(),
+            Engine::Quota(quota) => quota.step(),
+        }
+    }
+
+    /// The plan's leg of an index.
+    #[must_use]
+    pub fn leg(&self, index: usize) -> &'a Leg {
+        &self.plan.legs[self.planned[index]]
+    }
+
+    /// Takes a member's answer in.
+    pub fn feed(&mut self, index: usize, answer: Result<Page, (Fault, Option<u32>)>) {
+        let residual = &self.plan.legs[self.planned[index]].residual;
+        match (&mut self.engine, answer) {
+            (Engine::Sorted(merge), Ok(page)) => merge.feed(index, page, |item| residual.keeps(item)),
+            (Engine::Quota(quota), Ok(page)) => quota.feed(index, page, |item| residual.keeps(item)),
+            (Engine::Sorted(merge), Err((fault, after))) => merge.feed_failure(index, fault, after),
+            (Engine::Quota(quota), Err((fault, after))) => quota.feed_failure(index, fault, after),
+        }
+    }
+
+    /// The page as it stands.
+    #[must_use]
+    pub fn finish(self) -> PageEnd {
+        let matched = if self.first { self.first_count() } else { self.session.matched };
+        let Self { session, engine, absent, joined, .. } = self;
+        let mut end =
+            PageEnd { hits: Vec::new(), next: None, legs: Vec::new(), joined, matched, deduplicated: 0, invalid: 0 };
+        let mut next = Session { matched, legs: Vec::new(), ..session };
+        let live = match engine {
+            Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
+            Engine::Quota(quota) => finish_quota(quota, &mut end, &mut next),
+        };
+        for (leg, status) in absent {
+            end.legs.push(LegEnd {
+                member: MemberId::new(&leg.member),
+                status: status.unwrap_or(Status::Exhausted),
+                feature: None,
+                returned: 0,
+                requests: 0,
+                gaps: leg.gaps.clone(),
+                broken: status.is_some(),
+                ended: status.is_none(),
+                retry_after_s: None,
+            });
+            next.legs.push(leg);
+        }
+        // a page is never empty while it has a next link
+        end.next = (live && !end.hits.is_empty()).then_some(next);
+        end
+    }
+
+    /// S25: the sum of the counts, if every asked member gave one and nothing is filtered by the broker.
+    fn first_count(&self) -> Option<u64> {
+        let honest = self.plan.refused.is_empty()
+            && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective);
+        if !honest {
+            return None;
+        }
+        let counts: Vec<Option<u64>> = match &self.engine {
+            Engine::Sorted(merge) => merge
+                .legs
+                .iter()
+                .map(|leg| leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead))
+                .collect(),
+            Engine::Quota(quota) => {
+                quota.legs.iter().map(|leg| leg.matched.filter(|_| leg.failure.is_none())).collect()
+            }
+        };
+        counts.into_iter().sum()
+    }
+}
+
+/// Why a member of the session is not in the plan any more.
+fn absence(plan: &Plan, member: &str) -> Status {
+    if plan.refused.iter().any(|refused| refused.member.as_str() == member) {
+        Status::SkippedCapability
+    } else {
+        Status::Removed
+    }
+}
+
+/// The leg whose turn it is: of the member that is named, else of the next one by id.
+fn turn_among(legs: &[QuotaLeg], turn: &str) -> usize {
+    legs.iter().position(|leg| leg.member.as_str() >= turn).unwrap_or(0)
+}
+
+/// `paging.md` section 7: full pages while that is little, else by the member's last share with room for chance.
+fn first_need(limit: u32, legs: u32, share: Option<u16>) -> u32 {
+    if legs.saturating_mul(limit) <= FULL_PAGES_ITEMS_MAX {
+        return limit;
+    }
+    let expected = share.map_or(limit.div_ceil(legs), u32::from);
+    let chance = 2.0 * f64::from(expected).sqrt();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a root of a page size is small and positive"
+    )]
+    let chance = chance.ceil() as u32;
+    (expected + chance).clamp(1, limit)
+}
+
+fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: bool, gaps: &[Gap]) -> LegEnd {
+    let status = failure.map_or(if ended { Status::Exhausted } else { Status::Ok }, |failure| failure.status);
+    LegEnd {
+        member,
+        status,
+        feature: failure.and_then(|failure| failure.feature.clone()),
+        returned: 0,
+        requests: 0,
+        gaps: gaps.to_vec(),
+        broken,
+        ended,
+        retry_after_s: failure.and_then(|failure| failure.retry_after_s),
+    }
+}
+
+/// Returns whether some leg can go on.
+fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
+    next.watermark = merge.next_watermark();
+    end.deduplicated = merge.deduplicated;
+    let mut live = false;
+    let members: Vec<MemberId> = merge.legs.iter().map(|leg| leg.member.clone()).collect();
+    for leg in merge.legs {
+        let ended = leg.stream.is_over() && !leg.dead;
+        live |= !ended && !leg.dead;
+        end.invalid += leg.stream.invalid;
+        let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref());
+        let broken = leg.dead || leg.tie_given_up;
+        end.legs.push(LegEnd {
+            returned: leg.returned,
+            requests: leg.stream.requests,
+            ..leg_end(leg.member, failure, ended, broken, &leg.session.gaps)
+        });
+        next.legs.push(SessionLeg {
+            ended,
+            share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
+            place: leg.stream.place(),
+            ..leg.session
+        });
+    }
+    end.hits = merge.hits.into_iter().map(|(leg, hit)| (members[leg].clone(), hit)).collect();
+    live
+}
+
+fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
+    next.turn = quota.legs.get(quota.turn).map_or_else(String::new, |leg| leg.member.to_string());
+    let live = quota.legs.iter().any(|leg| !leg.ended);
+    let going_on = live && !quota.hits.is_empty();
+    let members: Vec<MemberId> = quota.legs.iter().map(|leg| leg.member.clone()).collect();
+    for mut leg in quota.legs {
+        end.invalid += leg.invalid;
+        if let (Some(failure), false) = (&leg.failure, going_on) {
+            // the last page: what it still had cannot be reached any more
+            leg.session.open_gap(Position::Start, failure.status);
+        }
+        let broken = leg.failure.is_some();
+        end.legs.push(LegEnd {
+            returned: leg.returned,
+            requests: leg.requests,
+            ..leg_end(leg.member.clone(), leg.failure.as_ref(), leg.ended, broken, &leg.session.gaps)
+        });
+        let place = Some(leg.place());
+        next.legs.push(SessionLeg {
+            ended: leg.ended,
+            share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
+            place,
+            ..leg.session
+        });
+    }
+    end.hits = quota.hits.into_iter().map(|(leg, hit)| (members[leg].clone(), hit)).collect();
+    live
+}

@@ -1,10 +1,15 @@
 //! `federation:report`: what was asked, what is missing, and why (`semantics.md` section 5).
 
+use chrono::DateTime;
 use serde::Serialize;
 
-use crate::federation::MemberId;
+use crate::federation::{MemberId, interval};
 
+use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
+use super::page::{LegEnd, PageEnd};
+use super::plan::{Order, Plan, Pruned};
+use super::session::Gap;
 
 /// The report of one page; serialises to the object of `semantics.md` section 5.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -44,6 +49,9 @@ pub struct MemberReport {
     pub requests: u32,
     pub took_ms: u64,
     pub gaps: Vec<GapReport>,
+    /// It lacks its Items on this page, whether or not a gap is carried on.
+    #[serde(skip)]
+    pub turn_missed: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -80,9 +88,113 @@ pub struct Bounds {
 }
 
 impl Report {
+    /// The report of a finished page. `order` is what was applied; `verdict_complete` is the outcome's word.
+    #[must_use]
+    pub fn of(end: &PageEnd, plan: &Plan, took: &[(MemberId, u64)], complete: bool, ignored: &[String]) -> Self {
+        let mut members: Vec<MemberReport> = end.legs.iter().map(|leg| member_report(leg, took)).collect();
+        members.extend(end.joined.iter().map(|id| bare(id, Status::Joined, None)));
+        members.extend(
+            plan.refused
+                .iter()
+                .map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))),
+        );
+        Self {
+            complete,
+            order: applied(&plan.order, plan.legs.len()),
+            members,
+            pruned: plan.pruned.iter().map(pruned_report).collect(),
+            matched: Bounds { lower: Some(end.matched.unwrap_or(end.hits.len() as u64)), upper: end.matched },
+            deduplicated: end.deduplicated,
+            invalid: end.invalid,
+            ignored: ignored.to_vec(),
+        }
+    }
+
     /// The members of which something is missing: `federation:missing`.
     #[must_use]
     pub fn missing(&self) -> Vec<&MemberId> {
-        todo!()
+        self.members.iter().filter(|member| member.is_missing()).map(|member| &member.id).collect()
+    }
+}
+
+impl MemberReport {
+    fn is_missing(&self) -> bool {
+        !self.gaps.is_empty() || self.status == Status::SkippedCapability || self.turn_missed
+    }
+}
+
+fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
+    MemberReport {
+        status: leg.status,
+        retryable: leg.status.retryable(),
+        feature: leg.feature.clone(),
+        returned: leg.returned,
+        requests: leg.requests,
+        took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
+        gaps: leg.gaps.iter().map(gap_report).collect(),
+        turn_missed: leg.broken,
+        ..bare(&leg.member, leg.status, None)
+    }
+}
+
+fn bare(id: &MemberId, status: Status, feature: Option<String>) -> MemberReport {
+    MemberReport {
+        id: id.clone(),
+        status,
+        retryable: status.retryable(),
+        correlation: None,
+        feature,
+        returned: 0,
+        requests: 0,
+        took_ms: 0,
+        gaps: Vec::new(),
+        turn_missed: false,
+    }
+}
+
+fn gap_report(gap: &Gap) -> GapReport {
+    GapReport {
+        from: place(&gap.from),
+        to: gap.to.as_ref().and_then(place),
+        state: if gap.to.is_some() { "closed" } else { "open" },
+        retryable: gap.status.retryable(),
+    }
+}
+
+fn place(position: &Position) -> Option<PlaceReport> {
+    let value = |value: &Value| match value {
+        Value::Time(ms) => {
+            DateTime::from_timestamp_millis(*ms).map_or(serde_json::Value::Null, |at| interval::text(at).into())
+        }
+        Value::Number(number) => (*number).into(),
+        Value::Text(text) => text.as_ref().into(),
+        Value::Bool(yes) => (*yes).into(),
+        Value::Null => serde_json::Value::Null,
+    };
+    match position {
+        Position::Start | Position::End => None,
+        Position::Before(first) | Position::After(first) => {
+            Some(PlaceReport { value: value(first), id: None, collection: None })
+        }
+        Position::At(key) => Some(PlaceReport {
+            value: key.values.first().map_or(serde_json::Value::Null, value),
+            id: Some(key.id.to_string()),
+            collection: Some(key.collection.to_string()),
+        }),
+    }
+}
+
+fn pruned_report(pruned: &Pruned) -> PrunedReport {
+    PrunedReport { id: pruned.member.clone(), rule: pruned.refusal.rule.name(), detail: pruned.refusal.detail.clone() }
+}
+
+fn applied(order: &Order, legs: usize) -> AppliedOrder {
+    match order {
+        Order::Sorted(keys) => {
+            AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" }
+        }
+        Order::Quota => {
+            AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" }
+        }
     }
 }

@@ -1,4 +1,19 @@
 //! A search as asked: normalised, bounded, refused with the parameter's name when wrong (`stac-api.md` section 6).
+//!
+//! Query string and body meet here: both become one [`SearchRequest`], so nothing later knows which way a search came.
+//! What a condition *means* for Items is not known here. `time.rs` reads `datetime`, `place.rs` reads `bbox` and
+//! `intersects`, `lists.rs` reads everything that is a list of names, `body.rs` opens the JSON of a `POST`, and
+//! `digest.rs` gives the short sums by which a cursor recognises its search.
+
+mod body;
+mod digest;
+mod lists;
+mod place;
+mod prefer;
+mod time;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -6,6 +21,26 @@ use crate::federation::{Bbox, Interval, Limits};
 use crate::members::Intersects;
 
 use super::fields::Fields;
+
+pub use digest::DIGEST_NAMES;
+
+/// Fields that a search can be sorted by, in their canonical spelling.
+pub const SORTABLES: &[&str] = &["datetime", "id", "collection"];
+
+/// Names kept of parameters that were not understood: enough to find a misspelling, too few to fill a report.
+const IGNORED_MAX: usize = 20;
+/// Characters kept of such a name.
+const IGNORED_CHARACTERS_MAX: usize = 64;
+/// Bytes of a `token`; the hard bound of a cursor in a body (`paging.md` section 9).
+const TOKEN_BYTES_MAX: usize = 16_000;
+/// Characters of a wrong value that a message repeats.
+const GIVEN_CHARACTERS_MAX: usize = 80;
+
+/// Parameters that a later release understands. Ignoring them would answer another question than the one asked.
+const NOT_YET: &[&str] = &["filter", "filter-lang", "filter-crs", "query", "q"];
+
+const UNDERSTOOD: &str =
+    "`limit`, `ids`, `collections`, `bbox`, `intersects`, `datetime`, `sortby`, `fields` and `token`";
 
 /// A search, whichever way it was asked.
 #[derive(Debug, Clone, Default)]
@@ -55,25 +90,142 @@ pub struct Invalid {
     pub accepted: String,
 }
 
+impl Invalid {
+    fn new(parameter: &str, given: impl Into<String>, accepted: impl Into<String>) -> Self {
+        Self { parameter: parameter.to_owned(), given: given.into(), accepted: accepted.into() }
+    }
+
+    fn not_yet(parameter: &str) -> Self {
+        Self::new(parameter, "not supported by this release", UNDERSTOOD)
+    }
+
+    fn repeated(parameter: &str) -> Self {
+        Self::new(parameter, "given more than once", "one value")
+    }
+}
+
+/// A wrong value for a message: in backticks, cut, control characters escaped.
+fn quoted(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(GIVEN_CHARACTERS_MAX)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    if value.chars().nth(GIVEN_CHARACTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
 impl SearchRequest {
     /// Reads the query string of `GET /search` and of the items endpoint (pairs are percent-decoded once, `+` as space).
     ///
+    /// A parameter that is understood may be given once; others are ignored and named.
+    ///
     /// # Errors
     /// The first parameter that is wrong.
-    pub fn from_query(_pairs: &[(String, String)], _limits: &Limits) -> Result<Self, Invalid> {
-        todo!()
+    pub fn from_query(pairs: &[(String, String)], limits: &Limits) -> Result<Self, Invalid> {
+        let mut request = Self::asking_nothing(limits);
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, value) in pairs {
+            if NOT_YET.contains(&name.as_str()) {
+                return Err(Invalid::not_yet(name));
+            }
+            let first = !seen.contains(&name.as_str());
+            match name.as_str() {
+                "limit" => request.limit = lists::limit_text(value, limits)?,
+                "ids" => request.ids = Some(lists::names_text("ids", value)?),
+                "collections" => request.collections = lists::names_text("collections", value)?,
+                "bbox" => request.bbox = Some(place::bbox_text(value)?),
+                "intersects" => request.intersects = Some(place::intersects_text(value)?),
+                "datetime" => request.datetime = Some(time::interval(value, time::Plus::MayBeSpace)?),
+                "sortby" => request.sortby = lists::sortby_text(value)?,
+                "fields" => request.fields = Some(lists::fields_text(value)?),
+                "token" => request.token = Some(token(value.clone())?),
+                other => {
+                    request.ignore(other);
+                    continue;
+                }
+            }
+            if !first {
+                return Err(Invalid::repeated(name));
+            }
+            seen.push(name);
+        }
+        request.consistent()
     }
 
     /// Reads the JSON body of `POST /search`.
     ///
+    /// A member of value `null` counts as absent, but `fields` (the difference between no `fields` and empty ones is
+    /// the whole Item). A member given twice is refused like a repeated parameter; inside a member the last one wins.
+    ///
     /// # Errors
     /// The first parameter that is wrong.
-    pub fn from_body(_body: &[u8], _limits: &Limits) -> Result<Self, Invalid> {
-        todo!()
+    pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, Invalid> {
+        let mut request = Self::asking_nothing(limits);
+        for (name, value) in body::members(body)? {
+            if value.is_null() && name != "fields" {
+                continue;
+            }
+            if NOT_YET.contains(&name.as_str()) {
+                return Err(Invalid::not_yet(&name));
+            }
+            match name.as_str() {
+                "limit" => request.limit = lists::limit_json(&value, limits)?,
+                "ids" => request.ids = Some(lists::names_json("ids", &value)?),
+                "collections" => request.collections = lists::names_json("collections", &value)?,
+                "bbox" => request.bbox = Some(place::bbox_json(&value)?),
+                "intersects" => request.intersects = Some(place::intersects_json(&value)?),
+                "datetime" => {
+                    request.datetime = Some(time::interval(body::text("datetime", &value)?, time::Plus::Plus)?)
+                }
+                "sortby" => request.sortby = lists::sortby_json(&value)?,
+                "fields" => request.fields = Some(lists::fields_json(&value)?),
+                "token" => request.token = Some(token(body::text("token", &value)?.to_owned())?),
+                other => request.ignore(other),
+            }
+        }
+        request.consistent()
     }
 
     /// Reads the `Prefer` header values; returns what is honoured, for `Preference-Applied`.
-    pub fn prefer<'a>(&mut self, _values: impl Iterator<Item = &'a str>) -> Option<String> {
-        todo!()
+    pub fn prefer<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> Option<String> {
+        prefer::read(self, values)
     }
+
+    /// A stable sum for each parameter of [`DIGEST_NAMES`], 0 where it was not given.
+    ///
+    /// Taken over what was meant, so that query string and body, `Z` and `+00:00`, any order of `ids` and of
+    /// `collections` give the same. `limit`, `token` and preferences may change between pages and are not part of it.
+    #[must_use]
+    pub fn digests(&self) -> [u32; 12] {
+        digest::of(self)
+    }
+
+    fn asking_nothing(limits: &Limits) -> Self {
+        Self { limit: limits.page_items_default.min(limits.page_items_max).max(1), ..Self::default() }
+    }
+
+    fn consistent(self) -> Result<Self, Invalid> {
+        if self.bbox.is_some() && self.intersects.is_some() {
+            return Err(Invalid::new("intersects", "given together with `bbox`", "one of the two"));
+        }
+        Ok(self)
+    }
+
+    fn ignore(&mut self, name: &str) {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(IGNORED_CHARACTERS_MAX).collect();
+        if self.ignored.len() < IGNORED_MAX && !self.ignored.contains(&name) {
+            self.ignored.push(name);
+        }
+    }
+}
+
+fn token(given: String) -> Result<String, Invalid> {
+    if given.len() > TOKEN_BYTES_MAX {
+        let given = format!("{} bytes long", given.len());
+        return Err(Invalid::new("token", given, "a cursor of this service, as its `next` link gives it"));
+    }
+    Ok(given)
 }

@@ -1,0 +1,243 @@
+//! The quota order: one Item from each leg in turn (`paging.md` section 4.1), and pass-through when there is one leg.
+//!
+//! Used when no order was asked for and newest first cannot be had from every member. There is no watermark: each leg
+//! has a place in its own list. What was read but not given is read again from that place. Whose turn it is travels in
+//! the session, so the order does not depend on the page size.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::federation::MemberId;
+use crate::members::{Fault, Item, Page, Token};
+
+use super::merge::Step;
+use super::order::Key;
+use super::outcome::Status;
+use super::plan::Leg;
+use super::session::{Place, SessionLeg};
+use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
+
+/// Hashes of the Items given last, which hold a place when the page before it shifts.
+const ANCHORS: usize = 4;
+const EMPTY_PAGES_MAX: u32 = 3;
+
+/// One leg of the interleave.
+pub struct QuotaLeg {
+    pub member: MemberId,
+    pub session: SessionLeg,
+    prefix: Box<str>,
+    /// The collection of Items that name none, when only one was asked for.
+    single_collection: Option<Box<str>>,
+    page_max: u32,
+    /// The page being given from: its Items with their index as received.
+    buffer: VecDeque<(u32, Item)>,
+    place: Place,
+    /// Token of the page after the one at hand; `None` when that was the last.
+    next: Option<Token>,
+    pub asked: Option<Request>,
+    /// A page is at hand (possibly used up).
+    open: bool,
+    tokens: Vec<Token>,
+    empty_pages: u32,
+    pub requests: u32,
+    pub failure: Option<LegFailure>,
+    pub ended: bool,
+    pub answered: bool,
+    pub invalid: u32,
+    pub matched: Option<u64>,
+    pub returned: u32,
+}
+
+pub struct Quota {
+    /// In the order of member ids.
+    pub legs: Vec<QuotaLeg>,
+    pub turn: usize,
+    limit: u32,
+    pub hits: Vec<(usize, Hit)>,
+}
+
+impl QuotaLeg {
+    pub fn new(leg: &Leg, session: SessionLeg, prefix: &str) -> Self {
+        let place = session.place.clone().unwrap_or_default();
+        Self {
+            member: leg.member.clone(),
+            ended: session.ended,
+            session,
+            prefix: prefix.into(),
+            single_collection: leg.only_collection().map(Into::into),
+            page_max: leg.page_max.max(1),
+            buffer: VecDeque::new(),
+            place,
+            next: None,
+            asked: None,
+            open: false,
+            tokens: Vec::new(),
+            empty_pages: 0,
+            requests: 0,
+            failure: None,
+            answered: false,
+            invalid: 0,
+            matched: None,
+            returned: 0,
+        }
+    }
+
+    /// Where the next page goes on.
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    fn feed(&mut self, page: Page, asked: &Request, keeps: impl Fn(&Item) -> bool) {
+        self.invalid += page.invalid.count;
+        if self.requests == 1 {
+            self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
+        }
+        self.open = true;
+        self.place.size = asked.limit;
+        let start = self.resume_at(&page.items);
+        let given_before: Vec<u32> = self.place.anchors.clone();
+        let received = page.received;
+        for (index, item) in (0_u32..).zip(page.items) {
+            if item.collection.is_empty() && self.single_collection.is_none() {
+                self.invalid += 1;
+            } else if index >= start && keeps(&item) && !given_before.contains(&anchor(&item)) {
+                self.buffer.push_back((index, item));
+            }
+        }
+        self.next = page.next;
+        if let Some(token) = &self.next {
+            self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
+            let met_before = self.tokens.contains(token) || asked.token.as_ref() == Some(token);
+            if received == 0 && met_before {
+                self.next = None;
+            } else if met_before || self.empty_pages > EMPTY_PAGES_MAX {
+                self.failure = Some(Status::NoProgress.into());
+            } else {
+                self.tokens.push(token.clone());
+            }
+        }
+        self.turn_page();
+    }
+
+    /// The index to go on from: behind the last anchor found, else the stored offset.
+    fn resume_at(&self, items: &[Item]) -> u32 {
+        let Some(last) = self.place.anchors.last() else { return self.place.offset };
+        let behind =
+            items.iter().rposition(|item| anchor(item) == *last).and_then(|index| u32::try_from(index + 1).ok());
+        behind.unwrap_or(self.place.offset)
+    }
+
+    /// A page that is used up gives way to its successor, or the leg has ended.
+    fn turn_page(&mut self) {
+        if !self.open || !self.buffer.is_empty() || self.failure.is_some() {
+            return;
+        }
+        self.open = false;
+        match self.next.take() {
+            Some(token) => self.place = Place { token: Some(token), size: self.place.size, ..Place::default() },
+            None => self.ended = true,
+        }
+    }
+
+    fn take(&mut self) -> Option<Hit> {
+        let (index, item) = self.buffer.pop_front()?;
+        self.place.offset = index + 1;
+        self.place.anchors.push(anchor(&item));
+        if self.place.anchors.len() > ANCHORS {
+            self.place.anchors.remove(0);
+        }
+        self.returned += 1;
+        self.turn_page();
+        let native =
+            if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
+        let collection: Arc<str> = format!("{}{native}", self.prefix).into();
+        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item })
+    }
+}
+
+impl Quota {
+    pub fn new(legs: Vec<QuotaLeg>, turn: usize, limit: u32) -> Self {
+        Self { legs, turn, limit, hits: Vec::new() }
+    }
+
+    /// Gives Items in turn until input is needed or the page is done.
+    pub fn step(&mut self) -> Step {
+        let mut idle = 0;
+        while self.hits.len() < self.limit as usize && idle < self.legs.len() {
+            let index = self.turn % self.legs.len();
+            let leg = &mut self.legs[index];
+            if let Some(hit) = leg.take() {
+                self.hits.push((index, hit));
+                idle = 0;
+            } else if leg.ended || leg.failure.is_some() {
+                idle += 1;
+            } else if leg.asked.is_none() && self.allowance_is_over(index) {
+                if !self.hits.is_empty() {
+                    return Step::Done;
+                }
+                self.legs[index].failure = Some(Status::ScanLimit.into());
+                idle += 1;
+            } else {
+                // the turn waits: the order must not depend on who answers first
+                return Step::Needs(self.needs());
+            }
+            self.turn = (index + 1) % self.legs.len();
+        }
+        Step::Done
+    }
+
+    fn allowance_is_over(&self, leg: usize) -> bool {
+        let most = if self.hits.is_empty() { REQUESTS_EMPTY_MAX } else { REQUESTS_MAX };
+        self.legs[leg].requests >= most
+    }
+
+    fn needs(&mut self) -> Vec<(usize, Request)> {
+        let live = self.legs.iter().filter(|leg| !leg.ended && leg.failure.is_none()).count().max(1);
+        let share = self.limit.div_ceil(u32::try_from(live).unwrap_or(1)).max(1);
+        let mut needs = Vec::new();
+        for index in 0..self.legs.len() {
+            let over = self.allowance_is_over(index);
+            let leg = &mut self.legs[index];
+            if over || leg.ended || leg.failure.is_some() || leg.asked.is_some() || !leg.buffer.is_empty() {
+                continue;
+            }
+            // a place inside a list keeps the page size it was found with
+            let size = if leg.place.size > 0 { leg.place.size } else { share };
+            let request =
+                Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), datetime: None };
+            leg.requests += 1;
+            leg.asked = Some(request.clone());
+            needs.push((index, request));
+        }
+        needs
+    }
+
+    pub fn feed(&mut self, index: usize, page: Page, keeps: impl Fn(&Item) -> bool) {
+        let leg = &mut self.legs[index];
+        let Some(asked) = leg.asked.take() else { return };
+        if !leg.answered {
+            leg.answered = true;
+            // it kept its place, so nothing was lost
+            leg.session.gaps.clear();
+        }
+        leg.feed(page, &asked, keeps);
+    }
+
+    pub fn feed_failure(&mut self, index: usize, fault: Fault, retry_after_s: Option<u32>) {
+        let leg = &mut self.legs[index];
+        leg.asked = None;
+        leg.failure = Some(LegFailure { retry_after_s, ..Status::from(fault).into() });
+    }
+}
+
+/// A short hash of an Item's identity.
+fn anchor(item: &Item) -> u32 {
+    let mut identity = Vec::with_capacity(item.id.len() + item.collection.len() + 1);
+    identity.extend_from_slice(item.collection.as_bytes());
+    identity.push(0);
+    identity.extend_from_slice(item.id.as_bytes());
+    let hash = digest(&SHA256, &identity);
+    hash.as_ref().get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+}

@@ -1,0 +1,92 @@
+//! What a later page needs of the earlier ones: the content of a cursor. Pure data, no authority.
+
+use super::order::Position;
+use super::outcome::Status;
+use super::plan::Order;
+use crate::members::Token;
+
+/// Gaps kept for one member; beyond it the oldest two become one, widened outward (`paging.md` section 6).
+const GAPS_PER_MEMBER_MAX: usize = 4;
+
+/// A chain of pages from one first request (S26).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Start of the session in milliseconds since 1970: retention windows are computed from it.
+    pub started_ms: i64,
+    /// One digest per query parameter, so that a changed one can be named.
+    pub digests: [u32; 12],
+    pub order: Order,
+    /// Sum of the first page's counts, if S25 allows it.
+    pub matched: Option<u64>,
+    /// The position up to which the client has been served.
+    pub watermark: Position,
+    /// Quota order: the member whose turn it is.
+    pub turn: String,
+    pub legs: Vec<SessionLeg>,
+}
+
+/// One member's part of a session. Members are named by id, never by position or address.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SessionLeg {
+    pub member: String,
+    /// Has no more Items for this session.
+    pub ended: bool,
+    /// Items it gave to the last page.
+    pub share: u16,
+    /// Where a token or quota leg goes on; `None`: at its start, or by bound.
+    pub place: Option<Place>,
+    pub gaps: Vec<Gap>,
+}
+
+/// A place in a member's own list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Of the page to ask for; `None`: the first.
+    pub token: Option<Token>,
+    /// Page size to repeat: page-number tokens depend on it.
+    pub size: u32,
+    /// Items of that page already given, as received.
+    pub offset: u32,
+    /// Short hashes of the last Items given from that page; they hold the place when its start shifts.
+    pub anchors: Vec<u32>,
+}
+
+/// A range in which Items of a member may be missing: `from` exclusive, `to` inclusive, `None` while it is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    pub from: Position,
+    pub to: Option<Position>,
+    pub status: Status,
+}
+
+impl SessionLeg {
+    /// Opens a gap unless one is open.
+    pub fn open_gap(&mut self, from: Position, status: Status) {
+        if self.open().is_none() {
+            self.push_gap(Gap { from, to: None, status });
+        }
+    }
+
+    /// Closes the open gap, if there is one.
+    pub fn close_gap(&mut self, at: &Position) {
+        if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.to.is_none()) {
+            gap.to = Some(at.clone());
+        }
+    }
+
+    #[must_use]
+    pub fn open(&self) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.to.is_none())
+    }
+
+    /// Adds a gap; with too many of them the two oldest become one that covers both.
+    pub fn push_gap(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+        if self.gaps.len() > GAPS_PER_MEMBER_MAX {
+            let oldest = self.gaps.remove(0);
+            if let Some(next) = self.gaps.first_mut() {
+                next.from = oldest.from;
+            }
+        }
+    }
+}

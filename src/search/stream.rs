@@ -1,0 +1,514 @@
+//! One leg of the sorted merge: what to ask next, what is known of it, what it holds (`paging.md` sections 3 to 5).
+//!
+//! A stream never emits: it states a [`Bound`], and the merge decides. It knows no clock and no member, only pages.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::federation::Interval;
+use crate::members::{Item, Page, Token};
+
+use super::order::{Comparator, Key, Position, Value};
+use super::outcome::Status;
+use super::plan::{Leg, Mode};
+use super::session::{Place, SessionLeg};
+
+/// Items of one first key that are read to sort them; a larger tie is given up alone, as a declared gap.
+pub const TIE_ITEMS_MAX: usize = 1_000;
+/// Items a member that cannot sort may report before it is left out.
+pub const DRAIN_ITEMS_MAX: u64 = 1_000;
+/// Requests per leg and page while the page holds an Item, and while it holds none.
+pub const REQUESTS_MAX: u32 = 4;
+pub const REQUESTS_EMPTY_MAX: u32 = 12;
+/// Empty pages with a new token, and pages that repeat what was seen, that are followed in a row.
+const EMPTY_PAGES_MAX: u32 = 3;
+const REPEATED_PAGES_MAX: u32 = 2;
+
+/// An Item with its place in the order.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    pub key: Key,
+    pub item: Item,
+}
+
+/// What a leg can say about its next Item.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bound {
+    /// Its smallest Item at hand comes before everything it has not shown.
+    Head,
+    /// Nothing of it that is unseen lies below this.
+    AtLeast(Position),
+    /// It has no more Items.
+    Nothing,
+}
+
+/// One request to a member: what is set on the leg's ask for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    pub limit: u32,
+    pub token: Option<Token>,
+    /// Replaces the ask's interval.
+    pub datetime: Option<Interval>,
+}
+
+/// How the next page is asked for.
+#[derive(Debug, Clone, PartialEq)]
+enum Next {
+    /// By the bound of this position.
+    Bound(Position),
+    Token(Token),
+}
+
+/// A failure that takes effect when the leg's bound is the smallest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegFailure {
+    pub status: Status,
+    /// What a `skipped-capability` member lacks.
+    pub feature: Option<String>,
+    /// The tie that is given up alone, if it is only that.
+    pub tie_only: bool,
+    pub retry_after_s: Option<u32>,
+}
+
+impl From<Status> for LegFailure {
+    fn from(status: Status) -> Self {
+        Self { status, feature: None, tie_only: false, retry_after_s: None }
+    }
+}
+
+pub struct Stream {
+    mode: Mode,
+    page_max: u32,
+    by_time: bool,
+    descending: bool,
+    user_interval: Option<Interval>,
+    single_collection: Option<Box<str>>,
+    exposed: Exposed,
+    pub start: Position,
+    pub known: Position,
+    buffer: VecDeque<Hit>,
+    next: Next,
+    last_first: Option<Value>,
+    pub failure: Option<LegFailure>,
+    pub requests: u32,
+    pub examined: usize,
+    pub invalid: u32,
+    /// Count of the first page's answer, if exact.
+    pub matched: Option<u64>,
+    empty_pages: u32,
+    repeated_pages: u32,
+    refills: u32,
+    /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
+    list_start: Position,
+    /// Page size of the list that the current token goes on in: page-number tokens depend on it.
+    list_size: u32,
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    tokens: Vec<Token>,
+    /// Token mode: the page that each first key began in.
+    pages: Vec<(Option<Token>, u32)>,
+    firsts: Vec<(Value, usize)>,
+}
+
+impl Leg {
+    /// The collection of Items that name none: known when only one was asked for.
+    pub(super) fn only_collection(&self) -> Option<&str> {
+        match self.ask.collections.as_deref() {
+            Some([only]) => Some(only),
+            _ => None,
+        }
+    }
+}
+
+/// Exposed collection ids by native id, each made once.
+struct Exposed {
+    prefix: Box<str>,
+    made: HashMap<Box<str>, Arc<str>>,
+}
+
+impl Exposed {
+    fn of(&mut self, native: &str) -> Arc<str> {
+        if let Some(made) = self.made.get(native) {
+            return Arc::clone(made);
+        }
+        let exposed: Arc<str> = format!("{}{native}", self.prefix).into();
+        self.made.insert(native.into(), Arc::clone(&exposed));
+        exposed
+    }
+}
+
+impl Stream {
+    /// `prefix` stands before native collection ids: member id and delimiter.
+    pub fn new(leg: &Leg, session: &SessionLeg, watermark: &Position, order: &Comparator, prefix: &str) -> Self {
+        let mut start = match watermark {
+            Position::At(key) => key.values.first().cloned().map_or(Position::Start, Position::Before),
+            other => other.clone(),
+        };
+        // a tie that was given up is not read again
+        for gap in &session.gaps {
+            if let Some(to @ Position::After(_)) = &gap.to {
+                start = order.later(&start, to).clone();
+            }
+        }
+        let next = match (&session.place, leg.mode) {
+            (Some(Place { token: Some(token), .. }), Mode::Token) => Next::Token(token.clone()),
+            _ => Next::Bound(start.clone()),
+        };
+        let single_collection = leg.only_collection().map(Into::into);
+        Self {
+            mode: leg.mode,
+            page_max: leg.page_max.max(1),
+            by_time: order.by_time(),
+            descending: order.descending(),
+            user_interval: leg.ask.datetime,
+            single_collection,
+            exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
+            known: start.clone(),
+            list_start: start.clone(),
+            start,
+            buffer: VecDeque::new(),
+            next,
+            last_first: None,
+            failure: None,
+            requests: 0,
+            examined: 0,
+            invalid: 0,
+            matched: None,
+            empty_pages: 0,
+            repeated_pages: 0,
+            refills: 0,
+            list_size: session.place.as_ref().map_or(0, |place| place.size),
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            tokens: Vec::new(),
+            pages: Vec::new(),
+            firsts: Vec::new(),
+        }
+    }
+
+    /// What the leg can say about its next Item.
+    pub fn bound(&self, order: &Comparator) -> Bound {
+        match self.buffer.front() {
+            Some(hit) if !order.key_after(&hit.key, &self.known) || self.known == Position::End => Bound::Head,
+            None if self.known == Position::End => Bound::Nothing,
+            _ => Bound::AtLeast(self.known.clone()),
+        }
+    }
+
+    pub fn head(&self) -> Option<&Hit> {
+        self.buffer.front()
+    }
+
+    pub fn pop(&mut self) -> Option<Hit> {
+        self.buffer.pop_front()
+    }
+
+    /// Everything it had was given.
+    pub fn is_over(&self) -> bool {
+        self.known == Position::End && self.buffer.is_empty()
+    }
+
+    /// Gives up one tie: the leg goes on strictly behind it.
+    pub fn skip_tie(&mut self) -> Option<Position> {
+        let Position::Before(value) = &self.known else { return None };
+        let tie = Position::After(value.clone());
+        self.buffer.clear();
+        self.failure = None;
+        self.known = tie.clone();
+        self.next = Next::Bound(tie.clone());
+        self.last_first = None;
+        Some(tie)
+    }
+
+    /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
+    pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        // the second refill and a tie that blocks the page are read in full pages
+        let full = self.refills >= 2 || self.in_tie();
+        let size = match self.mode {
+            Mode::Drain => self.page_max,
+            _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX as u32),
+            _ => need.saturating_add(1),
+        };
+        let size = size.clamp(1, self.page_max);
+        if full
+            && self.mode == Mode::Keyset
+            && self.by_time
+            && self.list_size < size
+            && let Some(first) = &self.last_first
+        {
+            self.next = Next::Bound(Position::Before(first.clone()));
+        }
+        self.requests += 1;
+        self.refills += 1;
+        match self.next.clone() {
+            Next::Bound(position) => {
+                // a list that begins anew may show again what lies before the bound
+                self.last_first = None;
+                self.list_start = position.clone();
+                self.list_size = size;
+                Request { limit: size, token: None, datetime: self.bounded(&position) }
+            }
+            Next::Token(token) => {
+                if self.list_size == 0 {
+                    self.list_size = size;
+                }
+                Request { limit: self.list_size, token: Some(token), datetime: self.bounded(&self.list_start) }
+            }
+        }
+    }
+
+    /// Whether all that is at hand belongs to the tie that is being read.
+    fn in_tie(&self) -> bool {
+        match (&self.known, self.buffer.front()) {
+            (Position::Before(tie), Some(hit)) => hit.key.values.first() == Some(tie),
+            _ => false,
+        }
+    }
+
+    /// The user's interval, narrowed to what lies at or behind a position (`paging.md` section 3).
+    ///
+    /// An Item that spans the user's interval may begin before it: its key then lies outside. Such Items all contain
+    /// the nearer edge of the interval, so that edge alone is asked for.
+    fn bounded(&self, position: &Position) -> Option<Interval> {
+        let (Mode::Keyset | Mode::Drain, true) = (self.mode, self.by_time) else { return self.user_interval };
+        let (at, strict) = match position {
+            Position::Before(Value::Time(at)) => (*at, false),
+            Position::At(Key { values, .. }) => match values.first() {
+                Some(Value::Time(at)) => (*at, false),
+                _ => return self.user_interval,
+            },
+            Position::After(Value::Time(at)) => (*at, true),
+            _ => return self.user_interval,
+        };
+        let user = self.user_interval.unwrap_or_default();
+        if self.descending {
+            // Items cut to this millisecond may lie up to 999 µs behind it
+            let end = micros(at, if strict { -1 } else { 999 })?;
+            match (user.start, user.end) {
+                (Some(start), _) if start > end => Some(Interval { start: Some(start), end: Some(start) }),
+                (start, given) => Some(Interval { start, end: Some(given.map_or(end, |given| given.min(end))) }),
+            }
+        } else {
+            let start = micros(at, if strict { 1_000 } else { 0 })?;
+            match (user.start, user.end) {
+                (_, Some(end)) if start > end => Some(Interval { start: Some(end), end: Some(end) }),
+                (given, end) => Some(Interval { start: Some(given.map_or(start, |given| given.max(start))), end }),
+            }
+        }
+    }
+
+    /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
+    pub fn feed(
+        &mut self,
+        page: Page,
+        asked: &Request,
+        order: &Comparator,
+        last: &Position,
+        keeps: impl Fn(&Item) -> bool,
+    ) {
+        self.invalid += page.invalid.count;
+        if self.requests == 1 {
+            self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
+        }
+        if self.mode == Mode::Drain && page.matched.is_some_and(|matched| matched.count > DRAIN_ITEMS_MAX) {
+            self.refuse_drain();
+            return;
+        }
+        if self.mode == Mode::Token {
+            self.pages.push((asked.token.clone(), asked.limit));
+        }
+        let received = page.received;
+        let mut unseen = 0_usize;
+        for item in page.items {
+            match self.examine(item, order, last, &keeps) {
+                Ok(true) => unseen += 1,
+                Ok(false) => {}
+                Err(failure) => {
+                    self.fail(failure);
+                    return;
+                }
+            }
+        }
+        self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
+        self.go_on(page.next, received, unseen, asked, order);
+    }
+
+    /// One Item of a page: `Ok(true)` when it was not met before in this stream.
+    fn examine(
+        &mut self,
+        item: Item,
+        order: &Comparator,
+        last: &Position,
+        keeps: impl Fn(&Item) -> bool,
+    ) -> Result<bool, LegFailure> {
+        self.examined += 1;
+        let native: &str = match (&*item.collection, &self.single_collection) {
+            ("", Some(only)) => only,
+            (native, _) => native,
+        };
+        if native.is_empty() {
+            self.invalid += 1;
+            return Ok(true);
+        }
+        let unseen = self.seen.insert(self.hasher.hash_one((&*item.id, native)));
+        let collection = self.exposed.of(native);
+        let Some(key) = order.read(&item, &collection) else {
+            self.invalid += 1;
+            return Ok(unseen);
+        };
+        let first = key.values.first().cloned().unwrap_or(Value::Null);
+        if !unseen {
+            return Ok(false);
+        }
+        if self.mode != Mode::Drain {
+            let order_kept =
+                self.last_first.as_ref().is_none_or(|before| order.first(before, &first) != Ordering::Greater);
+            if !order_kept {
+                return Err(Status::OrderViolation.into());
+            }
+            if self.last_first.as_ref() != Some(&first) {
+                if self.mode == Mode::Token {
+                    self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
+                }
+                self.last_first = Some(first);
+            }
+        }
+        if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
+            self.buffer.push_back(Hit { key, item });
+        }
+        Ok(true)
+    }
+
+    /// After a page: where the stream stands and how it goes on.
+    fn go_on(&mut self, next: Option<Token>, received: u32, unseen: usize, asked: &Request, order: &Comparator) {
+        if self.mode != Mode::Drain
+            && let Some(first) = &self.last_first
+        {
+            let read = Position::Before(first.clone());
+            self.known = order.later(&self.known, &read).clone();
+        }
+        match next {
+            None if self.may_be_cut(received, asked) => {
+                // a full page without a next link: ask once more by bound before believing it
+                if unseen == 0 {
+                    self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
+                } else if let Some(first) = &self.last_first {
+                    self.next = Next::Bound(Position::Before(first.clone()));
+                }
+            }
+            None => self.known = Position::End,
+            // an empty page is the end, unless it has a new token
+            Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
+                self.known = Position::End;
+            }
+            Some(token) => self.follow(token, received, unseen, asked),
+        }
+        if self.known != Position::End && self.failure.is_none() {
+            self.check_tie();
+        }
+    }
+
+    fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
+        self.mode == Mode::Keyset
+            && self.by_time
+            && received > 0
+            && received >= asked.limit
+            && self.last_first.is_some()
+    }
+
+    fn follow(&mut self, token: Token, received: u32, unseen: usize, asked: &Request) {
+        self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
+        self.repeated_pages = if received > 0 && unseen == 0 { self.repeated_pages + 1 } else { 0 };
+        let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
+        if met_before || self.empty_pages > EMPTY_PAGES_MAX || self.repeated_pages >= REPEATED_PAGES_MAX {
+            self.fail(Status::NoProgress.into());
+            return;
+        }
+        self.tokens.push(token.clone());
+        self.next = Next::Token(token);
+    }
+
+    /// A tie that is too large to be read whole is given up; a drain that is too long is refused.
+    fn check_tie(&mut self) {
+        if self.mode == Mode::Drain {
+            if self.examined as u64 > DRAIN_ITEMS_MAX {
+                self.refuse_drain();
+            }
+        } else if self.buffer.len() > TIE_ITEMS_MAX && self.in_tie() {
+            self.fail(self.too_large());
+        }
+    }
+
+    /// The failure of a tie that cannot be read whole; only a leg with a bound can go on behind it.
+    pub fn too_large(&self) -> LegFailure {
+        LegFailure { tie_only: self.mode == Mode::Keyset && self.by_time, ..Status::TooLarge.into() }
+    }
+
+    /// The failure of a leg whose allowance of requests is used up.
+    pub fn out_of_allowance(&self) -> LegFailure {
+        if self.mode == Mode::Drain {
+            self.drain_refusal()
+        } else if self.in_tie() {
+            self.too_large()
+        } else {
+            Status::ScanLimit.into()
+        }
+    }
+
+    fn drain_refusal(&self) -> LegFailure {
+        let feature = format!("sort; it reports more than {DRAIN_ITEMS_MAX} matches");
+        LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() }
+    }
+
+    fn refuse_drain(&mut self) {
+        self.buffer.clear();
+        let refusal = self.drain_refusal();
+        self.fail(refusal);
+    }
+
+    /// Remembers a failure. A refused token is not one where a bound can take its place.
+    pub fn fail(&mut self, failure: LegFailure) {
+        if failure.status == Status::OrderViolation {
+            self.buffer.clear();
+        }
+        self.failure = Some(failure);
+    }
+
+    /// A member refused the token it gave: a keyset leg reads on by bound, once.
+    pub fn token_refused(&mut self) {
+        match (&self.last_first, self.mode, &self.next) {
+            (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
+                self.next = Next::Bound(Position::Before(first.clone()));
+            }
+            _ => self.fail(Status::BadResponse.into()),
+        }
+    }
+
+    /// Where a token leg goes on: the page in which the first tie that is not fully given begins.
+    pub fn place(&self) -> Option<Place> {
+        if self.mode != Mode::Token {
+            return None;
+        }
+        let place = |token: Option<Token>, size| Place { token, size, offset: 0, anchors: Vec::new() };
+        if let Some(hit) = self.buffer.front()
+            && let Some(first) = hit.key.values.first()
+            && let Some((_, index)) = self.firsts.iter().find(|(value, _)| value == first)
+            && let Some((token, size)) = self.pages.get(*index)
+        {
+            return Some(place(token.clone(), *size));
+        }
+        match &self.next {
+            Next::Token(token) => Some(place(Some(token.clone()), self.list_size)),
+            Next::Bound(_) => None,
+        }
+    }
+}
+
+/// An instant given in milliseconds, moved by microseconds.
+fn micros(at_ms: i64, offset_us: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(at_ms)?.checked_add_signed(TimeDelta::microseconds(offset_us))
+}
