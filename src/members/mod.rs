@@ -12,6 +12,7 @@ pub mod remote;
 pub mod rewrite;
 mod scan;
 mod stac_api;
+mod times;
 
 use std::sync::Arc;
 

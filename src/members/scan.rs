@@ -169,7 +169,7 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         let span = self.key_and_colon()?;
-        Ok(Some(Text { raw: self.slice(&span) }))
+        Ok(Some(Text { raw: self.slice(&span), at: span.start }))
     }
 
     /// Whether an entered array has a further element, to be read next; `false` leaves the array.
@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at;
         self.string()?;
-        Ok(Some(Text { raw: self.slice(&(start..self.at)) }))
+        Ok(Some(Text { raw: self.slice(&(start..self.at)), at: start }))
     }
 
     /// Reads one value of any kind, validating all of it, and gives its span.
@@ -421,6 +421,8 @@ pub struct Walk {
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
     pub raw: &'a [u8],
+    /// Byte offset of its opening quote.
+    pub at: usize,
 }
 
 impl<'a> Text<'a> {
