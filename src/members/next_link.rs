@@ -149,14 +149,21 @@ fn delta_of(link: &Map<String, Value>, sent: &Sent<'_>) -> Result<Delta, Unusabl
         delta.body = body_delta(body, sent);
     }
     delta.headers = header_delta(link);
-    if delta.query.iter().any(|(name, _)| is_page_number(name)) && !delta.query.iter().any(|(name, _)| name == "limit") && !post {
-        delta.query.push(("limit".to_owned(), sent.limit.to_string()));
-    }
-    if delta.body.iter().any(|(name, _)| is_page_number(name)) && !delta.body.iter().any(|(name, _)| name == "limit") {
-        delta.body.push(("limit".to_owned(), sent.limit.into()));
+    if sent.limit > 0 {
+        keep_page_size(&mut delta, sent.limit);
     }
     delta.path = sent.follow.and_then(|base| path_below(&address, base));
     Ok(delta)
+}
+
+/// A page number counts pages of the size it was made with.
+fn keep_page_size(delta: &mut Delta, limit: u32) {
+    if !delta.post && delta.query.iter().any(|(name, _)| is_page_number(name)) && !delta.query.iter().any(|(name, _)| name == "limit") {
+        delta.query.push(("limit".to_owned(), limit.to_string()));
+    }
+    if delta.body.iter().any(|(name, _)| is_page_number(name)) && !delta.body.iter().any(|(name, _)| name == "limit") {
+        delta.body.push(("limit".to_owned(), limit.into()));
+    }
 }
 
 /// N2 and N3 alike: what we did not send or what differs. A full body repeats ours, a body to be merged holds only news.
