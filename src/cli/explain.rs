@@ -20,6 +20,8 @@ pub(super) const EXAMPLES: &str = "Examples:
 With a file nothing is discovered: no member's collections or abilities are known, and missing information means ask.
 A running broker knows more.";
 
+/// Words of one list that text shows; `--format json` has all.
+const WORDS_SHOWN: usize = 8;
 /// A broker answers this from memory.
 const BROKER_TIME: Duration = Duration::from_secs(30);
 
@@ -52,7 +54,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
                 }
                 Err(error) => {
                     out::note(&format!("error: {error}"));
-                    ExitCode::from(NO)
+                    ExitCode::from(if error.refused { WRONG } else { NO })
                 }
             }
         }),
@@ -123,9 +125,14 @@ fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
+/// The first words of a list, and how many more there are.
 fn listed(value: &Value) -> String {
-    let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-    words.collect::<Vec<_>>().join(", ")
+    let words: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let shown = words.iter().take(WORDS_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(WORDS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
@@ -150,5 +157,7 @@ mod tests {
              mode: keyset\nprune  GRNET: retention: keeps the last 90 days\nrefuse X: cannot do sort: id"
         );
         assert_eq!(text(&serde_json::json!([])), "order: members' own by ");
+        let many: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        assert_eq!(listed(&Value::from(many)), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
     }
 }

@@ -31,7 +31,7 @@ fn written(out: &mut impl Write, line: &[u8]) -> bool {
 /// A table for people, as wide as the terminal allows.
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let bold = std::io::stdout().is_terminal();
     table.set_header(heads.iter().map(|head| {
         let cell = Cell::new(head);

@@ -75,19 +75,13 @@ fn finding(snapshot: &Snapshot, id: &MemberId, outcome: Result<(), Failure>) -> 
     }
     if finding.failure.is_none() {
         for rule in declared.into_iter().flat_map(|member| &member.policy.retention) {
-            let written = &rule.collections.written;
-            if !ids().any(|id| written.iter().any(|glob| fits(glob, id))) {
-                let globs = written.join("`, `");
+            if !ids().any(|id| rule.collections.matches(id)) {
+                let globs = rule.collections.written.join("`, `");
                 finding.warnings.push(format!("the retention rule for `{globs}` matches no collection"));
             }
         }
     }
     finding
-}
-
-/// Whether a glob of the file, which was validated, fits an id.
-fn fits(glob: &str, id: &str) -> bool {
-    globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(id))
 }
 
 /// The category in the words of reports, for example `bad-response`.

@@ -17,7 +17,7 @@ use super::query::{SearchArgs, Where, below};
 use super::{NO, WRONG, block_on, check, out};
 use crate::broker::{Broker, Snapshot};
 use crate::federation::Federation;
-use crate::members::remote;
+use crate::members::remote::{self, NoAnswer};
 use crate::members::rewrite::{ItemRewrite, write_item};
 use crate::search::request::SearchRequest;
 use crate::search::{self, Answer, Clock, Found, KeyRing, SearchError};
@@ -156,7 +156,8 @@ impl Source {
             Self::Here { broker, keys } => page_here(&broker.snapshot(), keys, &pairs).await,
             Self::There(broker) => {
                 let page = remote::get_json(&below(broker, "search", &pairs), BROKER_TIME).await;
-                page.map_err(|text| Stop(NO, text)).map(|page| batch_of(&page))
+                let stop = |none: NoAnswer| Stop(if none.refused { WRONG } else { NO }, none.text);
+                page.map_err(stop).map(|page| batch_of(&page))
             }
         }
     }

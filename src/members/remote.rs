@@ -12,11 +12,33 @@ use url::Url;
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// Why there is no document: a sentence for people, and whether asking differently would help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct NoAnswer {
+    pub text: String,
+    /// The broker refused the request itself (a status of 400 to 499).
+    pub refused: bool,
+}
+
 /// Reads a JSON document. Redirects are not followed.
 ///
 /// # Errors
-/// A sentence for people: the address, and what went wrong; for an error answer its `code` and `description`.
-pub async fn get_json(url: &Url, timeout: Duration) -> Result<Value, String> {
+/// The address, and what went wrong; for an error answer its `code` and `description`.
+pub async fn get_json(url: &Url, timeout: Duration) -> Result<Value, NoAnswer> {
+    let (status, body) = read(url, timeout).await.map_err(|text| NoAnswer { text, refused: false })?;
+    let json: Result<Value, _> = serde_json::from_slice(&body);
+    let text = match (status, json) {
+        (200..=299, Ok(json)) => return Ok(json),
+        (200..=299, Err(error)) => format!("the answer of `{}` is not JSON: {error}", place(url)),
+        (_, Ok(json)) => refusal(url, status, &json),
+        (_, Err(_)) => format!("`{}` answered with status {status}", place(url)),
+    };
+    Err(NoAnswer { text, refused: (400..=499).contains(&status) })
+}
+
+/// Status and body.
+async fn read(url: &Url, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
@@ -30,7 +52,7 @@ pub async fn get_json(url: &Url, timeout: Duration) -> Result<Value, String> {
         .send()
         .await
         .map_err(|error| format!("`{}` did not answer: {}", place(url), causes(&error)))?;
-    let status = answer.status();
+    let status = answer.status().as_u16();
     let mut body = Vec::new();
     let mut parts = answer.bytes_stream();
     while let Some(part) = parts.next().await {
@@ -40,13 +62,7 @@ pub async fn get_json(url: &Url, timeout: Duration) -> Result<Value, String> {
         }
         body.extend_from_slice(&part);
     }
-    let json: Result<Value, _> = serde_json::from_slice(&body);
-    match (status.is_success(), json) {
-        (true, Ok(json)) => Ok(json),
-        (true, Err(error)) => Err(format!("the answer of `{}` is not JSON: {error}", place(url))),
-        (false, Ok(json)) => Err(refusal(url, status.as_u16(), &json)),
-        (false, Err(_)) => Err(format!("`{}` answered with status {status}", place(url))),
-    }
+    Ok((status, body))
 }
 
 fn refusal(url: &Url, status: u16, json: &Value) -> String {
@@ -91,7 +107,7 @@ mod tests {
         url.parse().unwrap()
     }
 
-    async fn asked(answer: &'static str) -> Result<Value, String> {
+    async fn asked(answer: &'static str) -> Result<Value, NoAnswer> {
         get_json(&once(answer).await, Duration::from_secs(5)).await
     }
 
@@ -99,20 +115,23 @@ mod tests {
     async fn reads_json_and_names_what_went_wrong_without_secrets() {
         let good = asked("HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"a\":1.5}").await;
         assert_eq!(good.unwrap()["a"], 1.5);
-        let html = asked("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>").await.unwrap_err();
+        let html =
+            asked("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>").await.unwrap_err().text;
         assert!(html.contains("/search` is not JSON"), "{html}");
         assert!(!html.contains("secret") && !html.contains("abc"), "{html}");
         let refused = "HTTP/1.1 400 Bad Request\r\ncontent-length: 40\r\nconnection: close\r\n\r\n{\"code\":\"InvalidCursor\",\"description\":1}";
-        assert!(asked(refused).await.unwrap_err().contains("answered 400 InvalidCursor: no text"));
+        let refused = asked(refused).await.unwrap_err();
+        assert!(refused.refused && refused.text.contains("answered 400 InvalidCursor: no text"), "{refused}");
         let moved =
             "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        assert!(asked(moved).await.unwrap_err().contains("status 302"));
+        let moved = asked(moved).await.unwrap_err();
+        assert!(!moved.refused && moved.text.contains("status 302"), "{moved}");
     }
 
     #[tokio::test]
     async fn nobody_listening_is_a_sentence() {
         let url: Url = "http://127.0.0.1:1/".parse().unwrap();
-        let told = get_json(&url, Duration::from_secs(5)).await.unwrap_err();
+        let told = get_json(&url, Duration::from_secs(5)).await.unwrap_err().text;
         assert!(told.starts_with("`http://127.0.0.1:1/` did not answer: "), "{told}");
     }
 }

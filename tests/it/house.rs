@@ -77,10 +77,16 @@ fn no_test_is_ignored() {
     assert!(ignored.is_empty(), "tests are ignored in {ignored:?}: assert today's behaviour and say that it is wrong");
 }
 
+/// Rust below `src`, without the files that hold only tests.
+fn of_the_library(path: &str) -> bool {
+    let tests = path.ends_with("tests.rs") || path.contains("/tests/");
+    path.starts_with("src/") && path.ends_with(".rs") && !tests
+}
+
 #[test]
 fn the_library_does_not_print() {
     let macros = ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("];
-    for file in sources().iter().filter(|file| file.path.starts_with("src/") && file.path.ends_with(".rs")) {
+    for file in sources().iter().filter(|file| of_the_library(&file.path)) {
         let code = file.text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let printed = code.filter(|line| macros.iter().any(|name| line.contains(name))).count();
         assert_eq!(printed, 0, "{} prints; there is `cli/out.rs` for that", file.path);
@@ -89,9 +95,7 @@ fn the_library_does_not_print() {
 
 #[test]
 fn every_room_says_what_it_is_for() {
-    let tests = |path: &str| path.ends_with("tests.rs");
-    let rust = |path: &str| path.starts_with("src/") && path.ends_with(".rs");
-    for file in sources().iter().filter(|file| rust(&file.path) && !tests(&file.path)) {
+    for file in sources().iter().filter(|file| of_the_library(&file.path)) {
         assert!(file.text.starts_with("//! "), "{} has no module note on top", file.path);
     }
 }

@@ -184,3 +184,20 @@ fn real_documents_are_listed_or_named() {
 fn listing_of_none() -> Result<Listing, Fault> {
     listing(&[])
 }
+
+#[tokio::test]
+async fn a_running_broker_reads_its_members_by_itself_and_stops_when_dropped() {
+    let text = FILE
+        .replace("https://a.example/stac", "http://127.0.0.1:1/")
+        .replace("https://b.example/stac", "http://127.0.0.1:2/");
+    let text = text.replace("url =", "internal = true\n    url =");
+    let broker = Broker::start(load_text("test.toml", &text, Path::new(".")).unwrap().federation);
+    let asked = Instant::now();
+    broker.settled(Duration::from_secs(30)).await;
+    assert!(asked.elapsed() < Duration::from_secs(25), "members that refuse were tried");
+    let snapshot = broker.snapshot();
+    assert!(snapshot.view.members.iter().all(|part| part.known == Known::Unknown && part.read_at.is_none()));
+    let gone = Arc::downgrade(&broker);
+    drop(broker);
+    assert!(gone.upgrade().is_none(), "no task keeps it");
+}
