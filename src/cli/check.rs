@@ -1,28 +1,85 @@
-//! `check`: validates a federation file; `--probe` also asks every member.
-use super::{FileArg, Format};
-use crate::federation::{Loaded, load};
-use std::path::Path;
+//! `stac-broker check`: validates the federation file. Asking the members (`--probe`) is the caller's.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use crate::federation::{Loaded, Problems, load};
+
+/// The request or the file is wrong.
+const WRONG: u8 = 2;
+
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(flatten)]
-    file: FileArg,
+pub struct Args {
+    /// The federation file.
+    #[arg(
+        short = 'f',
+        long = "federation",
+        value_name = "FILE",
+        env = "STAC_BROKER_FEDERATION",
+        default_value = "federation.toml"
+    )]
+    pub federation: PathBuf,
+    /// Also ask every member whether it is there and what it can do.
     #[arg(long)]
-    probe: bool,
+    pub probe: bool,
+    /// How problems and results are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub format: Format,
 }
-#[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments by value")]
-pub(super) fn run(args: Args) -> ExitCode {
-    match load_or_print(&args.file.path()) {
-        Ok(l) if args.probe => super::probe::run(l.federation, args.format),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(e) => e,
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Loads a federation file; writes its warnings, or every problem, and gives the exit status when it is wrong.
+///
+/// Text goes to standard error. JSON is what was asked for, so it goes to standard output, one array in either case.
+///
+/// # Errors
+/// Exit status 2 when the file is wrong, after its problems were written.
+pub fn load_or_print(file: &Path, format: Format) -> Result<Loaded, ExitCode> {
+    match load(file) {
+        Ok(loaded) => {
+            write_problems(&loaded.report(), format);
+            Ok(loaded)
+        }
+        Err(problems) => {
+            write_problems(&problems, format);
+            Err(ExitCode::from(WRONG))
+        }
     }
 }
-pub(super) fn load_or_print(path: &Path) -> Result<Loaded, ExitCode> {
-    load(path).map_err(|p| {
-        super::out::note(&format!("{:?}", p.list));
-        ExitCode::from(2)
-    })
+
+/// Validates and says so; the federation is for the caller that goes on to probe.
+#[must_use]
+pub fn validate(args: &Args) -> (Option<Loaded>, ExitCode) {
+    match load_or_print(&args.federation, args.format) {
+        Ok(loaded) => {
+            if args.format == Format::Text {
+                let federation = &loaded.federation;
+                let members = federation.members.len();
+                let plural = if members == 1 { "" } else { "s" };
+                let good =
+                    format!("{}: good; federation `{}` of {members} member{plural}\n", loaded.file, federation.id);
+                write(&mut io::stdout(), &good);
+            }
+            (Some(loaded), ExitCode::SUCCESS)
+        }
+        Err(code) => (None, code),
+    }
+}
+
+fn write_problems(problems: &Problems, format: Format) {
+    match format {
+        Format::Text => write(&mut io::stderr(), &problems.to_text()),
+        Format::Json => write(&mut io::stdout(), &(problems.to_json() + "\n")),
+    }
+}
+
+/// A reader that went away is no reason to fail.
+fn write(out: &mut impl Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

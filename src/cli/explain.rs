@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn from_file(args: &Args, pairs: &[(String, String)]) -> ExitCode {
-    let federation = match check::load_or_print(&args.place.file.path()) {
+    let federation = match check::load_or_print(&args.place.file.path(), Format::Text) {
         Ok(loaded) => loaded.federation,
         Err(status) => return status,
     };

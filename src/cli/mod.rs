@@ -2,10 +2,10 @@
 //!
 //! Exit status: 0 good, 1 the answer is no (a failed check, an incomplete search), 2 the request or the file is wrong.
 
-mod check;
+pub mod check;
 pub mod demo;
 mod explain;
-mod key;
+pub mod key;
 mod out;
 mod probe;
 mod query;
@@ -16,9 +16,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::telemetry;
+use crate::{federation, telemetry};
+
+pub(crate) use check::Format;
 
 /// The answer is no.
 pub(crate) const NO: u8 = 1;
@@ -77,15 +79,6 @@ impl FileArg {
     }
 }
 
-/// How a report is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// For machines
-    Json,
-}
-
 /// Parses the arguments and runs the command. 0: good, 1: the answer is no, 2: the request or the file is wrong.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -95,10 +88,25 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(args),
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
-        Command::Key(args) => key::run(args),
+        Command::Key(args) => key::run(&args),
+    }
+}
+
+/// `check`, and `check --probe` behind a good file.
+fn validate(args: &check::Args) -> ExitCode {
+    if !args.probe {
+        return check::validate(args).1;
+    }
+    // One JSON document on standard output: the members' when the file is good (its warnings then go to standard
+    // error), else the problems.
+    let good = federation::load(&args.federation).is_ok();
+    let format = if good { Format::Text } else { args.format };
+    match check::load_or_print(&args.federation, format) {
+        Ok(loaded) => probe::run(loaded.federation, args.format),
+        Err(status) => status,
     }
 }
 

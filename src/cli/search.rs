@@ -96,7 +96,7 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     let pairs = args.search.pairs().map_err(|text| Stop(WRONG, text))?;
     let source = match &args.place.url {
         Some(broker) => Source::There(broker.clone()),
-        None => match check::load_or_print(&args.place.file.path()) {
+        None => match check::load_or_print(&args.place.file.path(), check::Format::Text) {
             Ok(loaded) => here(loaded.federation).await?,
             // What is wrong with the file was printed already.
             Err(status) => return Ok(status),

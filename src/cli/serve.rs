@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let federation = match check::load_or_print(&args.file.path()) {
+    let federation = match check::load_or_print(&args.file.path(), check::Format::Text) {
         Ok(loaded) => loaded.federation,
         Err(status) => return status,
     };

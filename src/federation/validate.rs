@@ -1,28 +1,298 @@
 //! File -> Federation, or every problem.
+//!
+//! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
+//! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! puts the default in the place of what it could not read, so that reading goes on.
 
+mod member;
+mod policy;
+mod values;
+
+use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
-use super::{Federation, Problem, Problems};
+use toml::de::DeTable;
+
+use super::file::{Keys, Notes};
+use super::problem::Severity;
+use super::{Cursor, Federation, Limits, Member, Problem, Problems, Server};
+
+/// Largest federation file: thousands of members with long comments fit.
+const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most members of one federation; a cursor names each that takes part.
+const MEMBERS_MAX: usize = 256;
+/// Most broker processes that may be declared.
+const PROCESSES_MAX: i64 = 10_000;
+const DELIMITERS: [char; 4] = ['|', '.', '~', '@'];
+const DELIMITER: char = '|';
+const LISTEN: &str = "127.0.0.1:8080";
+const CURSOR_LIFE_S: u64 = 86_400;
 
 /// A federation and what its admin should still know.
 #[derive(Debug)]
 pub struct Loaded {
     pub federation: Federation,
     pub warnings: Vec<Problem>,
+    /// The file as the admin named it.
+    pub file: String,
+    /// Its content, to show where a warning belongs.
+    pub text: String,
+}
+
+impl Loaded {
+    /// The warnings with their file, to be written as text or JSON.
+    #[must_use]
+    pub fn report(&self) -> Problems {
+        Problems { file: self.file.clone(), text: self.text.clone(), list: self.warnings.clone() }
+    }
 }
 
 /// Reads and validates a federation file.
 ///
 /// # Errors
 /// Every problem of the file at once; warnings are among them.
-pub fn load(_path: &Path) -> Result<Loaded, Problems> {
-    todo!()
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    match read_bounded(path, FILE_BYTES_MAX) {
+        Ok(text) => load_text(&name, &text, folder),
+        Err(reason) => {
+            let hint = Some("give the file with `-f`, or start in its folder".into());
+            let sentence = format!("cannot be read: {reason}");
+            let problem = Problem { severity: Severity::Error, code: "unreadable-file", sentence, hint, span: None };
+            Err(Problems { file: name, text: String::new(), list: vec![problem] })
+        }
+    }
 }
 
 /// The same for a text; `name` stands for the file in messages, paths in it are relative to `folder`.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_text(_name: &str, _text: &str, _folder: &Path) -> Result<Loaded, Problems> {
-    todo!()
+pub fn load_text(name: &str, text: &str, folder: &Path) -> Result<Loaded, Problems> {
+    let notes = Notes::new(text, folder);
+    let federation = parse(&notes);
+    let list = notes.finish();
+    let failed = list.iter().any(|problem| problem.severity == Severity::Error);
+    match federation {
+        Some(federation) if !failed => Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into() }),
+        _ => Err(Problems { file: name.into(), text: text.into(), list }),
+    }
+}
+
+/// The text of a file of at most so many bytes.
+fn read_bounded(path: &Path, bytes_max: usize) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > bytes_max {
+        return Err(format!("it is larger than {bytes_max} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_invalid| "it is not UTF-8 text".into())
+}
+
+fn parse(notes: &Notes<'_>) -> Option<Federation> {
+    if notes.text.len() > FILE_BYTES_MAX {
+        notes.add("too-large", None, format!("is larger than {FILE_BYTES_MAX} bytes"), None);
+        return None;
+    }
+    let (table, errors) = DeTable::parse_recoverable(notes.text);
+    // What recovery makes of a broken table would only raise problems that are not there.
+    for error in &errors {
+        notes.add("toml-syntax", error.span(), format!("is not TOML here: {}", error.message()), None);
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    read_root(&Keys::root(notes, &table))
+}
+
+fn read_root(root: &Keys<'_>) -> Option<Federation> {
+    for later in ["auth", "registry", "processes", "collection"] {
+        root.later(later);
+    }
+    let limits = root.table("limits").map(|keys| read_limits(&keys)).unwrap_or_default();
+    let server = read_server(root.table("server").as_ref());
+    let processes = read_processes(root);
+    let cursor = read_cursor(root, processes);
+    let own = root.table("federation");
+    if own.is_none() && !root.has("federation") {
+        root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
+    }
+    let members = read_members(root, &limits);
+    root.finish();
+    let own = own?;
+    let id = own.text("id");
+    if id.is_none() && !own.has("id") {
+        own.missing("id", "write `id = \"my-federation\"`: it names the landing page");
+    }
+    let named = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    if let Some(id) = id.as_ref().filter(|id| !named(id.value)) {
+        id.refuse(own.notes, "bad-value", "not made of `a-z`, `0-9` and `-`", None);
+    }
+    let title = own.text("title").map(|at| at.value.to_string());
+    let description = own.text("description").map(|at| at.value.to_string());
+    let public_url = own.text("public_url").and_then(|at| values::base_url(own.notes, &at));
+    let delimiter = read_delimiter(&own);
+    own.finish();
+    let id = id?.value.to_string();
+    Some(Federation {
+        title: title.unwrap_or_else(|| id.clone()),
+        description: description.unwrap_or_default(),
+        id,
+        public_url,
+        delimiter,
+        server,
+        limits,
+        cursor,
+        processes,
+        members,
+    })
+}
+
+fn read_delimiter(own: &Keys<'_>) -> char {
+    let Some(at) = own.text("delimiter") else { return DELIMITER };
+    let mut letters = at.value.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) if DELIMITERS.contains(&letter) => letter,
+        _ => {
+            at.refuse(own.notes, "bad-value", "not one of `|`, `.`, `~`, `@`", None);
+            DELIMITER
+        }
+    }
+}
+
+fn read_server(keys: Option<&Keys<'_>>) -> Server {
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 8080));
+    let Some(keys) = keys else {
+        return Server { listen, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+    };
+    for later in ["admin_listen", "admin_token", "tls"] {
+        keys.later(later);
+    }
+    let mut server = Server { listen, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+    if let Some(at) = keys.text("listen") {
+        match at.value.parse() {
+            Ok(address) => server.listen = address,
+            Err(_) => {
+                let hint = Some(format!("write `listen = \"{LISTEN}\"`"));
+                at.refuse(keys.notes, "bad-value", "not an IP address with a port", hint);
+            }
+        }
+    }
+    for at in keys.texts("trusted_proxies").unwrap_or_default() {
+        let network = at.value.parse().or_else(|_| at.value.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+        match network {
+            Ok(network) => server.trusted_proxies.push(network),
+            Err(_) => at.refuse(keys.notes, "bad-value", "not a network such as `10.0.0.0/8`", None),
+        }
+    }
+    if let Some(origins) = keys.texts("cors_origins") {
+        for at in origins.iter().filter(|at| !values::is_origin(at.value)) {
+            at.refuse(keys.notes, "bad-value", "neither `*` nor an origin such as `https://browser.example.org`", None);
+        }
+        server.cors_origins = origins.iter().map(|at| at.value.to_string()).collect();
+    }
+    keys.finish();
+    server
+}
+
+fn read_limits(keys: &Keys<'_>) -> Limits {
+    keys.later("client_rate_per_s");
+    let mut limits = Limits::default();
+    let count = |key, max: i64, into: &mut u32| {
+        if let Some(number) = keys.number(key, 1..=max).and_then(|at| u32::try_from(at.value).ok()) {
+            *into = number;
+        }
+    };
+    let time = |key, into: &mut Duration| {
+        if let Some(number) = keys.number(key, 1..=600_000).and_then(|at| u64::try_from(at.value).ok()) {
+            *into = Duration::from_millis(number);
+        }
+    };
+    let size = |key, bounds, into: &mut usize| {
+        if let Some(number) = keys.number(key, bounds).and_then(|at| usize::try_from(at.value).ok()) {
+            *into = number;
+        }
+    };
+    count("page_items_default", 10_000, &mut limits.page_items_default);
+    count("page_items_max", 10_000, &mut limits.page_items_max);
+    time("deadline_ms", &mut limits.deadline);
+    time("member_deadline_ms", &mut limits.member_deadline);
+    time("connect_ms", &mut limits.connect);
+    size("answer_bytes_max", 1024..=4_294_967_295, &mut limits.answer_bytes_max);
+    size("in_flight_max", 1..=1_000_000, &mut limits.in_flight_max);
+    size("buffered_bytes_max", 1024..=1_099_511_627_776, &mut limits.buffered_bytes_max);
+    size("request_body_bytes_max", 1024..=1_073_741_824, &mut limits.request_body_bytes_max);
+    contradictions(keys, &limits);
+    keys.finish();
+    limits
+}
+
+/// Limits of which the smaller is larger than the larger.
+fn contradictions(keys: &Keys<'_>, limits: &Limits) {
+    let pairs = [
+        ("page_items_default", "page_items_max", limits.page_items_default > limits.page_items_max),
+        ("member_deadline_ms", "deadline_ms", limits.member_deadline > limits.deadline),
+        ("connect_ms", "member_deadline_ms", limits.connect > limits.member_deadline),
+        ("answer_bytes_max", "buffered_bytes_max", limits.answer_bytes_max > limits.buffered_bytes_max),
+    ];
+    for (small, large, wrong) in pairs {
+        if wrong {
+            let sentence = format!("{} is larger than {}", keys.name(small), keys.name(large));
+            let hint = format!("lower `{small}` or raise `{large}`; a key left out has its default");
+            keys.notes.add("contradicting-limits", Some(keys.place(&[small, large])), sentence, Some(hint));
+        }
+    }
+}
+
+fn read_processes(root: &Keys<'_>) -> u32 {
+    let Some(keys) = root.table("replicas") else { return 1 };
+    let number = keys.number("processes", 1..=PROCESSES_MAX);
+    keys.finish();
+    number.and_then(|at| u32::try_from(at.value).ok()).unwrap_or(1)
+}
+
+fn read_cursor(root: &Keys<'_>, processes: u32) -> Cursor {
+    let mut cursor = Cursor { keys: Vec::new(), life: Duration::from_secs(CURSOR_LIFE_S) };
+    let mut declared = false;
+    if let Some(keys) = root.table("cursor") {
+        let references = keys.texts("keys").unwrap_or_default();
+        declared = !references.is_empty();
+        cursor.keys = references.iter().filter_map(|at| values::cursor_key(keys.notes, at)).collect();
+        if let Some(life) = keys.number("life_s", 60..=31_536_000).and_then(|at| u64::try_from(at.value).ok()) {
+            cursor.life = Duration::from_secs(life);
+        }
+        keys.finish();
+    }
+    let hint = "make a key with `stac-broker key` and name it in `[cursor] keys`, for example `keys = [\"env:STAC_BROKER_CURSOR_KEY\"]`";
+    match (declared, processes) {
+        (true, _) => {}
+        (false, 1) => {
+            let sentence = "there is no cursor key, so cursors end with the process that made them".into();
+            root.notes.warn("no-cursor-key", None, sentence, hint);
+        }
+        (false, _) => {
+            let sentence = format!("there is no cursor key, but {processes} processes must read one another's cursors");
+            root.notes.add("no-cursor-key", Some(root.place(&["replicas"])), sentence, Some(hint.into()));
+        }
+    }
+    cursor
+}
+
+fn read_members(root: &Keys<'_>, limits: &Limits) -> Vec<Member> {
+    let tables = root.tables("member");
+    if tables.is_empty() {
+        root.missing("member", "add a `[[member]]` with `id` and `url`");
+    }
+    if tables.len() > MEMBERS_MAX {
+        let sentence = format!("there are {} members; at most {MEMBERS_MAX} are read", tables.len());
+        root.notes.add("too-large", Some(root.place(&["member"])), sentence, None);
+    }
+    let mut taken = HashMap::new();
+    tables.into_iter().take(MEMBERS_MAX).filter_map(|keys| member::read(keys, limits, &mut taken)).collect()
 }

@@ -1,0 +1,287 @@
+//! One `[[member]]`: identity, address, requests, capabilities, credentials.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::super::file::{At, Keys, Notes, nearest};
+use super::super::{Auth, Declared, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support};
+use super::{policy, values};
+
+/// Longest member id: it stands in every collection id and cursor.
+const ID_BYTES_MAX: usize = 64;
+const CONCURRENCY: usize = 64;
+const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
+const DIALECTS_LATER: [&str; 8] =
+    ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            method: Method::Auto,
+            page_items_max: None,
+            deadline: None,
+            concurrency_max: CONCURRENCY,
+            next_path: NextPath::Rebase,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// Reads a member; `taken` has the ids so far in lower case, with the spelling they were first given in.
+pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, String>) -> Option<Member> {
+    let id = keys.text("id");
+    let place = id.as_ref().map_or_else(|| keys.name("id"), |id| format!("member `{}`", id.value));
+    if id.is_none() && !keys.has("id") {
+        keys.missing("id", "write `id = \"SITE\"`: it stands before each of the member's collections");
+    }
+    let keys = match &id {
+        Some(_) => keys.with_subject(format!("{place}: ")),
+        None => keys,
+    };
+    let id = id.map(|id| At { name: keys.name("id"), ..id });
+    if let Some(id) = &id {
+        check_id(keys.notes, id);
+        claim(keys.notes, id, taken);
+    }
+    for later in ["processes", "crawl"] {
+        keys.later(later);
+    }
+    read_kind(&keys);
+    let internal = keys.flag("internal", false);
+    let url = read_url(&keys, internal);
+    let aliases = keys.texts("aliases").unwrap_or_default();
+    let aliases = aliases.iter().filter_map(|at| values::web_url(keys.notes, at)).collect();
+    let enabled = keys.flag("enabled", true);
+    let renamed = keys.texts("renamed_from").unwrap_or_default();
+    for old in &renamed {
+        check_id(keys.notes, old);
+        claim(keys.notes, old, taken);
+    }
+    let title = keys.text("title");
+    let request = keys.table("request").map(|keys| read_request(&keys, limits)).unwrap_or_default();
+    let capabilities = keys.table("capabilities").map(|keys| read_capabilities(&keys)).unwrap_or_default();
+    let policy = keys.table("policy").map_or_else(Policy::default, |keys| policy::read(&keys));
+    let auth = keys.table("auth").map_or(Auth::None, |keys| read_auth(&keys));
+    keys.finish();
+    let id = id?.value;
+    Some(Member {
+        id: MemberId::new(id),
+        title: title.map_or_else(|| id.to_string(), |title| title.value.to_string()),
+        kind: Kind::StacApi,
+        url: url?,
+        aliases,
+        enabled,
+        renamed_from: renamed.iter().map(|old| old.value.to_string()).collect(),
+        internal,
+        request,
+        capabilities,
+        policy,
+        auth,
+    })
+}
+
+fn check_id(notes: &Notes<'_>, id: &At<&str>) {
+    let mut bytes = id.value.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if id.value.contains(super::DELIMITERS) {
+        id.refuse(
+            notes,
+            "bad-id",
+            "with a character that separates member and collection ids (`|`, `.`, `~`, `@`)",
+            None,
+        );
+    } else if !first || !rest {
+        id.refuse(notes, "bad-id", "not letters, digits, `_` and `-` with a letter or digit first", None);
+    } else if id.value.len() > ID_BYTES_MAX {
+        id.refuse(notes, "bad-id", &format!("longer than {ID_BYTES_MAX} bytes"), None);
+    }
+}
+
+/// Takes an id for this member; no two may differ by case alone, since people and file systems mix them up.
+fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut HashMap<String, String>) {
+    if let Some(first) = taken.insert(id.value.to_ascii_lowercase(), id.value.to_string()) {
+        let clause = if first == id.value {
+            "taken already".into()
+        } else {
+            format!("which differs from `{first}` by case alone")
+        };
+        id.refuse(notes, "duplicate-member", &clause, Some("give each member an id of its own".into()));
+    }
+}
+
+fn read_kind(keys: &Keys<'_>) {
+    if let Some(kind) = keys.text("kind") {
+        later_or_unknown(keys.notes, &kind, &["stac-api"], &KINDS_LATER);
+    }
+}
+
+/// Whether the word is one of `now`; notes whether it comes later or is unknown.
+fn later_or_unknown(notes: &Notes<'_>, at: &At<&str>, now: &[&str], later: &[&str]) -> bool {
+    if now.contains(&at.value) {
+        return true;
+    }
+    let accepted = now.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    if later.contains(&at.value) {
+        at.refuse(
+            notes,
+            "not-in-this-release",
+            "which is not available in this release",
+            Some(format!("accepted: {accepted}")),
+        );
+    } else {
+        let hint = nearest(at.value, now).map(|near| format!("did you mean `{near}`?"));
+        at.refuse(notes, "bad-value", &format!("not one of {accepted}"), hint);
+    }
+    false
+}
+
+fn read_url(keys: &Keys<'_>, internal: bool) -> Option<url::Url> {
+    let at = keys.text("url");
+    if at.is_none() && !keys.has("url") {
+        keys.missing("url", "write `url = \"https://…\"`: the landing page of the catalogue");
+    }
+    let at = at?;
+    let url = values::web_url(keys.notes, &at)?;
+    if !internal && values::is_internal(&url) {
+        let hint = Some("write `internal = true` if this address is meant".into());
+        at.refuse(keys.notes, "internal-address", "a private, loopback or link-local address", hint);
+    } else if !internal && url.scheme() == "http" {
+        let sentence = format!("{} has no TLS: queries and answers can be read and changed on the way", at.name);
+        keys.notes.warn("no-tls", Some(at.span), sentence, "write `https://` if the member offers it");
+    }
+    Some(url)
+}
+
+fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
+    keys.later("rate_per_s");
+    let mut request = Request::default();
+    if let Some(at) = keys.text("method") {
+        later_or_unknown(keys.notes, &at, &["auto", "get", "post"], &[]);
+        request.method = match at.value {
+            "get" => Method::Get,
+            "post" => Method::Post,
+            _ => Method::Auto,
+        };
+    }
+    if let Some(at) = keys.text("dialect") {
+        later_or_unknown(keys.notes, &at, &["auto", "standard"], &DIALECTS_LATER);
+    }
+    if let Some(at) = keys.text("next_path") {
+        later_or_unknown(keys.notes, &at, &["rebase", "follow"], &[]);
+        request.next_path = if at.value == "follow" { NextPath::Follow } else { NextPath::Rebase };
+    }
+    request.page_items_max = keys.number("page_items_max", 1..=10_000).and_then(|at| u32::try_from(at.value).ok());
+    if let Some(at) = keys.number("deadline_ms", 1..=600_000) {
+        let deadline = Duration::from_millis(at.value.unsigned_abs());
+        if deadline > limits.deadline {
+            let clause = format!("longer than `limits.deadline_ms`, which is {}", limits.deadline.as_millis());
+            at.refuse(keys.notes, "contradicting-limits", &clause, None);
+        }
+        request.deadline = Some(deadline);
+    }
+    if let Some(at) = keys.number("concurrency_max", 1..=10_000) {
+        request.concurrency_max = usize::try_from(at.value).unwrap_or(CONCURRENCY);
+    }
+    if let Some(headers) = keys.table("headers") {
+        request.headers = read_headers(&headers);
+    }
+    keys.finish();
+    request
+}
+
+fn read_headers(keys: &Keys<'_>) -> Vec<(String, String)> {
+    let entries = keys.entries();
+    if entries.len() > values::HEADERS_MAX {
+        let sentence = format!("{} are more than {}", keys.name("*"), values::HEADERS_MAX);
+        keys.notes.add("bad-header", Some(keys.span.clone()), sentence, None);
+    }
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, value) in entries {
+        let Some(header) = values::header_name(keys.notes, &name, false) else { continue };
+        if !values::is_header_value(value.value) {
+            value.refuse(keys.notes, "bad-header", "not plain text of at most 4096 bytes", None);
+        } else if headers.iter().any(|(other, _)| *other == header) {
+            name.blame(keys.notes, "bad-header", "is given twice, as case does not matter", None);
+        } else {
+            headers.push((header, value.value.to_string()));
+        }
+    }
+    headers
+}
+
+fn read_capabilities(keys: &Keys<'_>) -> Declared {
+    let support = |key| {
+        let at = keys.text(key)?;
+        later_or_unknown(keys.notes, &at, &["exact", "inexact", "unsupported"], &[]);
+        match at.value {
+            "exact" => Some(Support::Exact),
+            "inexact" => Some(Support::Inexact),
+            "unsupported" => Some(Support::Unsupported),
+            _ => None,
+        }
+    };
+    let texts = |key| keys.texts(key).map(|list| list.iter().map(|at| at.value.to_string()).collect());
+    let native_order = keys.text("native_order").filter(|at| {
+        let known = matches!(at.value, "-datetime" | "datetime");
+        if !known {
+            at.refuse(keys.notes, "bad-value", "not one of `-datetime`, `datetime`", None);
+        }
+        known
+    });
+    let string_order =
+        keys.text("string_order").filter(|at| later_or_unknown(keys.notes, at, &["unknown", "bytes"], &[]));
+    let declared = Declared {
+        sort: support("sort"),
+        filter: support("filter"),
+        filter_lang: texts("filter_lang"),
+        query: support("query"),
+        fields: support("fields"),
+        intersects: support("intersects"),
+        native_order: native_order.map(|at| at.value.to_string()),
+        sort_fields: texts("sort_fields"),
+        string_order_bytes: string_order.is_some_and(|at| at.value == "bytes"),
+    };
+    keys.finish();
+    declared
+}
+
+fn read_auth(keys: &Keys<'_>) -> Auth {
+    keys.later("audience");
+    let mode = keys.text("mode");
+    if let Some(mode) = &mode {
+        later_or_unknown(keys.notes, mode, &["none", "bearer", "basic", "header"], &["forward", "exchange"]);
+    }
+    let mode = mode.map_or("none", |mode| mode.value);
+    let wanted: &[&'static str] = match mode {
+        "bearer" => &["token"],
+        "basic" => &["user", "password"],
+        "header" => &["name", "value"],
+        _ => &[],
+    };
+    let mut found = HashMap::new();
+    for key in ["token", "user", "password", "name", "value"] {
+        match (keys.text(key), wanted.contains(&key)) {
+            (Some(at), true) => drop(found.insert(key, at)),
+            (Some(at), false) => {
+                let clause = format!("is given, but `mode` is `{mode}`");
+                at.blame(keys.notes, "contradicting-keys", &clause, Some(format!("remove `{key}` or change `mode`")));
+            }
+            (None, true) if !keys.has(key) => keys.missing(key, &format!("`mode = \"{mode}\"` needs it")),
+            (None, _) => {}
+        }
+    }
+    keys.finish();
+    let secret = |key| found.get(key).and_then(|at| values::secret(keys.notes, at));
+    let auth = match mode {
+        "bearer" => secret("token").map(|token| Auth::Bearer { token }),
+        "basic" => secret("user").zip(secret("password")).map(|(user, password)| Auth::Basic { user, password }),
+        "header" => {
+            let name = found.get("name").and_then(|at| values::header_name(keys.notes, at, true));
+            name.zip(secret("value")).map(|(name, value)| Auth::Header { name, value })
+        }
+        _ => None,
+    };
+    // Where credentials are wrong a problem is noted, so that this default is never used.
+    auth.unwrap_or(Auth::None)
+}
