@@ -23,3 +23,4 @@ pub mod federation;
 pub mod http;
 pub mod members;
 pub mod search;
+pub mod telemetry;

@@ -1,12 +1,18 @@
-//! Federation + member registry + collections view, immutable.
+//! Federation + member registry + collections view, immutable; and the holder of the current one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use chrono::Utc;
+use futures::StreamExt;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
 
-use crate::collections::{Ids, View};
-use crate::federation::Federation;
-use crate::members::Registry;
+use crate::collections::refresh::{self, AT_ONCE};
+use crate::collections::{Ids, MemberView, View};
+use crate::federation::{Federation, MemberId};
+use crate::members::{Failure, Registry};
 
 /// What one request runs with.
 #[derive(Clone)]
@@ -17,25 +23,121 @@ pub struct Snapshot {
     pub ids: Arc<Ids>,
 }
 
-/// Holds the current Snapshot and the tasks that keep it fresh.
+/// Holds the current Snapshot and the tasks that keep it fresh. Dropping it stops them.
 pub struct Broker {
     current: ArcSwap<Snapshot>,
+    /// Members that were never tried yet.
+    untried: watch::Sender<Vec<MemberId>>,
+    tasks: std::sync::Mutex<Vec<AbortHandle>>,
 }
 
 impl Broker {
-    /// Makes the members and starts their refresh in the background. Waits for nobody.
+    /// Makes the members and starts their refresh in the background. Waits for nobody. Needs a running tokio runtime.
     #[must_use]
-    pub fn start(_federation: Federation) -> Arc<Self> {
-        todo!()
+    pub fn start(federation: Federation) -> Arc<Self> {
+        let registry = Registry::new(&federation);
+        let broker = Self::of(federation, registry);
+        broker.keep_fresh();
+        broker
     }
 
-    /// Waits until every member was tried once, or until the time is over.
-    pub async fn settled(&self, _at_most: std::time::Duration) {
-        todo!()
+    /// A broker over members made elsewhere that reads them only when told to ([`Broker::refresh_now`]).
+    #[must_use]
+    pub fn of(federation: Federation, registry: Registry) -> Arc<Self> {
+        let untried = registry.iter().map(|member| member.id().clone()).collect();
+        let snapshot = Snapshot {
+            view: Arc::new(View::unread(&federation)),
+            ids: Arc::new(Ids::new(&federation)),
+            federation: Arc::new(federation),
+            members: Arc::new(registry),
+        };
+        Arc::new(Self {
+            current: ArcSwap::from_pointee(snapshot),
+            untried: watch::Sender::new(untried),
+            tasks: std::sync::Mutex::default(),
+        })
     }
 
+    /// The Snapshot of this moment. A request takes one and keeps it to its end.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Waits until every member was tried once, or until the time is over.
+    pub async fn settled(&self, at_most: Duration) {
+        let mut untried = self.untried.subscribe();
+        // Either way the caller goes on with what is known by then.
+        let _ = tokio::time::timeout(at_most, untried.wait_for(Vec::is_empty)).await;
+    }
+
+    /// Reads every member once, abilities included, and says how it went, in the order of the file.
+    pub async fn refresh_now(&self) -> Vec<(MemberId, Result<(), Failure>)> {
+        self.refresh_telling(|_| ()).await
+    }
+
+    /// As [`Broker::refresh_now`]; `told` hears of each member that was tried.
+    pub async fn refresh_telling(&self, told: impl Fn(&MemberId)) -> Vec<(MemberId, Result<(), Failure>)> {
+        let snapshot = self.snapshot();
+        let reads = snapshot.members.iter().filter_map(|member| {
+            let declared = snapshot.federation.member(member.id().as_str())?;
+            let (ids, told) = (&snapshot.ids, &told);
+            Some(async move {
+                let outcome = refresh::read(member.as_ref(), declared, ids, true).await;
+                let told_of = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
+                self.publish(member.id(), outcome.as_ref().map(|(part, _)| part));
+                told(member.id());
+                (member.id().clone(), told_of)
+            })
+        });
+        futures::stream::iter(reads.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
+    }
+
+    /// Starts one refresh task per member.
+    fn keep_fresh(self: &Arc<Self>) {
+        let snapshot = self.snapshot();
+        let gate = Arc::new(Semaphore::new(AT_ONCE));
+        let start = |member| {
+            // Weak: the tasks must not keep alive what stops them when it is dropped.
+            let broker = Arc::downgrade(self);
+            let publish = move |id: &MemberId, outcome: Result<&MemberView, &Failure>| {
+                Weak::upgrade(&broker).map(|broker| broker.publish(id, outcome)).is_some()
+            };
+            let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
+            tokio::spawn(refresh::keep_fresh(member, federation, ids, gate.clone(), publish)).abort_handle()
+        };
+        let started = snapshot.members.iter().cloned().map(start).collect::<Vec<_>>();
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(started);
+    }
+
+    /// Puts a new Snapshot in place of the current one: the member's new list, or its last good one, marked.
+    fn publish(&self, member: &MemberId, outcome: Result<&MemberView, &Failure>) {
+        match outcome {
+            Ok(part) => {
+                let (listed, quarantined) = (part.entries.len(), part.quarantined.len());
+                tracing::debug!(member = %member, listed, quarantined, "collections read");
+            }
+            Err(failure) => {
+                tracing::warn!(member = %member, fault = ?failure.fault, detail = %failure.detail, "collections not read");
+            }
+        }
+        let now = Utc::now();
+        // May run again when another member's list arrives at the same time; it only builds values.
+        self.current.rcu(|snapshot| {
+            let part = snapshot.view.member(member).map(|old| match outcome {
+                Ok(new) => old.succeeded_by(new, now),
+                Err(_) => old.kept(now),
+            });
+            let view = part.map_or_else(|| snapshot.view.clone(), |part| Arc::new(snapshot.view.with(&part)));
+            Snapshot { view, ..Snapshot::clone(snapshot) }
+        });
+        self.untried.send_modify(|untried| untried.retain(|id| id != member));
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let tasks = self.tasks.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tasks.iter().for_each(AbortHandle::abort);
     }
 }

@@ -1,11 +1,19 @@
 //! The merged view of every member's Collections: ids, extents, refresh.
 //!
-//! It deliberately does not know searches. Start reading at [`View`].
+//! It deliberately does not know searches. Start reading at [`View`]: `repair.rs` judges each document that a member
+//! lists, `view.rs` holds what is listed, `document.rs` writes it for clients, `refresh.rs` keeps it fresh.
 
+mod document;
+mod extent;
 pub mod ids;
+mod links;
+mod object;
 pub mod refresh;
 mod repair;
+#[cfg(test)]
+mod tests;
 mod view;
 
+pub use document::write_merged;
 pub use ids::Ids;
-pub use view::{CollectionHrefs, Entry, Known, Lookup, MemberView, Quarantined, View, write_merged};
+pub use view::{CollectionHrefs, Entry, FRESH, Known, Lookup, MemberView, Quarantined, View};

@@ -1,11 +1,26 @@
 //! The immutable merged view that one request runs with.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::federation::{Area, Interval, MemberId};
+use crate::federation::{self, Area, Federation, Interval, MemberId};
+use crate::members::Listing;
+
+use super::ids::{Ids, Named};
+use super::repair;
+
+/// How long a list of Collections counts as fresh (`reliability.md`, metadata cache).
+pub const FRESH: Duration = Duration::from_secs(300);
+
+/// How long a whole list is preferred to a newer one that was cut (`reliability.md`, stale-if-error).
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Most Collections that are read of one member; the largest catalogue known to us has about a thousand.
+const COLLECTIONS_MAX: usize = 20_000;
 
 /// Every member's Collections as last read.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +34,7 @@ pub struct MemberView {
     pub member: MemberId,
     /// Sorted by native id.
     pub entries: Vec<Arc<Entry>>,
+    /// Sorted by native id.
     pub quarantined: Vec<Quarantined>,
     pub known: Known,
     /// When the list was read last.
@@ -42,7 +58,7 @@ pub struct Entry {
     pub native_id: String,
     /// `MEMBER|collection`.
     pub exposed_id: String,
-    /// The member's document as it came, repaired where repairs are documented.
+    /// The member's document as it came; the documented repairs are applied when it is written.
     pub document: Bytes,
     pub title: Option<String>,
     /// The advertised extent, absent when it is invalid or empty: it then proves nothing.
@@ -53,6 +69,7 @@ pub struct Entry {
 /// A Collection that is searched but not listed.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Quarantined {
+    /// Empty when the document has no usable id: it can then not be searched by name.
     pub native_id: String,
     pub reason: String,
 }
@@ -87,22 +104,122 @@ pub enum Lookup {
     Many(Vec<Arc<Entry>>),
 }
 
-impl Entry {
-    /// Appends the Collection as clients get it (`members.md` section 5, lower table; `stac-api.md` 5.4).
-    pub fn write(&self, _hrefs: &CollectionHrefs<'_>, _out: &mut Vec<u8>) {
-        todo!()
+impl View {
+    /// A view in which nothing is known of any member.
+    #[must_use]
+    pub fn unread(federation: &Federation) -> Self {
+        let members = federation.members.iter().filter(|member| member.enabled);
+        Self { members: members.map(|member| MemberView::unread(&member.id)).collect() }
+    }
+
+    /// The same view with one member's part replaced.
+    #[must_use]
+    pub fn with(&self, part: &MemberView) -> Self {
+        let members = self.members.iter();
+        Self {
+            members: members.map(|old| if old.member == part.member { part.clone() } else { old.clone() }).collect(),
+        }
+    }
+
+    /// Finds what a collection id in a path names.
+    #[must_use]
+    pub fn lookup(&self, ids: &Ids, federation: &Federation, given: &str) -> Lookup {
+        let native = match ids.parse(given) {
+            Named::Qualified { member, native } => {
+                let entry = self.member(&member).and_then(|view| view.entry(&native));
+                return entry.map_or(Lookup::None, |entry| Lookup::One(entry.clone()));
+            }
+            Named::Bare(native) => native,
+        };
+        let priority =
+            |entry: &Arc<Entry>| federation.member(entry.member.as_str()).map_or(0, |member| member.policy.priority);
+        let mut holders: Vec<Arc<Entry>> =
+            self.members.iter().filter_map(|view| view.entry(&native)).cloned().collect();
+        // Stable: members of equal priority stay in the order of the file.
+        holders.sort_by_key(|entry| std::cmp::Reverse(priority(entry)));
+        match holders.len() {
+            0 => Lookup::None,
+            1 => Lookup::One(holders.remove(0)),
+            _ => Lookup::Many(holders),
+        }
     }
 }
 
-/// Appends the merged view of one bare id at several members: title and description of the first, extents united.
-pub fn write_merged(_entries: &[Arc<Entry>], _hrefs: &CollectionHrefs<'_>, _out: &mut Vec<u8>) {
-    todo!()
+impl MemberView {
+    /// A member that was never read.
+    #[must_use]
+    pub fn unread(member: &MemberId) -> Self {
+        Self {
+            member: member.clone(),
+            entries: Vec::new(),
+            quarantined: Vec::new(),
+            known: Known::Unknown,
+            read_at: None,
+            stale: false,
+        }
+    }
+
+    /// The part of one member from what it listed at a time.
+    #[must_use]
+    pub fn of(member: &federation::Member, ids: &Ids, listing: &Listing, at: DateTime<Utc>) -> Self {
+        let mut part = Self { read_at: Some(at), ..Self::unread(&member.id) };
+        let mut complete = listing.complete && listing.collections.len() <= COLLECTIONS_MAX;
+        let mut seen = HashSet::new();
+        for document in listing.collections.iter().take(COLLECTIONS_MAX) {
+            match repair::judge(document) {
+                // A document without a name may stand for any collection: the list no longer proves what is absent.
+                Err(repair::Unsound { id: None, reason }) => {
+                    complete = false;
+                    part.quarantined.push(Quarantined { native_id: String::new(), reason });
+                }
+                Err(repair::Unsound { id: Some(id), reason }) if member.policy.sees(&id) && seen.insert(id.clone()) => {
+                    part.quarantined.push(Quarantined { native_id: id, reason });
+                }
+                Ok(sound) if member.policy.sees(&sound.id) && seen.insert(sound.id.clone()) => {
+                    part.entries.push(Arc::new(Entry::of(&member.id, ids, document, sound)));
+                }
+                Err(_) | Ok(_) => {}
+            }
+        }
+        part.entries.sort_by(|a, b| a.native_id.cmp(&b.native_id));
+        part.quarantined.sort_by(|a, b| a.native_id.cmp(&b.native_id));
+        part.known = if complete { Known::Complete } else { Known::Unknown };
+        part
+    }
+
+    /// The same part after a refresh that failed: the last good list is kept.
+    #[must_use]
+    pub fn kept(&self, now: DateTime<Utc>) -> Self {
+        let old = self.read_at.is_some_and(|at| (now - at).to_std().is_ok_and(|age| age > FRESH));
+        Self { stale: old, ..self.clone() }
+    }
+
+    /// What to hold after a refresh that answered: the new list, unless it was cut and the last one was whole and not
+    /// a day old. Then the last one stays, as after a failure.
+    #[must_use]
+    pub fn succeeded_by(&self, new: &Self, now: DateTime<Utc>) -> Self {
+        let young = self.read_at.is_some_and(|at| (now - at).to_std().is_ok_and(|age| age < KEPT));
+        if new.known == Known::Unknown && self.known == Known::Complete && young { self.kept(now) } else { new.clone() }
+    }
+
+    /// The listed Collection of this native id.
+    #[must_use]
+    pub fn entry(&self, native: &str) -> Option<&Arc<Entry>> {
+        let at = self.entries.binary_search_by(|entry| entry.native_id.as_str().cmp(native)).ok()?;
+        self.entries.get(at)
+    }
 }
 
-impl View {
-    /// Finds what a collection id in a path names.
-    #[must_use]
-    pub fn lookup(&self, _ids: &super::Ids, _federation: &crate::federation::Federation, _given: &str) -> Lookup {
-        todo!()
+impl Entry {
+    fn of(member: &MemberId, ids: &Ids, document: &Bytes, sound: repair::Sound) -> Self {
+        Self {
+            member: member.clone(),
+            exposed_id: ids.qualified(member, &sound.id),
+            native_id: sound.id,
+            document: document.clone(),
+            title: sound.title,
+            area: sound.extent.area,
+            interval: sound.extent.interval,
+        }
     }
 }

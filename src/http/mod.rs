@@ -1,25 +1,39 @@
 //! The STAC API face. Only this room knows the status codes that clients get.
+//!
+//! It deliberately does not know how members are asked, merged or paged: it reads a request, takes a Snapshot, calls
+//! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
+//! request passes on its way in and out.
+
+mod collections;
+mod conformance;
+mod door;
+mod features;
+mod federation;
+mod health;
+mod html;
+mod items;
+mod landing;
+mod links;
+mod openapi;
+mod params;
+mod problem;
+mod respond;
+mod routes;
+mod search;
+mod server;
+mod stream;
 
 use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::search::KeyRing;
 
+pub use links::via;
+pub use server::serve;
+
 /// What every handler sees.
 #[derive(Clone)]
 pub struct App {
     pub broker: Arc<Broker>,
     pub keys: Arc<KeyRing>,
-}
-
-/// Serves until `stop` resolves, then drains.
-///
-/// # Errors
-/// When the listener itself fails.
-pub async fn serve(
-    _app: App,
-    _listener: tokio::net::TcpListener,
-    _stop: impl Future<Output = ()> + Send,
-) -> std::io::Result<()> {
-    todo!()
 }

@@ -9,6 +9,7 @@ mod encode;
 mod error;
 pub mod item;
 mod next_link;
+pub mod remote;
 pub mod rewrite;
 mod scan;
 mod stac_api;

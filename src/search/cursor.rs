@@ -58,7 +58,9 @@ pub enum Refused {
     NotACursor,
     #[error("`token` was made by another version of the broker; start the search anew")]
     Version,
-    #[error("`token` was sealed with a key this broker does not have, or was altered; accepted: the `token` of a `next` link, unchanged")]
+    #[error(
+        "`token` was sealed with a key this broker does not have, or was altered; accepted: the `token` of a `next` link, unchanged"
+    )]
     Sealed,
 }
 
@@ -256,11 +258,7 @@ impl LegBody {
             gaps: self
                 .gaps
                 .into_iter()
-                .map(|(from, to, status)| Gap {
-                    from: from.position(ids),
-                    to: to.map(|to| to.position(ids)),
-                    status,
-                })
+                .map(|(from, to, status)| Gap { from: from.position(ids), to: to.map(|to| to.position(ids)), status })
                 .collect(),
         }
     }

@@ -59,16 +59,7 @@ pub struct Merge {
 
 impl Merge {
     pub fn new(order: Comparator, watermark: Position, limit: u32, legs: Vec<MergeLeg>) -> Self {
-        Self {
-            order,
-            legs,
-            limit,
-            last: watermark.clone(),
-            watermark,
-            hits: Vec::new(),
-            deduplicated: 0,
-            short: false,
-        }
+        Self { order, legs, limit, last: watermark.clone(), watermark, hits: Vec::new(), deduplicated: 0, short: false }
     }
 
     /// Goes on until input is needed or the page is done.

@@ -16,11 +16,11 @@ pub mod order;
 pub mod outcome;
 mod page;
 pub mod plan;
+mod quota;
 pub mod report;
 pub mod request;
 pub mod residual;
 pub mod session;
-mod quota;
 mod stream;
 
 use crate::broker::Snapshot;
@@ -87,13 +87,19 @@ pub enum SearchError {
 ///
 /// # Errors
 /// See [`SearchError`].
-pub async fn search(snapshot: &Snapshot, keys: &KeyRing, request: &SearchRequest, clock: Clock) -> Result<Answer, SearchError> {
+pub async fn search(
+    snapshot: &Snapshot,
+    keys: &KeyRing,
+    request: &SearchRequest,
+    clock: Clock,
+) -> Result<Answer, SearchError> {
     let now_ms = clock.now.timestamp_millis();
     let session = match &request.token {
         Some(token) => Some(resume(snapshot, keys, request, token, now_ms)?),
         None => None,
     };
-    let started = session.as_ref().and_then(|session| DateTime::from_timestamp_millis(session.started_ms)).unwrap_or(clock.now);
+    let started =
+        session.as_ref().and_then(|session| DateTime::from_timestamp_millis(session.started_ms)).unwrap_or(clock.now);
     let plan = planned(snapshot, request, started, session.as_ref().map(|session| &session.order))?;
     let first = session.is_none();
     let session = session.unwrap_or_else(|| Session::begin(&plan, request.digests(), now_ms));
@@ -103,7 +109,13 @@ pub async fn search(snapshot: &Snapshot, keys: &KeyRing, request: &SearchRequest
 }
 
 /// Opens the cursor of a later page and checks that it belongs to this query (S26 h).
-fn resume(snapshot: &Snapshot, keys: &KeyRing, request: &SearchRequest, token: &str, now_ms: i64) -> Result<Session, SearchError> {
+fn resume(
+    snapshot: &Snapshot,
+    keys: &KeyRing,
+    request: &SearchRequest,
+    token: &str,
+    now_ms: i64,
+) -> Result<Session, SearchError> {
     let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| SearchError::Cursor(refused.to_string()))?;
     let digests = request.digests();
     let changed = opened.session.digests.iter().zip(digests).position(|(before, now)| *before != now);
@@ -145,11 +157,20 @@ fn answer(
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
-fn seal_bounded(keys: &KeyRing, mut session: Session, end: &mut page::PageEnd, snapshot: &Snapshot, now_ms: i64) -> String {
+fn seal_bounded(
+    keys: &KeyRing,
+    mut session: Session,
+    end: &mut page::PageEnd,
+    snapshot: &Snapshot,
+    now_ms: i64,
+) -> String {
     loop {
         let text = keys.seal(&session, &snapshot.ids, now_ms);
-        let token = |leg: &session::SessionLeg| leg.place.as_ref().and_then(|place| place.token.as_ref()).map_or(0, |token| token.0.len());
-        let Some(largest) = session.legs.iter().enumerate().max_by_key(|(_, leg)| token(leg)).map(|(index, _)| index) else {
+        let token = |leg: &session::SessionLeg| {
+            leg.place.as_ref().and_then(|place| place.token.as_ref()).map_or(0, |token| token.0.len())
+        };
+        let Some(largest) = session.legs.iter().enumerate().max_by_key(|(_, leg)| token(leg)).map(|(index, _)| index)
+        else {
             return text;
         };
         if text.len() <= cursor::CURSOR_LINK_CHARS_MAX || token(&session.legs[largest]) == 0 {
@@ -171,12 +192,22 @@ fn seal_bounded(keys: &KeyRing, mut session: Session, end: &mut page::PageEnd, s
 ///
 /// # Errors
 /// A condition that nobody can honour, named.
-pub fn explain(snapshot: &Snapshot, request: &SearchRequest, now: DateTime<Utc>) -> Result<plan::Plan, request::Invalid> {
+pub fn explain(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    now: DateTime<Utc>,
+) -> Result<plan::Plan, request::Invalid> {
     planned(snapshot, request, now, None)
 }
 
-fn planned(snapshot: &Snapshot, request: &SearchRequest, started: DateTime<Utc>, order: Option<&plan::Order>) -> Result<plan::Plan, request::Invalid> {
-    let capabilities: Vec<_> = snapshot.members.iter().map(|member| (member.id().clone(), member.capabilities())).collect();
+fn planned(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    started: DateTime<Utc>,
+    order: Option<&plan::Order>,
+) -> Result<plan::Plan, request::Invalid> {
+    let capabilities: Vec<_> =
+        snapshot.members.iter().map(|member| (member.id().clone(), member.capabilities())).collect();
     let facts = |id: &MemberId| plan::Facts {
         capabilities: capabilities.iter().find(|(known, _)| known == id).map(|(_, found)| found.as_ref()),
         collections: snapshot.view.member(id),
@@ -189,7 +220,12 @@ fn planned(snapshot: &Snapshot, request: &SearchRequest, started: DateTime<Utc>,
 ///
 /// # Errors
 /// [`SearchError::Failed`] when no holder has it and some could not be asked.
-pub async fn item(snapshot: &Snapshot, collection: &str, id: &str, clock: Clock) -> Result<Option<OneItem>, SearchError> {
+pub async fn item(
+    snapshot: &Snapshot,
+    collection: &str,
+    id: &str,
+    clock: Clock,
+) -> Result<Option<OneItem>, SearchError> {
     one::item(snapshot, collection, id, clock).await
 }
 

@@ -20,7 +20,12 @@ use super::{Clock, Found, Item, OneItem, SearchError};
 /// Members asked for one bare id at most; more holders of one id than this is not a federation anybody runs.
 const HOLDERS_MAX: usize = 16;
 
-pub async fn item(snapshot: &Snapshot, collection: &str, id: &str, clock: Clock) -> Result<Option<OneItem>, SearchError> {
+pub async fn item(
+    snapshot: &Snapshot,
+    collection: &str,
+    id: &str,
+    clock: Clock,
+) -> Result<Option<OneItem>, SearchError> {
     let holders = holders(snapshot, collection);
     let asked = holders.iter().map(|(member, native)| ask(snapshot, member, native, id, clock));
     let answers = join_all(asked).await;
@@ -74,7 +79,13 @@ fn may_hold(snapshot: &Snapshot, member: &MemberId, native: &str) -> bool {
         || view.quarantined.iter().any(|collection| collection.native_id == native)
 }
 
-async fn ask(snapshot: &Snapshot, member: &MemberId, native: &str, id: &str, clock: Clock) -> Result<Option<Item>, Fault> {
+async fn ask(
+    snapshot: &Snapshot,
+    member: &MemberId,
+    native: &str,
+    id: &str,
+    clock: Clock,
+) -> Result<Option<Item>, Fault> {
     let Some(adapter) = snapshot.members.get(member.as_str()) else { return Err(Fault::Unreachable) };
     match timeout_at(clock.deadline, adapter.item(native, id, clock.deadline)).await {
         Ok(Ok(item)) => Ok(item),
@@ -92,7 +103,10 @@ async fn ask(snapshot: &Snapshot, member: &MemberId, native: &str, id: &str, clo
 fn failed(failures: &[(MemberId, Fault)]) -> SearchError {
     let kind = if failures.iter().all(|(_, fault)| *fault == Fault::Timeout) {
         Failed::TimedOut
-    } else if failures.iter().any(|(_, fault)| matches!(fault, Fault::Unreachable | Fault::CircuitOpen | Fault::RateLimited)) {
+    } else if failures
+        .iter()
+        .any(|(_, fault)| matches!(fault, Fault::Unreachable | Fault::CircuitOpen | Fault::RateLimited))
+    {
         Failed::Unavailable
     } else {
         Failed::Bad
@@ -100,7 +114,10 @@ fn failed(failures: &[(MemberId, Fault)]) -> SearchError {
     let names: Vec<String> = failures.iter().map(|(member, _)| format!("`{member}`")).collect();
     SearchError::Failed {
         kind,
-        description: format!("no member that answered has this Item, and these could not be asked: {}", names.join(", ")),
+        description: format!(
+            "no member that answered has this Item, and these could not be asked: {}",
+            names.join(", ")
+        ),
         retry_after_s: Some(super::outcome::RETRY_AFTER_S),
         report: Box::new(Report::default()),
     }

@@ -254,7 +254,8 @@ mod tests {
     fn forms_of_one_first_key_follow_each_other() {
         for descending in [false, true] {
             let order = comparator(descending);
-            let forms = [Position::Before(Value::Time(5)), at(5, "a", "x"), at(5, "b", "x"), Position::After(Value::Time(5))];
+            let forms =
+                [Position::Before(Value::Time(5)), at(5, "a", "x"), at(5, "b", "x"), Position::After(Value::Time(5))];
             for pair in forms.windows(2) {
                 assert_eq!(order.positions(&pair[0], &pair[1]), Ordering::Less);
                 assert_eq!(order.positions(&Position::Start, &pair[0]), Ordering::Less);

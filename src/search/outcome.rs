@@ -112,7 +112,8 @@ pub enum Verdict {
 /// Decides whether a page is complete, partial or failed (S17 to S20).
 #[must_use]
 pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
-    let demanded = |member: &MemberId, required: bool| handling == Handling::Strict || required || is_required(plan, member);
+    let demanded =
+        |member: &MemberId, required: bool| handling == Handling::Strict || required || is_required(plan, member);
     if let Some(refused) = plan.refused.iter().find(|refused| demanded(&refused.member, refused.required)) {
         return incapable(&refused.member, &refused.feature);
     }
@@ -124,7 +125,9 @@ pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
         let all: Vec<&LegEnd> = end.legs.iter().collect();
         return failed(&all, false, "no member that was asked could answer");
     }
-    if end.legs.is_empty() && let Some(refused) = plan.refused.first() {
+    if end.legs.is_empty()
+        && let Some(refused) = plan.refused.first()
+    {
         return incapable(&refused.member, &refused.feature);
     }
     let whole = plan.refused.is_empty() && end.legs.iter().all(|leg| leg.gaps.is_empty() && !leg.broken);

@@ -86,7 +86,13 @@ impl Session {
 impl<'a> PageRun<'a> {
     /// Sets the page up. `first` tells a first page; `prefix` gives what stands before a member's collection ids.
     #[must_use]
-    pub fn new(plan: &'a Plan, session: Session, first: bool, limit: u32, prefix: impl Fn(&MemberId) -> String) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        session: Session,
+        first: bool,
+        limit: u32,
+        prefix: impl Fn(&MemberId) -> String,
+    ) -> Self {
         let mut active = Vec::new();
         let mut absent = Vec::new();
         for leg in &session.legs {
@@ -120,7 +126,8 @@ impl<'a> PageRun<'a> {
             }
             Order::Sorted(keys) => {
                 let order = Comparator::new(keys.clone());
-                let count = u32::try_from(session.legs.iter().filter(|leg| !leg.ended).count()).unwrap_or(u32::MAX).max(1);
+                let count =
+                    u32::try_from(session.legs.iter().filter(|leg| !leg.ended).count()).unwrap_or(u32::MAX).max(1);
                 let legs = legs
                     .map(|(leg, state)| MergeLeg {
                         member: leg.member.clone(),
@@ -171,7 +178,8 @@ impl<'a> PageRun<'a> {
     pub fn finish(self) -> PageEnd {
         let matched = if self.first { self.first_count() } else { self.session.matched };
         let Self { session, engine, absent, joined, .. } = self;
-        let mut end = PageEnd { hits: Vec::new(), next: None, legs: Vec::new(), joined, matched, deduplicated: 0, invalid: 0 };
+        let mut end =
+            PageEnd { hits: Vec::new(), next: None, legs: Vec::new(), joined, matched, deduplicated: 0, invalid: 0 };
         let mut next = Session { matched, legs: Vec::new(), ..session };
         let live = match engine {
             Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
@@ -198,15 +206,20 @@ impl<'a> PageRun<'a> {
 
     /// S25: the sum of the counts, if every asked member gave one and nothing is filtered by the broker.
     fn first_count(&self) -> Option<u64> {
-        let honest = self.plan.refused.is_empty() && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective);
+        let honest = self.plan.refused.is_empty()
+            && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective);
         if !honest {
             return None;
         }
         let counts: Vec<Option<u64>> = match &self.engine {
-            Engine::Sorted(merge) => {
-                merge.legs.iter().map(|leg| leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead)).collect()
+            Engine::Sorted(merge) => merge
+                .legs
+                .iter()
+                .map(|leg| leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead))
+                .collect(),
+            Engine::Quota(quota) => {
+                quota.legs.iter().map(|leg| leg.matched.filter(|_| leg.failure.is_none())).collect()
             }
-            Engine::Quota(quota) => quota.legs.iter().map(|leg| leg.matched.filter(|_| leg.failure.is_none())).collect(),
         };
         counts.into_iter().sum()
     }
@@ -233,7 +246,11 @@ fn first_need(limit: u32, legs: u32, share: Option<u16>) -> u32 {
     }
     let expected = share.map_or(limit.div_ceil(legs), u32::from);
     let chance = 2.0 * f64::from(expected).sqrt();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a root of a page size is small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a root of a page size is small and positive"
+    )]
     let chance = chance.ceil() as u32;
     (expected + chance).clamp(1, limit)
 }
@@ -299,7 +316,12 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
             ..leg_end(leg.member.clone(), leg.failure.as_ref(), leg.ended, broken, &leg.session.gaps)
         });
         let place = Some(leg.place());
-        next.legs.push(SessionLeg { ended: leg.ended, share: u16::try_from(leg.returned).unwrap_or(u16::MAX), place, ..leg.session });
+        next.legs.push(SessionLeg {
+            ended: leg.ended,
+            share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
+            place,
+            ..leg.session
+        });
     }
     end.hits = quota.hits.into_iter().map(|(leg, hit)| (members[leg].clone(), hit)).collect();
     live

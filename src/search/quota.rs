@@ -124,7 +124,8 @@ impl QuotaLeg {
     /// The index to go on from: behind the last anchor found, else the stored offset.
     fn resume_at(&self, items: &[Item]) -> u32 {
         let Some(last) = self.place.anchors.last() else { return self.place.offset };
-        let behind = items.iter().rposition(|item| anchor(item) == *last).and_then(|index| u32::try_from(index + 1).ok());
+        let behind =
+            items.iter().rposition(|item| anchor(item) == *last).and_then(|index| u32::try_from(index + 1).ok());
         behind.unwrap_or(self.place.offset)
     }
 
@@ -149,7 +150,8 @@ impl QuotaLeg {
         }
         self.returned += 1;
         self.turn_page();
-        let native = if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
+        let native =
+            if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
         let collection: Arc<str> = format!("{}{native}", self.prefix).into();
         Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item })
     }
@@ -203,7 +205,8 @@ impl Quota {
             }
             // a place inside a list keeps the page size it was found with
             let size = if leg.place.size > 0 { leg.place.size } else { share };
-            let request = Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), datetime: None };
+            let request =
+                Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), datetime: None };
             leg.requests += 1;
             leg.asked = Some(request.clone());
             needs.push((index, request));

@@ -93,16 +93,17 @@ impl Report {
     pub fn of(end: &PageEnd, plan: &Plan, took: &[(MemberId, u64)], complete: bool, ignored: &[String]) -> Self {
         let mut members: Vec<MemberReport> = end.legs.iter().map(|leg| member_report(leg, took)).collect();
         members.extend(end.joined.iter().map(|id| bare(id, Status::Joined, None)));
-        members.extend(plan.refused.iter().map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))));
+        members.extend(
+            plan.refused
+                .iter()
+                .map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))),
+        );
         Self {
             complete,
             order: applied(&plan.order, plan.legs.len()),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
-            matched: Bounds {
-                lower: Some(end.matched.unwrap_or(end.hits.len() as u64)),
-                upper: end.matched,
-            },
+            matched: Bounds { lower: Some(end.matched.unwrap_or(end.hits.len() as u64)), upper: end.matched },
             deduplicated: end.deduplicated,
             invalid: end.invalid,
             ignored: ignored.to_vec(),
@@ -162,7 +163,9 @@ fn gap_report(gap: &Gap) -> GapReport {
 
 fn place(position: &Position) -> Option<PlaceReport> {
     let value = |value: &Value| match value {
-        Value::Time(ms) => DateTime::from_timestamp_millis(*ms).map_or(serde_json::Value::Null, |at| interval::text(at).into()),
+        Value::Time(ms) => {
+            DateTime::from_timestamp_millis(*ms).map_or(serde_json::Value::Null, |at| interval::text(at).into())
+        }
         Value::Number(number) => (*number).into(),
         Value::Text(text) => text.as_ref().into(),
         Value::Bool(yes) => (*yes).into(),
@@ -170,7 +173,9 @@ fn place(position: &Position) -> Option<PlaceReport> {
     };
     match position {
         Position::Start | Position::End => None,
-        Position::Before(first) | Position::After(first) => Some(PlaceReport { value: value(first), id: None, collection: None }),
+        Position::Before(first) | Position::After(first) => {
+            Some(PlaceReport { value: value(first), id: None, collection: None })
+        }
         Position::At(key) => Some(PlaceReport {
             value: key.values.first().map_or(serde_json::Value::Null, value),
             id: Some(key.id.to_string()),
@@ -185,7 +190,11 @@ fn pruned_report(pruned: &Pruned) -> PrunedReport {
 
 fn applied(order: &Order, legs: usize) -> AppliedOrder {
     match order {
-        Order::Sorted(keys) => AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" },
-        Order::Quota => AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" },
+        Order::Sorted(keys) => {
+            AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" }
+        }
+        Order::Quota => {
+            AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" }
+        }
     }
 }

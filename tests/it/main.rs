@@ -6,3 +6,6 @@ mod federation;
 mod contract;
 mod rewriting;
 mod support;
+mod house;
+mod rooms;
+mod view;

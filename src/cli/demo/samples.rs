@@ -1,0 +1,50 @@
+//! The searches that the demo shows and checks.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::federation::interval::text;
+
+use super::ask::Query;
+
+/// One search in words and as a query.
+pub struct Sample {
+    pub title: &'static str,
+    /// What a reader should look for in the answer.
+    pub look: &'static str,
+    pub query: Query,
+}
+
+/// Three searches that three different policies decide.
+pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
+    let newest_first = ("sortby", "-datetime".to_owned());
+    let flanders = ("bbox", "4.4,50.4,6.0,51.4".to_owned());
+    let sentinel = ("collections", "sentinel-2-l2a".to_owned());
+    let (year, september) = ("2015-01-01T00:00:00Z/2015-12-31T23:59:59Z", "2023-09-01T00:00:00Z/2023-09-30T23:59:59Z");
+    [
+        Sample {
+            title: "The Baltic Sea in 2015",
+            look: "Three ocean catalogues answer as one, although one of them cannot sort and one is slow.",
+            query: vec![("bbox", "9,53,30,66".into()), ("datetime", year.into()), newest_first.clone()],
+        },
+        Sample {
+            title: "Sentinel-2 over Flanders in the last thirty days",
+            look: "Two sites hold this Collection, but the archive ends earlier: only the relay is asked.",
+            query: vec![
+                sentinel.clone(),
+                flanders.clone(),
+                ("datetime", format!("{}/..", text(now - TimeDelta::days(30)))),
+                newest_first.clone(),
+            ],
+        },
+        Sample {
+            title: "Sentinel-2 over Flanders in September 2023",
+            look: "Here the windows of both sites overlap: both are asked, and each keeps its own copy.",
+            query: vec![sentinel, flanders, ("datetime", september.into()), newest_first],
+        },
+    ]
+}
+
+/// Years that one member alone covers.
+pub fn early_years() -> Query {
+    vec![("datetime", "1958-01-01T00:00:00Z/1965-12-31T23:59:59Z".into())]
+}

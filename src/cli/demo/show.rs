@@ -1,0 +1,120 @@
+//! What a reader sees: the members, three searches with who was asked and why, and what to try next.
+
+use std::fmt::Write as _;
+
+use chrono::Utc;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::search::plan::Plan;
+use crate::search::{self, SearchRequest};
+
+use super::Stage;
+use super::ask::{Query, encoded};
+use super::samples::{Sample, samples};
+use super::say::Out;
+
+/// Items of an answer that are shown.
+const ITEMS_SHOWN: usize = 5;
+
+/// Shows the federation and serves until it is interrupted.
+pub async fn run(stage: &Stage, out: &mut Out) -> Result<(), String> {
+    members(stage, out);
+    for sample in samples(Utc::now()) {
+        one(stage, &sample, out).await?;
+    }
+    commands(stage, out);
+    // An error means that no signal can be waited for: then the demo ends at once.
+    let _ = tokio::signal::ctrl_c().await;
+    out.line("\nStopped.");
+    Ok(())
+}
+
+fn members(stage: &Stage, out: &mut Out) {
+    let portraits = stage.demo.portraits();
+    out.heading(&format!("{} catalogues, one STAC endpoint", portraits.len()));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["member", "Items", "Collections", "what it is like", "what its admin declares"]);
+    for member in &portraits {
+        let (items, collections) = (member.items.to_string(), member.collections.to_string());
+        table.add_row([member.id, items.as_str(), collections.as_str(), member.habit, member.policy]);
+    }
+    out.line(&table.to_string());
+}
+
+/// The plan of a query as the endpoint would make it now.
+pub fn plan(stage: &Stage, query: &Query) -> Result<Plan, String> {
+    let snapshot = stage.broker.snapshot();
+    let pairs: Vec<(String, String)> = query.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let request = SearchRequest::from_query(&pairs, &snapshot.federation.limits).map_err(|wrong| wrong.to_string())?;
+    search::explain(&snapshot, &request, Utc::now()).map_err(|wrong| wrong.to_string())
+}
+
+async fn one(stage: &Stage, sample: &Sample, out: &mut Out) -> Result<(), String> {
+    out.heading(sample.title);
+    out.line(sample.look);
+    let plan = plan(stage, &sample.query)?;
+    for leg in &plan.legs {
+        out.line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
+    }
+    for left_out in &plan.pruned {
+        let refusal = &left_out.refusal;
+        out.line(&format!("  pruned  {:<16} {}: {}", left_out.member.as_str(), refusal.rule.name(), refusal.detail));
+    }
+    for refused in &plan.refused {
+        out.line(&format!("  cannot  {:<16} {}", refused.member.as_str(), refused.feature));
+    }
+
+    let mut query = sample.query.clone();
+    query.push(("limit", ITEMS_SHOWN.to_string()));
+    let page = stage.client.search(&query).await?;
+    let features = page.body["features"].as_array().ok_or("an answer without features")?;
+    out.line(&matched(&page.body, features.len()));
+    for item in features {
+        out.line(&format!("  {}", item_line(item)));
+    }
+    Ok(())
+}
+
+fn matched(body: &Value, shown: usize) -> String {
+    let mut text = match body["numberMatched"].as_u64() {
+        Some(count) => format!("{count} Items match; the first {shown}:"),
+        None => format!("The first {shown} Items:"),
+    };
+    let missing: Vec<&str> =
+        body["federation:missing"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !missing.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " (missing: {})", missing.join(", "));
+    }
+    text
+}
+
+fn item_line(item: &Value) -> String {
+    let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let properties = &item["properties"];
+    let time = if properties["datetime"].is_string() { &properties["datetime"] } else { &properties["start_datetime"] };
+    let day: String = field(time).chars().take(10).collect();
+    format!("{day}  {}  {}", field(&item["collection"]), field(&item["id"]))
+}
+
+fn commands(stage: &Stage, out: &mut Out) {
+    let url = &stage.client.url;
+    let flanders = &samples(Utc::now())[2].query;
+    let text = encoded(flanders);
+    out.heading("Try it");
+    out.line(&format!("Open {url} in a browser or in any STAC client.\n"));
+    out.line("With curl, the same search again, then who would be asked and why:");
+    out.line(&format!("  curl '{url}/search?{text}&limit=3'"));
+    out.line(&format!("  curl '{url}/search/explain?{text}'\n"));
+    out.line("With pystac-client (pip install pystac-client), page after page:");
+    out.line(&format!("  stac-client search {url} --collections sentinel-2-l2a --datetime 2023-09 --matched"));
+    out.line("  python3 -c \"from pystac_client import Client");
+    out.line(&format!(
+        "  for item in Client.open('{url}').search(max_items=20).items(): print(item.collection_id, item.id)\"\n"
+    ));
+    out.line("With this program, in words:");
+    out.line(&format!("  stac-broker explain --url {url} --collections sentinel-2-l2a --datetime 2023-09-01T00:00:00Z/2023-09-30T23:59:59Z"));
+    out.line("\nCtrl-C ends the demo.");
+}

@@ -1,0 +1,219 @@
+//! `check --probe`: asks every member who it is, what it can do and which Collections it has.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Format, NO, block_on, out};
+use crate::broker::{Broker, Snapshot};
+use crate::collections::Known;
+use crate::federation::{Federation, MemberId, Support};
+use crate::members::{Capabilities, Failure};
+
+/// Reasons that are printed of one member; `--format json` has all.
+const REASONS_SHOWN: usize = 10;
+
+/// Asks every enabled member. Ends with status 1 when one of them fails.
+pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
+    block_on(async {
+        let registry = crate::members::Registry::new(&federation);
+        let asked = registry.iter().count() as u64;
+        let broker = Broker::of(federation, registry);
+        let bar = out::progress(Some(asked), "asking members");
+        let outcomes = broker.refresh_telling(|_| bar.inc(1)).await;
+        bar.finish_and_clear();
+        let snapshot = broker.snapshot();
+        let findings: Vec<Finding> =
+            outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome)).collect();
+        match format {
+            Format::Json => out::data(&format!("{:#}", Value::from(findings.iter().map(as_json).collect::<Vec<_>>()))),
+            Format::Text => out::data(&text(&findings)),
+        };
+        if findings.iter().all(|finding| finding.failure.is_none()) { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+    })
+}
+
+/// What was found at one member.
+#[derive(Debug, Default)]
+struct Finding {
+    id: String,
+    url: String,
+    /// Category and detail.
+    failure: Option<(String, String)>,
+    capabilities: Option<Capabilities>,
+    listed: usize,
+    complete: bool,
+    /// Native id and reason.
+    quarantined: Vec<(String, String)>,
+    /// Native id and repairs.
+    repaired: Vec<(String, Vec<String>)>,
+    warnings: Vec<String>,
+}
+
+fn finding(snapshot: &Snapshot, id: &MemberId, outcome: Result<(), Failure>) -> Finding {
+    let declared = snapshot.federation.member(id.as_str());
+    let mut finding = Finding {
+        id: id.to_string(),
+        url: declared.map(|member| member.url.to_string()).unwrap_or_default(),
+        failure: outcome.err().map(|failure| (name(&failure), failure.detail)),
+        capabilities: snapshot.members.get(id.as_str()).map(|member| member.capabilities().as_ref().clone()),
+        ..Finding::default()
+    };
+    let Some(part) = snapshot.view.member(id) else { return finding };
+    finding.listed = part.entries.len();
+    finding.complete = part.known == Known::Complete;
+    finding.quarantined =
+        part.quarantined.iter().map(|found| (found.native_id.clone(), found.reason.clone())).collect();
+    let repairs = part.entries.iter().map(|entry| (entry.native_id.clone(), entry.repairs()));
+    finding.repaired = repairs.filter(|(_, notes)| !notes.is_empty()).collect();
+    let ids = || {
+        let listed = part.entries.iter().map(|entry| entry.native_id.as_str());
+        listed.chain(part.quarantined.iter().map(|found| found.native_id.as_str()))
+    };
+    for commas in ids().filter(|id| id.contains(',')) {
+        finding.warnings.push(format!("collection `{commas}` has a comma in its id: it cannot be named in a GET list"));
+    }
+    if finding.failure.is_none() {
+        for rule in declared.into_iter().flat_map(|member| &member.policy.retention) {
+            if !ids().any(|id| rule.collections.matches(id)) {
+                let globs = rule.collections.written.join("`, `");
+                finding.warnings.push(format!("the retention rule for `{globs}` matches no collection"));
+            }
+        }
+    }
+    finding
+}
+
+/// The category in the words of reports, for example `bad-response`.
+fn name(failure: &Failure) -> String {
+    let fault = serde_json::to_value(failure.fault).ok();
+    fault.as_ref().and_then(Value::as_str).unwrap_or("failed").to_owned()
+}
+
+fn as_json(finding: &Finding) -> Value {
+    let documents = |list: &[(String, String)]| -> Vec<Value> {
+        list.iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect()
+    };
+    let repaired: Vec<Value> =
+        finding.repaired.iter().map(|(id, repairs)| json!({ "id": id, "repairs": repairs })).collect();
+    json!({
+        "member": finding.id,
+        "url": finding.url,
+        "reachable": finding.failure.is_none(),
+        "failure": finding.failure.as_ref().map(|(fault, detail)| json!({ "status": fault, "detail": detail })),
+        "capabilities": finding.capabilities,
+        "collections": { "listed": finding.listed, "complete": finding.complete, "quarantined": documents(&finding.quarantined), "repaired": repaired },
+        "warnings": finding.warnings,
+    })
+}
+
+fn text(findings: &[Finding]) -> String {
+    let mut table = out::table(&["member", "answers", "search", "sort", "page", "collections", "not listed"]);
+    let mut notes = Vec::new();
+    for finding in findings {
+        table.add_row(cells(finding));
+        notes.extend(remarks(finding));
+    }
+    let mut text = table.to_string();
+    for note in notes {
+        text.push('\n');
+        text.extend(note.chars().filter(|c| !c.is_control()));
+    }
+    text
+}
+
+fn cells(finding: &Finding) -> [String; 7] {
+    let answers = finding.failure.as_ref().map_or("yes", |(fault, _)| fault.as_str()).to_owned();
+    let known = finding.capabilities.as_ref().filter(|can| can.discovered);
+    let (search, sort, page) = known.map_or_else(
+        || ("?".to_owned(), "?".to_owned(), "?".to_owned()),
+        |can| (methods(can).to_owned(), support(can.sort).to_owned(), can.page_items_max.to_string()),
+    );
+    let listed = format!("{}{}", finding.listed, if finding.complete { "" } else { " (list not complete)" });
+    [finding.id.clone(), answers, search, sort, page, listed, finding.quarantined.len().to_string()]
+}
+
+fn methods(can: &Capabilities) -> &'static str {
+    match (can.search_get, can.search_post) {
+        (true, true) => "GET, POST",
+        (true, false) => "GET",
+        (false, true) => "POST",
+        (false, false) => "no",
+    }
+}
+
+fn support(support: Support) -> &'static str {
+    match support {
+        Support::Exact => "exact",
+        Support::Inexact => "inexact",
+        Support::Unsupported => "no",
+    }
+}
+
+/// What an admin should read below the table.
+fn remarks(finding: &Finding) -> Vec<String> {
+    let id = &finding.id;
+    let mut lines = Vec::new();
+    if let Some((fault, detail)) = &finding.failure {
+        lines.push(format!("{id}: {fault} at {}: {detail}", finding.url));
+    }
+    lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
+    lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
+    let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
+        let named = if collection.is_empty() {
+            "a collection without id".to_owned()
+        } else {
+            format!("collection `{collection}`")
+        };
+        format!("{id}: {named} is searched but not listed: {reason}")
+    });
+    lines.extend(cut(id, "further collections are not listed", quarantined));
+    let repaired = finding.repaired.iter().map(|(collection, repairs)| {
+        format!("{id}: collection `{collection}` is listed after repairs: {}", repairs.join("; "))
+    });
+    lines.extend(cut(id, "further collections are repaired", repaired));
+    lines
+}
+
+fn cut(id: &str, more: &str, lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let rest = lines.len().saturating_sub(REASONS_SHOWN);
+    let mut shown: Vec<String> = lines.take(REASONS_SHOWN).collect();
+    if rest > 0 {
+        shown.push(format!("{id}: {rest} {more} (see `--format json`)"));
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_readable_bounded_and_free_of_control_characters() {
+        let finding = Finding {
+            id: "EODC".into(),
+            url: "https://e.example".into(),
+            failure: Some(("timeout".into(), "no\u{1b}[31m answer".into())),
+            quarantined: (0..12).map(|n| (format!("c{n}"), "`license` is missing".into())).collect(),
+            ..Finding::default()
+        };
+        let text = text(&[finding]);
+        assert!(text.contains("EODC: timeout at https://e.example: no[31m answer"), "{text}");
+        assert!(text.contains("collection `c9` is searched but not listed: `license` is missing"), "{text}");
+        assert!(!text.contains("`c10`") && text.contains("EODC: 2 further collections are not listed"), "{text}");
+    }
+
+    #[test]
+    fn machines_get_everything() {
+        let finding = Finding {
+            id: "A".into(),
+            listed: 3,
+            complete: true,
+            quarantined: vec![("c".into(), "why".into())],
+            ..Finding::default()
+        };
+        let json = as_json(&finding);
+        assert_eq!((&json["reachable"], &json["collections"]["listed"]), (&json!(true), &json!(3)));
+        assert_eq!(json["collections"]["quarantined"], json!([{"id": "c", "reason": "why"}]));
+    }
+}

@@ -1,0 +1,158 @@
+//! Rows become a catalogue: STAC 1.0.0 Items and Collections as JSON text, with what conditions are checked against.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use geo::{BoundingRect, Geometry, Rect};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::assets;
+use super::habits::Habits;
+use super::recent;
+use super::table::{self, Described, Row};
+
+/// What stays readable in a path segment (RFC 3986 section 3.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Everything one member holds.
+pub struct Catalog {
+    /// In the member's own order.
+    pub entries: Vec<Entry>,
+    /// Collection id and document.
+    pub collections: Vec<(String, Value)>,
+}
+
+/// One Item.
+pub struct Entry {
+    pub collection: String,
+    pub id: String,
+    /// `datetime`, else `start_datetime`: what the member sorts by.
+    pub time: DateTime<Utc>,
+    /// First and last instant.
+    pub span: (DateTime<Utc>, DateTime<Utc>),
+    pub geometry: Geometry<f64>,
+    /// The Item as JSON.
+    pub text: String,
+}
+
+/// A path segment for an id.
+pub fn segment(id: &str) -> String {
+    utf8_percent_encode(id, SEGMENT).to_string()
+}
+
+impl Catalog {
+    /// The catalogue of one member, with links below `url`.
+    ///
+    /// # Errors
+    /// The first row that cannot be read.
+    pub fn of(habits: &Habits, url: &str, now: DateTime<Utc>) -> Result<Self, String> {
+        let mut rows = table::rows(habits.table)?;
+        if habits.id == "GRNET-OPENSTACK" {
+            let recent = recent::passes(&rows, now);
+            rows.extend(recent);
+        }
+        let mut entries = rows.iter().map(|row| entry(habits, url, row)).collect::<Result<Vec<_>, _>>()?;
+        if habits.sorts {
+            entries.sort_by(newest_first);
+        } else {
+            // Deliberately unlike any order that a client could ask for, and the same on every start.
+            entries.sort_by_key(|entry| scramble(&entry.id));
+        }
+        let described = table::described(include_str!("data/collections.tsv"), habits.id);
+        let collections = described.iter().filter_map(|known| collection(habits, url, known, &entries)).collect();
+        Ok(Self { entries, collections })
+    }
+}
+
+/// Newest first, then by id, then by collection.
+pub fn newest_first(a: &Entry, b: &Entry) -> Ordering {
+    b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id)).then_with(|| a.collection.cmp(&b.collection))
+}
+
+/// FNV-1a.
+fn scramble(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn corners(rect: Rect<f64>) -> [f64; 4] {
+    [rect.min().x, rect.min().y, rect.max().x, rect.max().y]
+}
+
+fn entry(habits: &Habits, url: &str, row: &Row) -> Result<Entry, String> {
+    let unusable = || format!("the row of `{}` has no time or no footprint", row.id);
+    let time = row.datetime.or(row.start).ok_or_else(unusable)?;
+    let geometry = table::footprint(&row.footprint).ok_or_else(unusable)?;
+    let bounds = corners(geometry.bounding_rect().ok_or_else(unusable)?);
+
+    let mut properties = Map::new();
+    properties.insert("datetime".into(), row.datetime.map_or(Value::Null, |at| json!(text(at))));
+    if let (Some(start), Some(end)) = (row.start, row.end) {
+        properties.insert("start_datetime".into(), json!(text(start)));
+        properties.insert("end_datetime".into(), json!(text(end)));
+    }
+    assets::properties(row, &mut properties);
+    if let Some(cloud) = row.cloud {
+        properties.insert("eo:cloud_cover".into(), json!(cloud));
+    }
+
+    let of = format!("{url}/collections/{}", segment(&row.collection));
+    let item = json!({
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": row.id,
+        "collection": row.collection,
+        "geometry": geojson::GeometryValue::from(&geometry),
+        "bbox": bounds,
+        "properties": properties,
+        "links": [
+            { "rel": "self", "type": "application/geo+json", "href": format!("{of}/items/{}", segment(&row.id)) },
+            { "rel": "root", "type": "application/json", "href": format!("{url}/") },
+            { "rel": "parent", "type": "application/json", "href": of },
+            { "rel": "collection", "type": "application/json", "href": of },
+        ],
+        "assets": assets::assets(habits.id, row),
+    });
+    let span = (row.start.unwrap_or(time), row.end.unwrap_or(time));
+    Ok(Entry { collection: row.collection.clone(), id: row.id.clone(), time, span, geometry, text: item.to_string() })
+}
+
+/// `None` for a Collection without Items: it would have no extent.
+fn collection(habits: &Habits, url: &str, known: &Described, entries: &[Entry]) -> Option<(String, Value)> {
+    let own: Vec<&Entry> = entries.iter().filter(|entry| entry.collection == known.id).collect();
+    let first = own.iter().map(|entry| entry.span.0).min()?;
+    let last = own.iter().map(|entry| entry.span.1).max()?;
+    let boxes: Vec<[f64; 4]> = own.iter().filter_map(|entry| entry.geometry.bounding_rect()).map(corners).collect();
+    let least = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::INFINITY, f64::min);
+    let most = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::NEG_INFINITY, f64::max);
+    let growing = habits.id == "GRNET-OPENSTACK" && known.id.starts_with("sentinel-2");
+
+    let (license, license_page) = assets::licence(habits.id);
+    let own_url = format!("{url}/collections/{}", segment(known.id));
+    let document = json!({
+        "type": "Collection",
+        "stac_version": "1.0.0",
+        "id": known.id,
+        "title": known.title,
+        "description": known.description,
+        "keywords": known.keywords,
+        "license": license,
+        "providers": [{ "name": habits.title, "roles": ["host"] }],
+        "extent": {
+            "spatial": { "bbox": [[least(0), least(1), most(2), most(3)]] },
+            "temporal": { "interval": [[text(first), if growing { Value::Null } else { json!(text(last)) }]] },
+        },
+        "links": [
+            { "rel": "self", "type": "application/json", "href": own_url },
+            { "rel": "root", "type": "application/json", "href": format!("{url}/") },
+            { "rel": "parent", "type": "application/json", "href": format!("{url}/") },
+            { "rel": "items", "type": "application/geo+json", "href": format!("{own_url}/items") },
+            { "rel": "license", "type": "text/html", "href": license_page },
+        ],
+    });
+    Some((known.id.to_owned(), document))
+}

@@ -1,0 +1,109 @@
+//! The federation file that names the demo's members: valid, commented, and honest about what each of them keeps.
+
+use std::fmt::Write as _;
+
+const HEAD: &str = r#"# The federation of `stac-broker demo`: five catalogues on this machine, each with habits of its own.
+# The addresses hold while that demo runs. Copy the policies, not the addresses.
+
+[federation]
+id = "ocean-demo"
+title = "Ocean demo federation"
+description = "Five embedded catalogues of the sea and of the land beside it, behind one STAC endpoint."
+
+[limits]
+member_deadline_ms = 5000         # a member that takes longer is named under federation:missing
+"#;
+
+/// What stands below the address of a member.
+fn policy(member: &str) -> &'static str {
+    match member {
+        "EODC" => EODC,
+        "GRNET-OPENSTACK" => GRNET,
+        "EDITO" => EDITO,
+        "EMODnet" => EMODNET,
+        _ => CMEMS,
+    }
+}
+
+const EODC: &str = r#"
+[member.policy]
+priority = 20                     # preferred over the relay where a bare Item address fits both
+ids_prefixes = ["S2A_", "S2B_", "LM0"]   # a search by other ids need not come here
+
+[[member.policy.retention]]       # an archive: fixed bounds, nothing comes, nothing goes
+collections = ["sentinel-2-*"]
+from = "2019-01-01T00:00:00Z"
+until = "2024-01-01T00:00:00Z"
+focus = { bbox = [4.0, 50.0, 7.0, 53.0] }   # the archive was made for the Low Countries
+
+[[member.policy.retention]]
+collections = ["landsat-*"]
+from = "1972-01-01T00:00:00Z"
+until = "1986-01-01T00:00:00Z"
+"#;
+
+const GRNET: &str = r#"
+[member.request]
+method = "get"                    # it answers 405 to a POST; `auto` would find that out
+
+[member.policy]
+priority = 10
+
+[[member.policy.retention]]       # a relay: nothing older than ninety days ...
+collections = ["sentinel-2-*"]
+keep = "P90D"
+
+[[member.policy.retention]]       # ... or a campaign that was kept; rules for one collection are alternatives
+collections = ["sentinel-2-*"]
+from = "2023-07-01T00:00:00Z"
+until = "2024-01-01T00:00:00Z"
+
+[[member.policy.retention]]
+collections = ["sentinel-3-*"]
+from = "2021-01-01T00:00:00Z"
+until = "2022-01-01T00:00:00Z"
+item_span_max = "P31D"            # composites last some days
+"#;
+
+const EDITO: &str = r#"
+[member.request]
+page_items_max = 50               # it cuts larger pages in silence; asking for more would only mislead
+
+[[member.policy.retention]]
+from = "1979-01-01T00:00:00Z"     # no end: some Items are projections of the next century
+"#;
+
+const EMODNET: &str = r#"
+[member.capabilities]
+sort = "unsupported"              # so it is read whole where an order is asked for and few Items match
+
+[member.policy]
+focus = { bbox = [-75.1, 10.9, 73.0, 90.0] }   # European seas and the North Atlantic
+
+[[member.policy.retention]]
+from = "1958-01-01T00:00:00Z"
+until = "2023-01-01T00:00:00Z"
+"#;
+
+const CMEMS: &str = r#"
+[member.request]
+deadline_ms = 3000                # it is slow on every request
+
+[[member.policy.retention]]
+from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow
+"#;
+
+/// The file, with the members at these addresses.
+pub fn federation_toml(members: &[(&str, String)]) -> String {
+    let mut text = HEAD.to_owned();
+    for (id, url) in members {
+        let title = super::HABITS.iter().find(|habits| habits.id == *id).map_or(*id, |habits| habits.title);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[member]]\nid = \"{id}\"\ntitle = \"{title}\"\nkind = \"stac-api\"\nurl = \"{url}\"\ninternal = true                   # a loopback address\n{}",
+            policy(id)
+        );
+    }
+    text
+}

@@ -1,0 +1,172 @@
+//! What every request passes on its way in and out: request id, preflight, loop check, base address, admission, panics,
+//! and the headers of every answer. It deliberately does not know what a path means: `routes.rs` does.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use tokio::sync::Semaphore;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use tracing::{debug, error};
+
+use crate::broker::Snapshot;
+
+use super::App;
+use super::links::{self, Links};
+use super::problem::Problem;
+use super::{respond, routes};
+
+/// Bodies below this are sent as they are: compressing them costs more than it saves.
+const COMPRESS_ABOVE_BYTES: u64 = 1024;
+
+/// What all requests share.
+pub struct Face {
+    pub app: App,
+    /// One permit per request in progress.
+    admission: Semaphore,
+    closed: AtomicBool,
+}
+
+impl Face {
+    /// Whether a request would be served now.
+    pub fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Relaxed) && self.admission.available_permits() > 0
+    }
+
+    /// Whether the process is about to end.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// What one request runs with.
+#[derive(Clone)]
+pub struct Call {
+    pub snapshot: Arc<Snapshot>,
+    pub links: Arc<Links>,
+    pub request_id: Arc<str>,
+}
+
+/// The whole service; cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    face: Arc<Face>,
+    router: Router,
+}
+
+impl Door {
+    pub fn new(app: App) -> Self {
+        let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
+        let face = Arc::new(Face { app, admission: Semaphore::new(in_flight_max), closed: AtomicBool::new(false) });
+        let router = routes::router(Arc::clone(&face));
+        Self { face, router }
+    }
+
+    /// From now on the broker says that it is not ready; requests are still served.
+    pub fn close(&self) {
+        self.face.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers one request, compressed where the client allows it.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let is_head = request.method() == Method::HEAD;
+        let gzip = respond::accepts_gzip(request.headers());
+        // The layer answers 406 to what it cannot satisfy; here an encoding is never a reason to refuse.
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+        if gzip {
+            request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let compression = CompressionLayer::new()
+            .quality(CompressionLevel::Fastest)
+            .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES));
+        let service = service_fn(|request| async { Ok::<_, Infallible>(self.finished(request).await) });
+        let response = match compression.layer(service).oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        };
+        if is_head { response.map(|_| Body::empty()) } else { response }
+    }
+
+    /// The answer with every header and, for a problem, its body. A panic ends here.
+    async fn finished(&self, request: Request) -> Response {
+        let request_id = respond::request_id();
+        let snapshot = self.face.app.broker.snapshot();
+        let asked = respond::Asked::of(&request);
+        let answered = AssertUnwindSafe(self.admitted(request, &request_id, &snapshot)).catch_unwind().await;
+        let mut response = answered.unwrap_or_else(|_| {
+            error!(%request_id, "a request ended in a panic");
+            Problem::internal().into_response()
+        });
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            debug!(%request_id, status = problem.status.as_u16(), code = problem.code, "request refused");
+            response = respond::problem(&problem, &request_id);
+        }
+        respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
+        response
+    }
+
+    /// Preflight, loops, the base address, and room for the request.
+    async fn admitted(&self, mut request: Request, request_id: &Arc<str>, snapshot: &Arc<Snapshot>) -> Response {
+        if request.method() == Method::OPTIONS {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        if links::is_loop(&snapshot.federation, request.headers()) {
+            return Problem::looped().into_response();
+        }
+        let (parts, body) = request.into_parts();
+        let links = match Links::of(&snapshot.federation, &parts) {
+            Ok(links) => links,
+            Err(problem) => return problem.into_response(),
+        };
+        request = Request::from_parts(parts, body);
+        rebase(request.uri_mut(), links.prefix());
+
+        let permit = self.face.admission.try_acquire();
+        if permit.is_err() && !request.uri().path().starts_with("/health/") {
+            return Problem::overloaded().into_response();
+        }
+        let call = Call { snapshot: Arc::clone(snapshot), links: Arc::new(links), request_id: Arc::clone(request_id) };
+        request.extensions_mut().insert(call);
+        let response = match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        with_methods(response)
+    }
+}
+
+/// Takes the public prefix and a trailing slash off the path.
+fn rebase(uri: &mut Uri, prefix: &str) {
+    let below = links::below(uri.path(), prefix);
+    let trimmed = below.trim_end_matches('/');
+    let path = if trimmed.is_empty() { "/" } else { trimmed };
+    if path == uri.path() {
+        return;
+    }
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    // A part of a valid path is a valid path; should it not be, the request keeps its own and is not found.
+    if let Ok(shorter) = text.parse() {
+        *uri = shorter;
+    }
+}
+
+/// A 405 of the router gets its text; `OPTIONS` is allowed everywhere.
+fn with_methods(response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let known = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("GET,HEAD");
+    let mut methods: Vec<&str> = known.split(',').map(str::trim).collect();
+    methods.push("OPTIONS");
+    Problem::method_not_allowed(methods.join(", ")).into_response()
+}

@@ -1,0 +1,56 @@
+//! The whole API on one screen. Any other path is 404, any other method 405, `OPTIONS` is answered by `door.rs`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::door::Face;
+use super::problem::Problem;
+use super::{collections, conformance, federation, health, items, landing, openapi, search};
+
+pub fn router(face: Arc<Face>) -> Router {
+    Router::new()
+        .route("/", get(landing::get))
+        .route("/conformance", get(conformance::get))
+        .route("/api", get(openapi::get))
+        .route("/api.html", get(openapi::page))
+        .route("/collections", get(collections::list))
+        .route("/collections/{collection}", get(collections::one))
+        .route("/collections/{collection}/items", get(items::list))
+        .route("/collections/{collection}/items/{item}", get(items::one))
+        .route("/search", get(search::get).post(search::post))
+        .route("/search/explain", get(search::explain_get).post(search::explain_post))
+        .route("/federation/members", get(federation::list))
+        .route("/federation/members/{member}", get(federation::one))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .fallback(|| async { Problem::not_found("no such path; `/api` describes those that exist") })
+        .with_state(face)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use crate::federation::Federation;
+
+    /// Members `A` and `B` without any policy.
+    pub fn federation() -> Federation {
+        use crate::federation::{Cursor, Limits, Server};
+        Federation {
+            id: "test".into(),
+            title: "Test".into(),
+            description: String::new(),
+            public_url: None,
+            delimiter: '|',
+            server: Server {
+                listen: "127.0.0.1:8080".parse().unwrap(),
+                trusted_proxies: Vec::new(),
+                cors_origins: vec!["*".into()],
+            },
+            limits: Limits::default(),
+            cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(60) },
+            processes: 1,
+            members: Vec::new(),
+        }
+    }
+}

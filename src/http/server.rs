@@ -1,0 +1,150 @@
+//! The accept loop: HTTP/1.1 and HTTP/2 with prior knowledge, timers, connection bound, bounded drain.
+//!
+//! It is our own because the ready-made one installs no header timer and drains without an end. It deliberately does not
+//! know what the requests are about: that begins in `door.rs`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use super::App;
+use super::door::Door;
+use super::stream::Timed;
+
+/// Open connections: each costs a file descriptor and some kilobytes.
+const CONNECTIONS_MAX: u32 = 4096;
+/// From the first byte of a request's head to its last.
+const HEADER_READ: Duration = Duration::from_secs(10);
+/// Request line and headers, also in HTTP/2: clients put every collection id into the address.
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+/// HTTP/2 has no timer for a header block: a connection that does not answer a ping ends.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_ANSWER: Duration = Duration::from_secs(10);
+/// After this a connection is asked to end, so that no client holds one for ever.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(3600);
+/// Requests in progress may finish for so long after the stop.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Pause after an accept that failed, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The address a connection came from; requests carry it as an extension.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Serves until `stop` resolves, then drains.
+///
+/// # Errors
+/// When the listener itself fails.
+pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+    let door = Door::new(app);
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+    let (stopping, stopped) = watch::channel(false);
+    let mut stop = pin!(stop);
+
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                tokio::spawn(connection(door.clone(), stream, peer, stopped.clone(), permit));
+            }
+            Err(error) if is_final(&error) => return Err(error),
+            Err(error) => {
+                warn!(%error, "accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+
+    door.close();
+    drop(listener);
+    // The receivers live in the connections; with none left there is nobody to tell.
+    let _ = stopping.send(true);
+    if timeout(DRAIN, room.acquire_many(CONNECTIONS_MAX)).await.is_err() {
+        let left = CONNECTIONS_MAX as usize - room.available_permits();
+        info!(connections = left, "drain is over, connections are cut");
+    }
+    Ok(())
+}
+
+/// Waits for room first: connections that cannot be served stay in the listen queue.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+/// Whether the listener is broken, rather than one connection or the moment.
+fn is_final(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected | io::ErrorKind::Unsupported)
+}
+
+/// Serves one connection to its end, which comes by the client, by age, or by the stop.
+async fn connection(
+    door: Door,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+) {
+    // Answers are written whole: waiting for more bytes only delays their last segment.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "set TCP_NODELAY");
+    }
+    let peer = Peer(peer.ip().to_canonical());
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let door = door.clone();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+    });
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Timed::new(stream)), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        _ = stopped.wait_for(|stopped| *stopped) => None,
+        () = sleep(CONNECTION_AGE_MAX) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended");
+    }
+}
+
+/// Both versions of HTTP with their timers and bounds.
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ).max_buf_size(HEADER_BYTES_MAX as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWER);
+    builder
+}

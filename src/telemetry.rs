@@ -1,0 +1,74 @@
+//! Names of log fields, and where log lines go.
+//!
+//! Every line about a member carries [`field::MEMBER`]. Units stand in the names. Never logged: credentials, bodies,
+//! cursors. It knows no other room.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Filter of log lines, in the syntax of `tracing` (`info`, `stac_broker=debug`).
+pub const FILTER_VAR: &str = "STAC_BROKER_LOG";
+/// `json` writes one JSON object per line; anything else writes text.
+pub const FORMAT_VAR: &str = "STAC_BROKER_LOG_FORMAT";
+
+/// Names of log fields, so that every room spells them alike.
+pub mod field {
+    /// Id of a member.
+    pub const MEMBER: &str = "member";
+    /// The member's own id of a Collection.
+    pub const COLLECTION: &str = "collection";
+    /// Category of a member's failure.
+    pub const FAULT: &str = "fault";
+    /// What was seen, for the log only: it may quote a member.
+    pub const DETAIL: &str = "detail";
+    /// Time spent, in milliseconds.
+    pub const ELAPSED_MS: &str = "elapsed_ms";
+    /// Ties the lines of one request together, and a report to its lines.
+    pub const CORRELATION: &str = "correlation";
+    /// HTTP status.
+    pub const STATUS: &str = "status";
+}
+
+/// Starts logging to standard error: compact text, or JSON where [`FORMAT_VAR`] says so. `default` holds where
+/// [`FILTER_VAR`] is not set. A filter that cannot be read is reported and replaced by the default. Only the first call
+/// has an effect.
+pub fn start(default: &str) {
+    let written = std::env::var(FILTER_VAR).ok().filter(|filter| !filter.trim().is_empty());
+    let (filter, refused) = filter(written.as_deref(), default);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let json = std::env::var(FORMAT_VAR).is_ok_and(|format| format.eq_ignore_ascii_case("json"));
+    let started = if json {
+        lines.json().flatten_event(true).with_span_events(FmtSpan::NONE).try_init()
+    } else {
+        let colour =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        lines.compact().with_target(false).with_ansi(colour).try_init()
+    };
+    if let (Ok(()), Some(refused)) = (started, refused) {
+        tracing::warn!(given = %refused, "{FILTER_VAR} is not a filter, the default holds");
+    }
+}
+
+/// The filter to use, and the one that was refused.
+fn filter(written: Option<&str>, default: &str) -> (EnvFilter, Option<String>) {
+    match written.map(EnvFilter::try_new) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(_)) => (EnvFilter::new(default), written.map(str::to_owned)),
+        None => (EnvFilter::new(default), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_taken_and_nonsense_replaced() {
+        assert_eq!(filter(Some("debug"), "warn").0.to_string(), "debug");
+        assert_eq!(filter(None, "warn").0.to_string(), "warn");
+        let (used, refused) = filter(Some("a=b=c"), "warn");
+        assert_eq!((used.to_string().as_str(), refused.as_deref()), ("warn", Some("a=b=c")));
+    }
+}
