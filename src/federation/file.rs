@@ -10,12 +10,15 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Severity};
+use super::problem::{LITERAL_SECRET, Problem, Severity};
 
 /// Most problems that are kept; a file with more is not a federation file.
 const PROBLEMS_MAX: usize = 200;
 /// Longest piece of the file that a sentence repeats, in characters.
 const GIVEN_CHARS_MAX: usize = 60;
+
+/// Keys whose values are references to secrets: what stands there instead is not repeated.
+const SECRET_KEYS: [&str; 5] = ["keys", "token", "user", "password", "value"];
 
 /// What was found so far, the text it was found in, and where paths begin.
 pub(super) struct Notes<'a> {
@@ -147,7 +150,12 @@ impl<'a> Keys<'a> {
     ) -> Option<At<T>> {
         let value = self.value(key)?;
         let Some(read) = read(value.get_ref()) else {
-            self.at(key, value.span(), ()).refuse(self.notes, "wrong-type", &format!("not {expected}"), None);
+            let at = self.at(key, value.span(), ());
+            if SECRET_KEYS.contains(&key) {
+                at.blame(self.notes, LITERAL_SECRET, &format!("is not {expected}"), None);
+            } else {
+                at.refuse(self.notes, "wrong-type", &format!("not {expected}"), None);
+            }
             return None;
         };
         Some(self.at(key, value.span(), read))
@@ -252,7 +260,7 @@ impl<'a> Keys<'a> {
                     self.at(key.get_ref(), key.span(), key.get_ref().as_ref()),
                     At { value: text, span: at.span, name: at.name },
                 )),
-                None => at.refuse(self.notes, "wrong-type", "not a text in quotes", None),
+                None => at.blame(self.notes, "wrong-type", "is not a text in quotes", None),
             }
         }
         entries

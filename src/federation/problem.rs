@@ -8,6 +8,9 @@ const LINE_CHARS_MAX: usize = 160;
 /// Code of a problem whose place holds a secret.
 pub(super) const LITERAL_SECRET: &str = "literal-secret";
 
+/// Parts of keys whose values may be secrets; a line with one is shown only when it refers to the secret.
+const SECRET_WORDS: [&str; 6] = ["token", "pas", "pwd", "secret", "keys", "value"];
+
 /// Whether start-up may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +109,7 @@ impl Problems {
         let _ = writeln!(out, "{}:{line} {warning}{}", self.file, problem.sentence);
         if let Some(place) = place
             && !self.holds_secret(place.line)
+            && !looks_secret(place.source)
             && place.source.chars().count() <= LINE_CHARS_MAX
         {
             let gutter = " ".repeat(place.line.to_string().len());
@@ -140,6 +144,13 @@ impl Problems {
     }
 }
 
+/// Whether a line seems to give a secret itself instead of a reference, also under a misspelt key.
+fn looks_secret(line: &str) -> bool {
+    let line = line.to_lowercase();
+    let named = SECRET_WORDS.iter().any(|word| line.split('=').next().is_some_and(|key| key.contains(word)));
+    named && line.contains('=') && !line.contains("env:") && !line.contains("file:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +175,17 @@ mod tests {
         assert!(one(Some((0, 22)), Severity::Error).to_text().contains("\n    | ^^^^^\n"));
         assert!(one(Some((22, 22)), Severity::Error).to_text().contains("3 | [t]\n    |    ^\n"));
         assert!(one(Some((500, 600)), Severity::Error).to_text().starts_with("f.toml: is wrong"));
+    }
+
+    #[test]
+    fn lines_that_seem_to_hold_a_secret_are_not_shown() {
+        assert!(looks_secret("pasword = \"x\""));
+        assert!(looks_secret("passwort = \"x\"") && looks_secret("keys = \"abc\"") && looks_secret("Token=1"));
+        assert!(
+            !looks_secret("token = \"env:X\"")
+                && !looks_secret("[token]")
+                && !looks_secret("url = \"https://keys.example\"")
+        );
     }
 
     #[test]

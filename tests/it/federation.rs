@@ -110,12 +110,30 @@ fn a_file_that_is_not_there_is_a_problem() {
 
 #[test]
 fn secrets_are_never_repeated() {
-    for file in ["secrets.toml", "addresses.toml"] {
+    for file in ["secrets.toml", "secrets-of-wrong-type.toml", "addresses.toml"] {
         let problems = read(&folder("bad"), file).unwrap_err();
         assert!(problems.list.iter().any(|problem| problem.code == "literal-secret"));
         let text = problems.to_text() + &problems.to_json();
-        for secret in ["hunter2", "c2VjcmV0"] {
+        for secret in ["hunter2", "c2VjcmV0", "4711"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+#[test]
+fn a_file_cut_off_or_damaged_anywhere_is_read_without_panic() {
+    let folder = folder("good");
+    let text = std::fs::read_to_string(folder.join("all-keys.toml")).unwrap();
+    for at in 0..text.len() {
+        for filler in ["", "[", "\"", "é=", "999999999999999999999"] {
+            let damaged = format!("{}{filler}{}", &text[..at], &text[at + 1..]);
+            for text in [&text[..at], &damaged] {
+                if let Err(problems) = load_text("f.toml", text, &folder) {
+                    assert!(!problems.to_text().is_empty() && problems.has_errors());
+                }
+            }
+        }
+    }
+    let deep = format!("a = {}", "[".repeat(100_000));
+    assert!(load_text("f.toml", &deep, &folder).is_err());
 }

@@ -207,7 +207,7 @@ fn read_headers(keys: &Keys<'_>) -> Vec<(String, String)> {
     for (name, value) in entries {
         let Some(header) = values::header_name(keys.notes, &name, false) else { continue };
         if !values::is_header_value(value.value) {
-            value.refuse(keys.notes, "bad-header", "not plain text of at most 4096 bytes", None);
+            value.blame(keys.notes, "bad-header", "is not plain text of at most 4096 bytes", None);
         } else if headers.iter().any(|(other, _)| *other == header) {
             name.blame(keys.notes, "bad-header", "is given twice, as case does not matter", None);
         } else {
