@@ -42,7 +42,8 @@ pub fn start(default: &str) {
     let started = if json {
         lines.json().flatten_event(true).with_span_events(FmtSpan::NONE).try_init()
     } else {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         lines.compact().with_target(false).with_ansi(colour).try_init()
     };
     if let (Ok(()), Some(refused)) = (started, refused) {

@@ -170,3 +170,7 @@ fn with_methods(response: Response) -> Response {
     methods.push("OPTIONS");
     Problem::method_not_allowed(methods.join(", ")).into_response()
 }
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

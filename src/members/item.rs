@@ -498,7 +498,9 @@ impl Item {
         }
         match *numbers.as_slice() {
             [west, south, east, north] => Some(Bbox { west, south, east, north, elevation: None }),
-            [west, south, low, east, north, high] => Some(Bbox { west, south, east, north, elevation: Some((low, high)) }),
+            [west, south, low, east, north, high] => {
+                Some(Bbox { west, south, east, north, elevation: Some((low, high)) })
+            }
             _ => None,
         }
     }

@@ -104,7 +104,8 @@ mod tests {
         assert!(!html.contains("secret") && !html.contains("abc"), "{html}");
         let refused = "HTTP/1.1 400 Bad Request\r\ncontent-length: 40\r\nconnection: close\r\n\r\n{\"code\":\"InvalidCursor\",\"description\":1}";
         assert!(asked(refused).await.unwrap_err().contains("answered 400 InvalidCursor: no text"));
-        let moved = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let moved =
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         assert!(asked(moved).await.unwrap_err().contains("status 302"));
     }
 

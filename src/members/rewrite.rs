@@ -155,7 +155,8 @@ impl<'a> Source<'a> {
         let below = |href: &str| {
             rewrite.member_bases.iter().any(|base| {
                 let base = base.trim_end_matches('/');
-                href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')) && !href.contains(['\\', '\n', '\r', '\t'])
+                href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'))
+                    && !href.contains(['\\', '\n', '\r', '\t'])
             })
         };
         let canonical = own.filter(|href| below(href)).unwrap_or_else(|| {
@@ -334,7 +335,9 @@ fn plainly_absolute(value: &[u8]) -> bool {
     memchr::memmem::find_iter(value, b"\"href\"").all(|at| {
         let rest = value[at + 6..].trim_ascii_start();
         let rest = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-        rest.is_some_and(|rest| [&b"\"https://"[..], b"\"http://", b"\"s3://"].iter().any(|good| rest.starts_with(good)))
+        rest.is_some_and(|rest| {
+            [&b"\"https://"[..], b"\"http://", b"\"s3://"].iter().any(|good| rest.starts_with(good))
+        })
     })
 }
 
@@ -373,7 +376,13 @@ fn write_described(
 }
 
 /// Writes one asset; false when its href is dangerous.
-fn write_one(value: &[u8], source: &Source<'_>, out: &mut Vec<u8>, dropped: &mut u32, alternates: u32) -> Result<bool, Broken> {
+fn write_one(
+    value: &[u8],
+    source: &Source<'_>,
+    out: &mut Vec<u8>,
+    dropped: &mut u32,
+    alternates: u32,
+) -> Result<bool, Broken> {
     let mut scanner = Scanner::new(value);
     if scanner.kind()? != Kind::Object {
         out.extend_from_slice(value);

@@ -465,7 +465,8 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
         let slash = word ^ (ONES * 0x5C);
         // A byte whose high bit was clear and that borrows is the one sought; borrows reach only bytes behind it, and
         // the first one is all that counts.
-        let found = (word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES)) & !word & HIGHS;
+        let found =
+            (word.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES)) & !word & HIGHS;
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }

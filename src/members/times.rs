@@ -7,7 +7,28 @@ use chrono::{DateTime, NaiveDate, Utc};
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<DateTime<Utc>> {
     let text = text.trim_ascii();
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T' | b't' | b' ', h0, h1, b':', n0, n1, b':', s0, s1, ref rest @ ..] = text
+    let &[
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T' | b't' | b' ',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+        ref rest @ ..,
+    ] = text
     else {
         return None;
     };
@@ -17,7 +38,8 @@ pub fn parse(text: &[u8]) -> Option<DateTime<Utc>> {
     let offset_s = zone(rest)?;
     let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
     // 24:00:00 is the end of its day (ISO 8601), :60 a leap second: both are read as the instant after.
-    let (hour, carry_s) = if hour == 24 && minute == 0 && second == 0 && nanosecond == 0 { (0, 86_400) } else { (hour, 0) };
+    let (hour, carry_s) =
+        if hour == 24 && minute == 0 && second == 0 && nanosecond == 0 { (0, 86_400) } else { (hour, 0) };
     let (second, carry_s) = if second == 60 { (59, carry_s + 1) } else { (second, carry_s) };
     let local = date.and_hms_nano_opt(hour, minute, second, nanosecond)?;
     local.checked_add_signed(chrono::TimeDelta::seconds(carry_s - offset_s)).map(|utc| utc.and_utc())
@@ -44,7 +66,9 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
 fn zone(text: &[u8]) -> Option<i64> {
     let (sign, hours, minutes) = match *text {
         [] | [b'Z' | b'z'] | [b'Z', b'Z'] => return Some(0),
-        [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1] | [sign @ (b'+' | b'-'), h0, h1, m0, m1] => (sign, two(h0, h1)?, two(m0, m1)?),
+        [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1] | [sign @ (b'+' | b'-'), h0, h1, m0, m1] => {
+            (sign, two(h0, h1)?, two(m0, m1)?)
+        }
         [sign @ (b'+' | b'-'), h0, h1] => (sign, two(h0, h1)?, 0),
         _ => return None,
     };
@@ -85,9 +109,22 @@ mod tests {
     #[test]
     fn what_is_no_instant_is_absent() {
         for text in [
-            "", "2025", "2025-06-12", "2025-02-29T00:00:00Z", "2025-13-01T00:00:00Z", "2025-06-12T25:00:00Z", "2025-06-12T24:00:01Z",
-            "2025-06-12T09:10Z", "2025-06-12T09:10:31.Z", "2025-06-12T09:10:31ZZZ", "2025-06-12T09:10:31+99:00", "2025-06-12T09:10:61Z",
-            "2025-06-1xT09:10:31Z", "now", "2025-06-12T09:10:31Zx", "٢٠٢٥-06-12T09:10:31Z",
+            "",
+            "2025",
+            "2025-06-12",
+            "2025-02-29T00:00:00Z",
+            "2025-13-01T00:00:00Z",
+            "2025-06-12T25:00:00Z",
+            "2025-06-12T24:00:01Z",
+            "2025-06-12T09:10Z",
+            "2025-06-12T09:10:31.Z",
+            "2025-06-12T09:10:31ZZZ",
+            "2025-06-12T09:10:31+99:00",
+            "2025-06-12T09:10:61Z",
+            "2025-06-1xT09:10:31Z",
+            "now",
+            "2025-06-12T09:10:31Zx",
+            "٢٠٢٥-06-12T09:10:31Z",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

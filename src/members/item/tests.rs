@@ -34,7 +34,10 @@ fn an_item_is_its_bytes_and_places() {
 
 #[test]
 fn a_repeated_backends_text_elsewhere_does_not_move_its_place() {
-    let item = Item::new(feature(r#","properties":{"title":"\"federation:backends\"","federation:backends":["federation:backends"],"z":1}"#)).unwrap();
+    let item = Item::new(feature(
+        r#","properties":{"title":"\"federation:backends\"","federation:backends":["federation:backends"],"z":1}"#,
+    ))
+    .unwrap();
     assert_eq!(item.slice(&item.spans.backends), br#""federation:backends":["federation:backends"]"#);
 }
 
@@ -121,7 +124,16 @@ fn a_page_is_split_and_counts_what_it_drops() {
 
 #[test]
 fn what_is_no_page_is_refused() {
-    for body in ["", "[]", "{}", r#"{"features":{}}"#, r#"{"features":[],"features":[]}"#, r#"{"features":[]"#, r#"{"features":[{"a":]}"#, "<html>"] {
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"features":{}}"#,
+        r#"{"features":[],"features":[]}"#,
+        r#"{"features":[]"#,
+        r#"{"features":[{"a":]}"#,
+        "<html>",
+    ] {
         assert!(split_page(&Bytes::from(body.to_owned()), &Bounds::default()).is_err(), "{body}");
     }
     assert!(split_page(&Bytes::from_static(b"{\"features\":[\"\xff\"]}"), &Bounds::default()).is_err());

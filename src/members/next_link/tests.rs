@@ -16,7 +16,9 @@ fn get_delta(link: &Value) -> Result<Delta, Unusable> {
 }
 
 fn post_delta(link: &Value) -> Result<Delta, Unusable> {
-    let Value::Object(body) = json!({"limit": 10, "collections": ["a"], "sortby": [{"field": "id", "direction": "asc"}]}) else {
+    let Value::Object(body) =
+        json!({"limit": 10, "collections": ["a"], "sortby": [{"field": "id", "direction": "asc"}]})
+    else {
         unreachable!()
     };
     let links = serde_json::to_vec(&json!([link])).unwrap();
@@ -30,7 +32,10 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn each_form_gives_its_delta() {
-    let n1 = get_delta(&json!({"rel": "next", "href": "https://member.example/stac/search?collections=b%2Ca&limit=10&token=next:abc"})).unwrap();
+    let n1 = get_delta(
+        &json!({"rel": "next", "href": "https://member.example/stac/search?collections=b%2Ca&limit=10&token=next:abc"}),
+    )
+    .unwrap();
     assert_eq!(n1, Delta { query: pairs(&[("token", "next:abc")]), ..Delta::default() });
 
     let n2 = post_delta(&json!({"rel": "next", "href": "https://member.example/stac/search", "method": "POST",
@@ -38,14 +43,20 @@ fn each_form_gives_its_delta() {
     let expected = Delta { post: true, body: vec![("token".to_owned(), json!("next:abc"))], ..Delta::default() };
     assert_eq!(n2.unwrap(), expected);
 
-    let n3 = post_delta(&json!({"rel": "next", "href": "/search", "method": "post", "merge": true, "body": {"token": "next:abc"}}));
+    let n3 = post_delta(
+        &json!({"rel": "next", "href": "/search", "method": "post", "merge": true, "body": {"token": "next:abc"}}),
+    );
     assert_eq!(n3.unwrap(), expected);
 
-    let n4 = get_delta(&json!({"rel": "next", "href": "", "headers": {"X-Page": "2", "Search-Cursor": ["c"], "Authorization": "Bearer x",
-        "Cookie": "a=b", "Host": "evil", "Accept": "text/html", "x-forwarded-host": "evil", "x-api-key": "k", "x-bad": "a\r\nb: c"}}));
+    let n4 = get_delta(
+        &json!({"rel": "next", "href": "", "headers": {"X-Page": "2", "Search-Cursor": ["c"], "Authorization": "Bearer x",
+        "Cookie": "a=b", "Host": "evil", "Accept": "text/html", "x-forwarded-host": "evil", "x-api-key": "k", "x-bad": "a\r\nb: c"}}),
+    );
     assert_eq!(n4.unwrap().headers, pairs(&[("x-page", "2"), ("search-cursor", "c")]));
 
-    let n5 = post_delta(&json!({"rel": "next", "href": "https://member.example/stac/search?collections[0]=a&bbox[]=1&limit=10&cursor=xyz"}));
+    let n5 = post_delta(
+        &json!({"rel": "next", "href": "https://member.example/stac/search?collections[0]=a&bbox[]=1&limit=10&cursor=xyz"}),
+    );
     assert_eq!(n5.unwrap(), Delta { query: pairs(&[("cursor", "xyz")]), ..Delta::default() });
 
     let n6 = get_delta(&json!({"rel": "next", "href": "?page=2&collections=a,b"})).unwrap();
@@ -57,7 +68,13 @@ fn each_form_gives_its_delta() {
 #[test]
 fn n7_no_link_is_the_end() {
     let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow: None };
-    for links in [None, Some(&b"[]"[..]), Some(b"null"), Some(br#"[{"rel":"prev","href":"?token=a"}]"#), Some(br#"[7,{"href":"?token=a"}]"#)] {
+    for links in [
+        None,
+        Some(&b"[]"[..]),
+        Some(b"null"),
+        Some(br#"[{"rel":"prev","href":"?token=a"}]"#),
+        Some(br#"[7,{"href":"?token=a"}]"#),
+    ] {
         assert_eq!(token(links, &HeaderMap::new(), &sent), Ok(None));
     }
 }
@@ -70,7 +87,10 @@ fn n8_the_link_header_is_read() {
         headers.insert(http::header::LINK, HeaderValue::from_static(value));
         token(None, &headers, &sent).unwrap().map(|token| Delta::open(&token).unwrap().query)
     };
-    assert_eq!(read(r#"<https://a/?x=1>; rel="self", <https://a/search?token=t>; rel="next"; type="application/geo+json""#), Some(pairs(&[("token", "t")])));
+    assert_eq!(
+        read(r#"<https://a/?x=1>; rel="self", <https://a/search?token=t>; rel="next"; type="application/geo+json""#),
+        Some(pairs(&[("token", "t")]))
+    );
     assert_eq!(read("</search?token=t>; title=\"a, <b>; rel=x\"; rel=next"), Some(pairs(&[("token", "t")])));
     assert_eq!(read("</search?token=t>; rel=next; type=text/html"), None);
     assert_eq!(read("</search?token=t>; rel=prev"), None);
@@ -82,18 +102,32 @@ fn links_that_cannot_be_used_are_named() {
     assert_eq!(get_delta(&json!({"rel": "next"})), Err(Unusable::Address));
     assert_eq!(get_delta(&json!({"rel": "next", "href": 7})), Err(Unusable::Address));
     assert_eq!(get_delta(&json!({"rel": "next", "href": "https://[::1/x"})), Err(Unusable::Address));
-    assert_eq!(get_delta(&json!({"rel": "next", "href": "?a=1", "method": "DELETE"})), Err(Unusable::Method("DELETE".to_owned())));
+    assert_eq!(
+        get_delta(&json!({"rel": "next", "href": "?a=1", "method": "DELETE"})),
+        Err(Unusable::Method("DELETE".to_owned()))
+    );
     let many: String = (0..9).map(|n| format!("t{n}=1&")).collect();
     assert_eq!(get_delta(&json!({"rel": "next", "href": format!("?{many}")})), Err(Unusable::TooLarge));
-    assert_eq!(get_delta(&json!({"rel": "next", "href": format!("?token={}", "x".repeat(2048))})), Err(Unusable::TooLarge));
+    assert_eq!(
+        get_delta(&json!({"rel": "next", "href": format!("?token={}", "x".repeat(2048))})),
+        Err(Unusable::TooLarge)
+    );
     assert!(get_delta(&json!({"rel": "next", "href": format!("?token={}", "x".repeat(1900))})).is_ok());
 }
 
 #[test]
 fn tokens_that_are_not_ours_are_refused() {
     for text in [
-        "", "next:abc", "[]", r#"{"u":"https://evil.example/"}"#, r#"{"q":[["collections","secret"]]}"#, r#"{"h":[["authorization","x"]]}"#,
-        r#"{"s":"../admin"}"#, r#"{"s":"//evil.example/x"}"#, r#"{"s":"a/%2e%2e/b"}"#, r#"{"s":"https://evil.example"}"#,
+        "",
+        "next:abc",
+        "[]",
+        r#"{"u":"https://evil.example/"}"#,
+        r#"{"q":[["collections","secret"]]}"#,
+        r#"{"h":[["authorization","x"]]}"#,
+        r#"{"s":"../admin"}"#,
+        r#"{"s":"//evil.example/x"}"#,
+        r#"{"s":"a/%2e%2e/b"}"#,
+        r#"{"s":"https://evil.example"}"#,
         r#"{"b":[["filter",1]]}"#,
     ] {
         assert_eq!(Delta::open(&Token(text.into())), Err(Unusable::Token), "{text}");
@@ -103,10 +137,26 @@ fn tokens_that_are_not_ours_are_refused() {
 #[test]
 fn sixty_hostile_addresses_leave_no_address_in_the_token() {
     let hosts = [
-        "https://evil.example", "http://evil.example", "//evil.example", "///evil.example", "\\\\evil.example", "/\\evil.example",
-        "https://member.example@evil.example", "https://user:pw@evil.example", "https://evil.example:8443", "https://member.example:1",
-        "https://127.0.0.1", "https://2130706433", "https://0x7f000001", "https://0177.0.0.1", "https://127.1", "https://[::1]",
-        "https://[::ffff:169.254.169.254]", "https://169.254.169.254/latest/meta-data", "file:///etc/passwd", "ftp://evil.example",
+        "https://evil.example",
+        "http://evil.example",
+        "//evil.example",
+        "///evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "https://member.example@evil.example",
+        "https://user:pw@evil.example",
+        "https://evil.example:8443",
+        "https://member.example:1",
+        "https://127.0.0.1",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://0177.0.0.1",
+        "https://127.1",
+        "https://[::1]",
+        "https://[::ffff:169.254.169.254]",
+        "https://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "ftp://evil.example",
     ];
     let mut checked = 0;
     for host in hosts {
