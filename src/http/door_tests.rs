@@ -219,3 +219,11 @@ async fn a_presented_credential_makes_the_answer_private() {
     let (response, _) = send(&door_of(federation()), "GET", "/", &[("authorization", "Bearer x")], "").await;
     assert_eq!(header(&response, "cache-control"), "private, no-store");
 }
+
+#[tokio::test]
+async fn a_panic_is_a_500_without_details() {
+    let response = caught(async { panic!("secret") }, "r1").await;
+    let problem = response.extensions().get::<Problem>().unwrap();
+    assert_eq!((problem.status.as_u16(), problem.code), (500, "InternalError"));
+    assert!(!problem.description.contains("secret"));
+}

@@ -1,4 +1,4 @@
-//! Items -> a FeatureCollection, by appending bytes: the hot path of an answer. No document tree is built for an Item.
+//! Items -> a `FeatureCollection`, by appending bytes: the hot path of an answer. No document tree is built for an Item.
 
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ fn bases(snapshot: &Snapshot, member: &MemberId) -> Vec<String> {
     urls.map(|url| url.as_str().trim_end_matches('/').to_owned()).collect()
 }
 
-/// One page as a FeatureCollection.
+/// One page as a `FeatureCollection`.
 pub fn collection(
     answer: &Answer,
     snapshot: &Snapshot,

@@ -39,16 +39,12 @@ pub async fn list(
     let href = call.links.items(&id);
     let paging = Paging::Get { href: &href, query: &query };
     let more = [link("collection", &call.links.collection(&id), JSON)];
-    match narrowed(|id| call.snapshot.ids.parse(id), &id, &named) {
-        Some(collections) => {
-            request.collections = collections;
-            search::run(&face, &call, request, &headers, &paging, &more).await
-        }
-        None => {
-            let applied = search::prefer(&mut request, &headers);
-            Ok(search::page(&call, nothing(&request), &request, applied.as_deref(), &paging, &more))
-        }
-    }
+    let Some(collections) = narrowed(|id| call.snapshot.ids.parse(id), &id, &named) else {
+        let applied = search::prefer(&mut request, &headers);
+        return Ok(search::page(&call, nothing(&request), &request, applied.as_deref(), &paging, &more));
+    };
+    request.collections = collections;
+    search::run(&face, &call, request, &headers, &paging, &more).await
 }
 
 /// `GET /collections/{id}/items/{item}`

@@ -24,7 +24,7 @@ pub struct Problem {
     /// Members of which something is missing.
     pub missing: Vec<String>,
     /// Further members of the body.
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
 }
 
 impl Problem {
@@ -36,7 +36,7 @@ impl Problem {
             retry_after_s: None,
             allow: None,
             missing: Vec::new(),
-            more: Map::new(),
+            more: Box::default(),
         }
     }
 
@@ -123,7 +123,7 @@ impl Problem {
         body.insert("code".into(), json!(self.code));
         body.insert("description".into(), json!(self.description));
         body.insert("request_id".into(), json!(request_id));
-        body.extend(self.more.clone());
+        body.extend(self.more.as_ref().clone());
         Value::Object(body)
     }
 }
