@@ -85,7 +85,7 @@ impl Broker {
             Some(async move {
                 let outcome = refresh::read(member.as_ref(), declared, ids, true).await;
                 let told_of = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
-                self.publish(member.id(), outcome.map(|(part, _)| part));
+                self.publish(member.id(), outcome.as_ref().map(|(part, _)| part));
                 told(member.id());
                 (member.id().clone(), told_of)
             })
@@ -100,7 +100,7 @@ impl Broker {
         let start = |member| {
             // Weak: the tasks must not keep alive what stops them when it is dropped.
             let broker = Arc::downgrade(self);
-            let publish = move |id: &MemberId, outcome| {
+            let publish = move |id: &MemberId, outcome: Result<&MemberView, &Failure>| {
                 Weak::upgrade(&broker).map(|broker| broker.publish(id, outcome)).is_some()
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
@@ -111,8 +111,8 @@ impl Broker {
     }
 
     /// Puts a new Snapshot in place of the current one: the member's new list, or its last good one, marked.
-    fn publish(&self, member: &MemberId, outcome: Result<MemberView, Failure>) {
-        match &outcome {
+    fn publish(&self, member: &MemberId, outcome: Result<&MemberView, &Failure>) {
+        match outcome {
             Ok(part) => {
                 let (listed, quarantined) = (part.entries.len(), part.quarantined.len());
                 tracing::debug!(member = %member, listed, quarantined, "collections read");
@@ -124,11 +124,11 @@ impl Broker {
         let now = Utc::now();
         // May run again when another member's list arrives at the same time; it only builds values.
         self.current.rcu(|snapshot| {
-            let part = snapshot.view.member(member).map(|old| match &outcome {
+            let part = snapshot.view.member(member).map(|old| match outcome {
                 Ok(new) => old.succeeded_by(new, now),
                 Err(_) => old.kept(now),
             });
-            let view = part.map_or_else(|| snapshot.view.clone(), |part| Arc::new(snapshot.view.with(part)));
+            let view = part.map_or_else(|| snapshot.view.clone(), |part| Arc::new(snapshot.view.with(&part)));
             Snapshot { view, ..Snapshot::clone(snapshot) }
         });
         self.untried.send_modify(|untried| untried.retain(|id| id != member));

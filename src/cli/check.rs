@@ -12,6 +12,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
+#[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments by value")]
 pub(super) fn run(args: Args) -> ExitCode {
     match load_or_print(&args.file.path()) {
         Ok(l) if args.probe => super::probe::run(l.federation, args.format),

@@ -62,7 +62,7 @@ enum Command {
 /// The federation file, where a command takes one.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FileArg {
-    /// Federation file; default: STAC_BROKER_FEDERATION, else federation.toml
+    /// Federation file; default: `STAC_BROKER_FEDERATION`, else `federation.toml`
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start(default_filter(&cli.command));
     match cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(&args),

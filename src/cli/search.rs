@@ -54,7 +54,7 @@ pub(super) struct Args {
 enum Form {
     /// One Item per line
     Ndjson,
-    /// One FeatureCollection
+    /// One `FeatureCollection`
     Geojson,
     /// For people
     Table,
@@ -225,7 +225,7 @@ fn item_bytes(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
     on_one_line(&out)
 }
 
-/// A broker's ItemCollection.
+/// A broker's `ItemCollection`.
 fn batch_of(page: &Value) -> Batch {
     let features = page["features"].as_array();
     let next = page["links"].as_array().into_iter().flatten().find(|link| link["rel"] == "next");

@@ -26,7 +26,7 @@ pub(super) struct Args {
     listen: Option<SocketAddr>,
 }
 
-pub(super) fn run(args: Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     let federation = match check::load_or_print(&args.file.path()) {
         Ok(loaded) => loaded.federation,
         Err(status) => return status,

@@ -37,7 +37,7 @@ pub(super) fn read(raw: &RawValue) -> Result<Extent, String> {
     let object = Object::read(raw).ok_or("`extent` is not an object")?;
     let spatial = part(&object, "spatial", "bbox")?;
     let temporal = part(&object, "temporal", "interval")?;
-    let (area, boxes) = space(spatial)?;
+    let (area, boxes) = space(&spatial)?;
     let (interval, times) = time(temporal)?;
     let mut notes = Vec::new();
     if boxes.is_some() {
@@ -87,7 +87,7 @@ fn part<'a>(extent: &Object<'a>, name: &str, inner: &str) -> Result<Vec<&'a RawV
 }
 
 /// What the boxes prove, and the repaired list where a single box stood in its place.
-fn space(list: Vec<&RawValue>) -> Result<(Option<Area>, Option<String>), String> {
+fn space(list: &[&RawValue]) -> Result<(Option<Area>, Option<String>), String> {
     let flat = list.iter().all(|value| number(value).is_some());
     let boxes: Vec<Vec<f64>> = if flat {
         vec![list.iter().filter_map(|value| number(value)).collect()]
@@ -124,10 +124,7 @@ fn proven_area(boxes: &[Vec<f64>]) -> Option<Area> {
     }
     let mut rects = Vec::new();
     for numbers in boxes {
-        let (west, south, east, north) = match numbers[..] {
-            [west, south, east, north] | [west, south, _, east, north, _] => (west, south, east, north),
-            _ => return None,
-        };
+        let ([west, south, east, north] | [west, south, _, east, north, _]) = numbers[..] else { return None };
         let on_earth = [west, east].iter().all(|x| (-180.0..=180.0).contains(x))
             && [south, north].iter().all(|y| (-90.0..=90.0).contains(y));
         let no_width = (east - west).abs() < f64::EPSILON;

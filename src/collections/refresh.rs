@@ -94,7 +94,7 @@ pub async fn keep_fresh(
     federation: Arc<Federation>,
     ids: Arc<Ids>,
     gate: Arc<Semaphore>,
-    publish: impl Fn(&MemberId, Result<MemberView, Failure>) -> bool,
+    publish: impl Fn(&MemberId, Result<&MemberView, &Failure>) -> bool,
 ) {
     let Some(declared) = federation.member(member.id().as_str()) else { return };
     let mut history = History::default();
@@ -105,13 +105,10 @@ pub async fn keep_fresh(
             read(member.as_ref(), declared, &ids, history.discovery_due(Instant::now())).await
         };
         history.failures = if outcome.is_ok() { 0 } else { history.failures.saturating_add(1) };
-        let outcome = outcome.map(|(part, discovered)| {
-            if discovered {
-                history.discovered = Some(Instant::now());
-            }
-            part
-        });
-        if !publish(&declared.id, outcome) {
+        if matches!(outcome, Ok((_, true))) {
+            history.discovered = Some(Instant::now());
+        }
+        if !publish(&declared.id, outcome.as_ref().map(|(part, _)| part)) {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]

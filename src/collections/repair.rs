@@ -19,7 +19,7 @@ use super::object::{Object, array, depth, is_null, text};
 
 /// Largest document; real ones stay below 300 KB.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Deepest nesting; serde_json itself stops at 128.
+/// Deepest nesting; `serde_json` itself stops at 128.
 const DEPTH_MAX: usize = 64;
 /// Most links or assets of one document.
 const PARTS_MAX: usize = 2_000;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::repair::tests::GOOD;
@@ -191,7 +191,7 @@ fn a_cut_list_replaces_a_whole_one_only_after_a_day() {
 fn a_view_has_the_enabled_members_and_replaces_one_at_a_time() {
     let view = View::unread(&federation());
     assert_eq!(view.members.iter().map(|part| part.member.as_str()).collect::<Vec<_>>(), ["A", "B"]);
-    let next = view.with(part(&[document("a")]));
+    let next = view.with(&part(&[document("a")]));
     assert_eq!((view.members[0].entries.len(), next.members[0].entries.len()), (0, 1));
     assert_eq!(next.members[1].known, Known::Unknown);
 }
@@ -202,8 +202,8 @@ fn lookup_finds_qualified_bare_and_encoded_ids() {
     let ids = Ids::new(&federation);
     let now = Utc::now();
     let view = View::unread(&federation)
-        .with(part_of("A", &listing(&[document("both"), document("one")]), now))
-        .with(part_of("B", &listing(&[document("both")]), now));
+        .with(&part_of("A", &listing(&[document("both"), document("one")]), now))
+        .with(&part_of("B", &listing(&[document("both")]), now));
     let name = |lookup: Lookup| match lookup {
         Lookup::None => vec![],
         Lookup::One(entry) => vec![entry.exposed_id.clone()],

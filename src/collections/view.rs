@@ -114,7 +114,7 @@ impl View {
 
     /// The same view with one member's part replaced.
     #[must_use]
-    pub fn with(&self, part: MemberView) -> Self {
+    pub fn with(&self, part: &MemberView) -> Self {
         let members = self.members.iter();
         Self {
             members: members.map(|old| if old.member == part.member { part.clone() } else { old.clone() }).collect(),

@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 mod client;
+mod encode;
 mod error;
 pub mod item;
 mod next_link;
@@ -137,8 +138,17 @@ pub struct Registry {
 impl Registry {
     /// Makes the adapter of every enabled member. Contacts nobody.
     #[must_use]
-    pub fn new(_federation: &federation::Federation) -> Self {
-        todo!()
+    pub fn new(federation: &federation::Federation) -> Self {
+        let clients = client::Clients::new(federation.limits.connect);
+        let enabled = federation.members.iter().filter(|member| member.enabled);
+        let members = enabled
+            .map(|member| match member.kind {
+                federation::Kind::StacApi => {
+                    Arc::new(stac_api::StacApi::new(member, federation, &clients)) as Arc<dyn Member>
+                }
+            })
+            .collect();
+        Self { members }
     }
 
     /// A registry of members made elsewhere, for tests.

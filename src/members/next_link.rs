@@ -21,22 +21,8 @@ const LINK_HEADER_BYTES_MAX: usize = 8192;
 
 /// Names that carry the query itself: ours count, never the member's repetition of them.
 const QUERY_NAMES: [&str; 16] = [
-    "collections",
-    "collection",
-    "ids",
-    "bbox",
-    "bbox-crs",
-    "intersects",
-    "datetime",
-    "filter",
-    "filter-lang",
-    "filter-crs",
-    "query",
-    "sortby",
-    "fields",
-    "q",
-    "conf",
-    "f",
+    "collections", "collection", "ids", "bbox", "bbox-crs", "intersects", "datetime", "filter", "filter-lang", "filter-crs", "query", "sortby",
+    "fields", "q", "conf", "f",
 ];
 /// Names of page numbers, whose meaning depends on the page size they were made with.
 const PAGE_NUMBERS: [&str; 4] = ["page", "pagenumber", "page_number", "startpage"];
@@ -131,10 +117,7 @@ fn find(links: &[u8]) -> Option<Map<String, Value>> {
         if !link.get("rel").and_then(Value::as_str).is_some_and(|rel| rel.eq_ignore_ascii_case("next")) {
             continue;
         }
-        let html = link
-            .get("type")
-            .and_then(Value::as_str)
-            .is_some_and(|media| media.contains("html") || media.contains("xml"));
+        let html = link.get("type").and_then(Value::as_str).is_some_and(|media| media.contains("html") || media.contains("xml"));
         if !html {
             return Some(link);
         }
@@ -166,17 +149,21 @@ fn delta_of(link: &Map<String, Value>, sent: &Sent<'_>) -> Result<Delta, Unusabl
         delta.body = body_delta(body, sent);
     }
     delta.headers = header_delta(link);
-    if delta.query.iter().any(|(name, _)| is_page_number(name))
-        && !delta.query.iter().any(|(name, _)| name == "limit")
-        && !post
-    {
-        delta.query.push(("limit".to_owned(), sent.limit.to_string()));
-    }
-    if delta.body.iter().any(|(name, _)| is_page_number(name)) && !delta.body.iter().any(|(name, _)| name == "limit") {
-        delta.body.push(("limit".to_owned(), sent.limit.into()));
+    if sent.limit > 0 {
+        keep_page_size(&mut delta, sent.limit);
     }
     delta.path = sent.follow.and_then(|base| path_below(&address, base));
     Ok(delta)
+}
+
+/// A page number counts pages of the size it was made with.
+fn keep_page_size(delta: &mut Delta, limit: u32) {
+    if !delta.post && delta.query.iter().any(|(name, _)| is_page_number(name)) && !delta.query.iter().any(|(name, _)| name == "limit") {
+        delta.query.push(("limit".to_owned(), limit.to_string()));
+    }
+    if delta.body.iter().any(|(name, _)| is_page_number(name)) && !delta.body.iter().any(|(name, _)| name == "limit") {
+        delta.body.push(("limit".to_owned(), limit.into()));
+    }
 }
 
 /// N2 and N3 alike: what we did not send or what differs. A full body repeats ours, a body to be merged holds only news.
@@ -213,19 +200,7 @@ fn header_delta(link: &Map<String, Value>) -> Vec<(String, String)> {
 pub fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = name.to_ascii_lowercase();
     let paging = name.starts_with("x-") || name.contains("token") || name.contains("cursor");
-    let forbidden = [
-        "auth",
-        "cookie",
-        "host",
-        "forwarded",
-        "api-key",
-        "apikey",
-        "secret",
-        "real-ip",
-        "http-method",
-        "original",
-        "rewrite",
-    ];
+    let forbidden = ["auth", "cookie", "host", "forwarded", "api-key", "apikey", "secret", "real-ip", "http-method", "original", "rewrite"];
     if !paging || forbidden.iter().any(|part| name.contains(part)) {
         return None;
     }
@@ -272,10 +247,9 @@ fn header_next(headers: &HeaderMap) -> Option<String> {
             let (address, after) = rest[open + 1..].split_once('>')?;
             let (parameters, further) = split_outside_quotes(after);
             let is = |name: &str, wanted: &dyn Fn(&str) -> bool| {
-                parameters
-                    .split(';')
-                    .filter_map(|pair| pair.split_once('='))
-                    .any(|(key, value)| key.trim().eq_ignore_ascii_case(name) && wanted(value.trim().trim_matches('"')))
+                parameters.split(';').filter_map(|pair| pair.split_once('=')).any(|(key, value)| {
+                    key.trim().eq_ignore_ascii_case(name) && wanted(value.trim().trim_matches('"'))
+                })
             };
             let next = is("rel", &|value| value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next")));
             if next && !is("type", &|media| !media.contains("json")) {

@@ -1,13 +1,27 @@
 //! Who is asked what, decided without I/O: every member is a [`Leg`], [`Pruned`] with its rule, or [`Refused`] for lack of a feature.
+//!
+//! Four stages, one file each: `candidates.rs` finds which collections of a member may hold a match (S15),
+//! `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
+//! with the broker (S8), `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
+
+mod candidates;
+mod explain;
+mod leg;
+mod sorting;
+
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 
 use crate::collections::{Ids, MemberView};
-use crate::federation::{Federation, MemberId, Refusal};
+use crate::federation::{Area, Federation, Member, MemberId, Question, Refusal};
 use crate::members::{Ask, Capabilities};
 
 use super::request::{Invalid, SearchRequest, SortBy};
 use super::residual::Residual;
+
+use candidates::{Candidates, Judged};
 
 /// What the plan knows of one member. `None` where nothing was discovered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,28 +107,67 @@ pub struct Refused {
 /// chosen; `None` on a first page. `facts` gives what is known of each member.
 ///
 /// # Errors
-/// A condition that nobody can honour, named.
+/// A condition that nobody can honour, named. None of this release's conditions is of that kind: a sort key that no
+/// member can sort by is drained, and what cannot be drained is refused member by member.
 pub fn plan<'a>(
-    _federation: &Federation,
-    _ids: &Ids,
-    _facts: impl Fn(&MemberId) -> Facts<'a>,
-    _request: &SearchRequest,
-    _now: DateTime<Utc>,
-    _order: Option<&Order>,
+    federation: &Federation,
+    ids: &Ids,
+    facts: impl Fn(&MemberId) -> Facts<'a>,
+    request: &SearchRequest,
+    now: DateTime<Utc>,
+    order: Option<&Order>,
 ) -> Result<Plan, Invalid> {
-    todo!()
-}
+    let area = asked_area(request);
+    let question = Question { interval: request.datetime, area: area.as_ref(), ids: request.ids.as_deref() };
+    let named: Vec<_> = request.collections.iter().map(|given| ids.parse(given)).collect();
 
-impl Plan {
-    /// S24: the plan as JSON.
-    #[must_use]
-    pub fn explain(&self, _request: &SearchRequest) -> serde_json::Value {
-        todo!()
+    let (mut pruned, mut refused, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    for member in &federation.members {
+        let known = facts(&member.id);
+        match candidates::judge(member, known.collections, &named, &question, now) {
+            Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
+            Judged::Asked(candidates) => {
+                let abilities =
+                    known.capabilities.cloned().unwrap_or_else(|| sorting::of_the_file(&member.capabilities));
+                if abilities.search_get || abilities.search_post {
+                    asked.push(Asked { member, candidates, abilities });
+                } else {
+                    refused.push(lacking(member, "item-search".to_owned()));
+                }
+            }
+        }
     }
 
-    /// The plan as text that an admin can read, without colour.
-    #[must_use]
-    pub fn explain_text(&self, _request: &SearchRequest) -> String {
-        todo!()
+    let order = order.cloned().unwrap_or_else(|| sorting::choose(request, &asked));
+    let alone = asked.len() == 1;
+    let mut legs = Vec::new();
+    for asked in &asked {
+        match sorting::read(&order, asked, alone) {
+            Ok(reading) => legs.push(leg::make(asked, request, area.as_ref(), &reading)),
+            Err(feature) => refused.push(lacking(asked.member, feature)),
+        }
+    }
+    Ok(Plan { order, legs, pruned, refused })
+}
+
+/// A member that may hold a match.
+struct Asked<'a> {
+    member: &'a Member,
+    candidates: Candidates,
+    abilities: Capabilities,
+}
+
+fn lacking(member: &Member, feature: String) -> Refused {
+    Refused { member: member.id.clone(), feature, required: member.policy.required }
+}
+
+/// The area of the search. Elevation plays no part in who is asked.
+fn asked_area(request: &SearchRequest) -> Option<Area> {
+    match (&request.bbox, &request.intersects) {
+        (Some(bbox), _) => Some(Area::from(*bbox)),
+        (None, Some(intersects)) => {
+            Some(Area::from_geometry(&intersects.geometry).unwrap_or_else(|| Area::from(intersects.bbox)))
+        }
+        (None, None) => None,
     }
 }

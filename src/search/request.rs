@@ -178,7 +178,7 @@ impl SearchRequest {
                 "bbox" => request.bbox = Some(place::bbox_json(&value)?),
                 "intersects" => request.intersects = Some(place::intersects_json(&value)?),
                 "datetime" => {
-                    request.datetime = Some(time::interval(body::text("datetime", &value)?, time::Plus::Plus)?)
+                    request.datetime = Some(time::interval(body::text("datetime", &value)?, time::Plus::Plus)?);
                 }
                 "sortby" => request.sortby = lists::sortby_json(&value)?,
                 "fields" => request.fields = Some(lists::fields_json(&value)?),

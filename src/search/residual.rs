@@ -1,6 +1,11 @@
 //! Conditions that the broker checks on each Item a member returned: what the member could not do, and the truth of what it claims.
+//!
+//! Collection, id and times were read when the Item arrived. Of its bytes the `bbox` is read only under a condition on
+//! the area, and the geometry only where the box cannot decide.
 
-use crate::federation::{Area, Interval};
+use std::sync::Arc;
+
+use crate::federation::{Area, Interval, Policy};
 use crate::members::Item;
 
 /// Conditions on an Item, in the member's own terms. Empty: everything passes.
@@ -8,11 +13,15 @@ use crate::members::Item;
 pub struct Residual {
     /// Native ids the Item's collection must be one of.
     pub collections: Option<Vec<String>>,
+    /// The collections that the federation sees, where the member's list is not known and so cannot be named.
+    pub policy: Option<Arc<Policy>>,
     pub ids: Option<Vec<String>>,
     pub datetime: Option<Interval>,
     /// Checked by the Item's `bbox` alone, or by its geometry where `exact_area`.
     pub area: Option<Area>,
     pub exact_area: bool,
+    /// Lowest and highest elevation asked for; an Item without elevation lies at 0.
+    pub elevation: Option<(f64, f64)>,
     /// For people: the conditions that the member cannot do (not those that are only checked).
     pub described: Vec<String>,
     /// True when some condition was not pushed down exactly: counts of the member are then not counts of the answer.
@@ -22,7 +31,49 @@ pub struct Residual {
 impl Residual {
     /// Whether the Item meets every condition.
     #[must_use]
-    pub fn keeps(&self, _item: &Item) -> bool {
-        todo!()
+    pub fn keeps(&self, item: &Item) -> bool {
+        one_of(self.collections.as_deref(), &item.collection)
+            && self.policy.as_ref().is_none_or(|policy| policy.sees(&item.collection))
+            && one_of(self.ids.as_deref(), &item.id)
+            && self.datetime.is_none_or(|asked| in_time(&asked, item))
+            && self.area.as_ref().is_none_or(|area| self.in_place(area, item))
+    }
+
+    fn in_place(&self, area: &Area, item: &Item) -> bool {
+        let bbox = item.bbox();
+        if let Some((low, high)) = self.elevation {
+            let (lowest, highest) = bbox.and_then(|bbox| bbox.elevation).unwrap_or((0.0, 0.0));
+            if highest < low || lowest > high {
+                return false;
+            }
+        }
+        if matches!(item.slice(&item.spans.geometry), b"" | b"null") {
+            return false;
+        }
+        // A box that touches decides unless the member's word is not enough; a box that does not may be wrong itself.
+        let boxes_touch = bbox.is_some_and(|bbox| area.touches(&Area::from(bbox)));
+        if boxes_touch && !self.exact_area {
+            return true;
+        }
+        match item.geometry() {
+            Some(geometry) => Area::from_geometry(&geometry).is_some_and(|geometry| area.touches(&geometry)),
+            None => boxes_touch,
+        }
     }
 }
+
+fn one_of(list: Option<&[String]>, value: &str) -> bool {
+    list.is_none_or(|list| list.iter().any(|entry| entry == value))
+}
+
+/// An Item has a time, or a start and an end, or both; members differ in which they test, so either is enough.
+fn in_time(asked: &Interval, item: &Item) -> bool {
+    let times = &item.times;
+    let at = times.datetime.is_some_and(|at| asked.meets(&Interval::instant(at)));
+    let lasting =
+        (times.start.is_some() || times.end.is_some()) && asked.meets(&Interval { start: times.start, end: times.end });
+    at || lasting
+}
+
+#[cfg(test)]
+pub(super) mod tests;

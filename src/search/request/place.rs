@@ -5,7 +5,7 @@ use std::sync::Arc;
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
 use serde_json::Value;
 
-use crate::federation::Bbox;
+use crate::federation::{Area, Bbox};
 use crate::members::Intersects;
 
 use super::body::described;
@@ -36,13 +36,7 @@ pub(super) fn bbox_json(value: &Value) -> Result<Bbox, Invalid> {
 }
 
 fn bbox(numbers: &[f64]) -> Option<Bbox> {
-    let bbox = match *numbers {
-        [west, south, east, north] => Bbox { west, south, east, north, elevation: None },
-        [west, south, low, east, north, high] => Bbox { west, south, east, north, elevation: Some((low, high)) },
-        _ => return None,
-    };
-    let upright = bbox.south <= bbox.north && bbox.elevation.is_none_or(|(low, high)| low <= high);
-    (upright && numbers.iter().all(|number| number.is_finite())).then_some(bbox)
+    Bbox::from_numbers(numbers).ok()
 }
 
 /// `intersects` of a query string: GeoJSON as text.
@@ -58,7 +52,7 @@ pub(super) fn intersects_json(value: &Value) -> Result<Arc<Intersects>, Invalid>
     let geometry = reader.geometry(value, 0).map_err(wrong)?;
     let mut geojson = String::new();
     write(&geometry, &mut geojson);
-    let bbox = bounds(&geometry).ok_or_else(|| wrong("a geometry without a position".to_owned()))?;
+    let bbox = bounding_box(&geometry).ok_or_else(|| wrong("a geometry without a position".to_owned()))?;
     Ok(Arc::new(Intersects { geojson, geometry, bbox }))
 }
 
@@ -222,7 +216,20 @@ fn position(at: &Coord<f64>, out: &mut String) {
     out.push(']');
 }
 
-/// The bounding box. A geometry cut at the antimeridian (RFC 7946 section 3.1.9) has parts at both edges: the box then
+/// A box that holds the geometry however its longitudes are read: members are asked for it in the geometry's place.
+fn bounding_box(geometry: &Geometry<f64>) -> Option<Bbox> {
+    let area = Area::from_geometry(geometry)?;
+    let bbox = bounds(geometry)?;
+    if area.geometry.is_some() {
+        return Some(bbox);
+    }
+    // A step of more than 180 degrees may lead either way round, and about a pole.
+    let south = area.boxes.iter().map(|rect| rect.min().y).fold(bbox.south, f64::min);
+    let north = area.boxes.iter().map(|rect| rect.max().y).fold(bbox.north, f64::max);
+    Some(Bbox { west: -180.0, south, east: 180.0, north, elevation: None })
+}
+
+/// The bounding box of the coordinates as they stand. A geometry cut at the antimeridian (RFC 7946 section 3.1.9) has parts at both edges: the box then
 /// goes the short way round, so west > east.
 fn bounds(geometry: &Geometry<f64>) -> Option<Bbox> {
     let mut spans = Vec::new();

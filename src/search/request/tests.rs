@@ -325,6 +325,9 @@ fn a_geometry_cut_at_the_antimeridian_has_the_short_box() {
     let cut = r#"{"type":"MultiPolygon","coordinates":[[[[170,-5],[180,-5],[180,5],[170,-5]]],[[[-180,-5],[-170,-5],[-180,5],[-180,-5]]]]}"#;
     let bbox = get(&[("intersects", cut)]).unwrap().intersects.unwrap().bbox;
     assert_eq!((bbox.west, bbox.south, bbox.east, bbox.north), (170.0, -5.0, -170.0, 5.0));
+    let jump = r#"{"type":"LineString","coordinates":[[179,1],[-179,2]]}"#;
+    let bbox = get(&[("intersects", jump)]).unwrap().intersects.unwrap().bbox;
+    assert_eq!((bbox.west, bbox.east), (-180.0, 180.0), "may lead either way round");
     let far = r#"{"type":"MultiPoint","coordinates":[[140,35],[10,50]]}"#;
     let bbox = get(&[("intersects", far)]).unwrap().intersects.unwrap().bbox;
     assert_eq!((bbox.west, bbox.east), (10.0, 140.0));

@@ -1,0 +1,133 @@
+//! An [`Ask`] as GET parameters and as a POST body. Pure: no address, no member.
+
+use serde_json::{Map, Value, json};
+
+use super::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
+use super::{Ask, Intersects};
+use crate::federation::Bbox;
+
+/// The query of a GET, without a token.
+pub fn query(ask: &Ask, intersects: bool) -> Vec<(String, String)> {
+    let mut pairs = vec![("limit", ask.limit.to_string())];
+    pairs.extend(ask.collections.as_ref().map(|list| ("collections", list.join(","))));
+    pairs.extend(ask.ids.as_ref().map(|list| ("ids", list.join(","))));
+    let (geometry, bbox) = area(ask, intersects, INTERSECTS_GET_BYTES_MAX);
+    pairs.extend(geometry.map(|geometry| ("intersects", geometry.geojson.clone())));
+    pairs.extend(bbox.map(|bbox| ("bbox", corners(&bbox).iter().map(f64::to_string).collect::<Vec<_>>().join(","))));
+    pairs.extend(ask.datetime.map(|interval| ("datetime", interval.to_param())));
+    if !ask.sortby.is_empty() {
+        let keys = ask.sortby.iter().map(|(field, down)| format!("{}{}", if *down { '-' } else { '+' }, spelled(field)));
+        pairs.push(("sortby", keys.collect::<Vec<_>>().join(",")));
+    }
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The body of a POST, without a token.
+pub fn body(ask: &Ask, intersects: bool) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("limit".to_owned(), ask.limit.into());
+    let (geometry, bbox) = area(ask, intersects, INTERSECTS_POST_BYTES_MAX);
+    let geometry = geometry.and_then(|geometry| serde_json::from_str::<Value>(&geometry.geojson).ok());
+    let sortby: Vec<Value> = ask
+        .sortby
+        .iter()
+        .map(|(field, down)| json!({"field": spelled(field), "direction": if *down { "desc" } else { "asc" }}))
+        .collect();
+    for (name, value) in [
+        ("collections", ask.collections.as_ref().map(|list| json!(list))),
+        ("ids", ask.ids.as_ref().map(|list| json!(list))),
+        ("intersects", geometry),
+        ("bbox", bbox.map(|bbox| corners(&bbox).into_iter().map(number).collect())),
+        ("datetime", ask.datetime.map(|interval| interval.to_param().into())),
+        ("sortby", (!sortby.is_empty()).then(|| sortby.into())),
+    ] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    }
+    body
+}
+
+/// A geometry, or a box: never both, which STAC API forbids. A geometry over the bound goes as its box.
+fn area(ask: &Ask, intersects: bool, bytes_max: usize) -> (Option<&Intersects>, Option<Bbox>) {
+    match ask.intersects.as_deref() {
+        Some(geometry) if intersects && geometry.geojson.len() <= bytes_max => (Some(geometry), None),
+        Some(geometry) => (None, Some(ask.bbox.unwrap_or(geometry.bbox))),
+        None => (None, ask.bbox),
+    }
+}
+
+fn corners(bbox: &Bbox) -> Vec<f64> {
+    match bbox.elevation {
+        None => vec![bbox.west, bbox.south, bbox.east, bbox.north],
+        Some((low, high)) => vec![bbox.west, bbox.south, low, bbox.east, bbox.north, high],
+    }
+}
+
+/// A number as short as it can be written: whole ones without a point.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within a million")]
+    if value.fract() == 0.0 && value.abs() < 1e6 { (value as i64).into() } else { value.into() }
+}
+
+/// A sort field as members spell it: time fields lie in `properties`.
+fn spelled(field: &str) -> &str {
+    match field {
+        "datetime" => "properties.datetime",
+        "start_datetime" => "properties.start_datetime",
+        "end_datetime" => "properties.end_datetime",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::federation::Interval;
+
+    fn ask() -> Ask {
+        Ask {
+            collections: Some(vec!["a".to_owned(), "b".to_owned()]),
+            bbox: Some(Bbox { west: 170.0, south: -1.5, east: -170.0, north: 1e-3, elevation: None }),
+            datetime: Some(Interval { start: None, end: "2025-01-01T00:00:00Z".parse().ok() }),
+            sortby: vec![("datetime".to_owned(), true), ("id".to_owned(), false)],
+            limit: 7,
+            ..Ask::default()
+        }
+    }
+
+    fn intersecting(bytes: usize) -> Ask {
+        let geojson = format!(r#"{{"type":"Point","coordinates":[1,2]{}}}"#, " ".repeat(bytes.saturating_sub(36)));
+        let bbox = Bbox { west: 1.0, south: 2.0, east: 1.0, north: 2.0, elevation: None };
+        let geometry = geo::Point::new(1.0, 2.0).into();
+        Ask { intersects: Some(Arc::new(Intersects { geojson, geometry, bbox })), limit: 1, ..Ask::default() }
+    }
+
+    #[test]
+    fn an_ask_is_spelled_for_get_and_for_post() {
+        let pairs: Vec<String> = query(&ask(), true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            pairs,
+            ["limit=7", "collections=a,b", "bbox=170,-1.5,-170,0.001", "datetime=../2025-01-01T00:00:00Z", "sortby=-properties.datetime,+id"]
+        );
+        assert_eq!(
+            Value::from(body(&ask(), true)),
+            json!({"limit": 7, "collections": ["a", "b"], "bbox": [170, -1.5, -170, 0.001], "datetime": "../2025-01-01T00:00:00Z",
+                "sortby": [{"field": "properties.datetime", "direction": "desc"}, {"field": "id", "direction": "asc"}]})
+        );
+    }
+
+    #[test]
+    fn long_geometries_go_as_their_box() {
+        let names = |bytes: usize, intersects: bool| {
+            let ask = intersecting(bytes);
+            (query(&ask, intersects)[1].0.clone(), body(&ask, intersects).contains_key("intersects"))
+        };
+        assert_eq!(names(100, true), ("intersects".to_owned(), true));
+        assert_eq!(names(7 << 10, true), ("bbox".to_owned(), true));
+        assert_eq!(names(257 << 10, true), ("bbox".to_owned(), false));
+        assert_eq!(names(100, false), ("bbox".to_owned(), false));
+    }
+}

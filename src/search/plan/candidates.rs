@@ -1,0 +1,174 @@
+//! Which collections of a member may hold a match, and the rule that proves that none does (S15).
+//!
+//! Every candidate collection is tested alone. A member is left out when all its candidates are, with the rule that
+//! excluded the last of them when the rules are applied in their order.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::collections::ids::Named;
+use crate::collections::{Entry, Known, MemberView};
+use crate::federation::{Extents, Interval, Member, Question, Refusal, Rule};
+
+/// Advertised boxes are rounded: they count this much larger, in degrees.
+const EXTENT_MARGIN_DEGREES: f64 = 0.01;
+/// Advertised times are often dates in some time zone: they count this much longer.
+const EXTENT_MARGIN: TimeDelta = TimeDelta::days(1);
+
+/// Whether a member is asked.
+pub(super) enum Judged {
+    Asked(Candidates),
+    Pruned(Refusal),
+}
+
+/// What is left of a member's collections.
+pub(super) struct Candidates {
+    /// Native ids: named by the client, else those of the member's list.
+    pub natives: Vec<String>,
+    /// Collections outside a list that is not known to be complete count too.
+    pub others: bool,
+    /// How many of the candidates were left out by a rule.
+    pub left_out: usize,
+    /// The client named collections.
+    pub named: bool,
+}
+
+pub(super) fn judge(
+    member: &Member,
+    view: Option<&MemberView>,
+    named: &[Named],
+    question: &Question<'_>,
+    now: DateTime<Utc>,
+) -> Judged {
+    if !member.enabled {
+        return pruned(Rule::Disabled, "the federation file says `enabled = false`");
+    }
+    let complete = view.is_some_and(|view| view.known == Known::Complete);
+    let listed = listed(view);
+    let wanted = if named.is_empty() { listed.clone() } else { of_member(member, named) };
+    let others = named.is_empty() && !complete;
+    if wanted.is_empty() && !others {
+        return if named.is_empty() {
+            pruned(Rule::Collection, "it lists no collection")
+        } else {
+            pruned(Rule::NotRequested, "the collections named belong to other members")
+        };
+    }
+
+    let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty() };
+    let mut refusals: Vec<(Option<&str>, Refusal)> = Vec::new();
+    for native in wanted {
+        let missing = complete && !listed.contains(&native);
+        match collection(member, native, missing, entry(view, native), question, now) {
+            Ok(()) => left.natives.push(native.to_owned()),
+            Err(refusal) => refusals.push((Some(native), refusal)),
+        }
+    }
+    if others {
+        match member.policy.admits_any(question, now) {
+            Ok(()) => left.others = true,
+            Err(refusal) => refusals.push((None, refusal)),
+        }
+    }
+    left.left_out = refusals.len();
+    if left.others || !left.natives.is_empty() {
+        return Judged::Asked(left);
+    }
+    Judged::Pruned(last(refusals))
+}
+
+fn pruned(rule: Rule, detail: &str) -> Judged {
+    Judged::Pruned(Refusal { rule, detail: detail.to_owned() })
+}
+
+/// Every collection the member is known to have; a quarantined one is searched, too.
+fn listed(view: Option<&MemberView>) -> Vec<&str> {
+    let Some(view) = view else { return Vec::new() };
+    let mut natives: Vec<&str> = view.entries.iter().map(|entry| entry.native_id.as_str()).collect();
+    natives.extend(view.quarantined.iter().map(|entry| entry.native_id.as_str()));
+    natives.sort_unstable();
+    natives.dedup();
+    natives
+}
+
+/// The named collections that may be this member's, in the order given: its own, and bare ids.
+fn of_member<'a>(member: &Member, named: &'a [Named]) -> Vec<&'a str> {
+    let mut natives: Vec<&str> = Vec::new();
+    for name in named {
+        let native = match name {
+            Named::Qualified { member: of, native } if *of == member.id => native,
+            Named::Qualified { .. } => continue,
+            Named::Bare(native) => native,
+        };
+        if !natives.contains(&native.as_str()) {
+            natives.push(native);
+        }
+    }
+    natives
+}
+
+fn entry<'a>(view: Option<&'a MemberView>, native: &str) -> Option<&'a Entry> {
+    view?.entries.iter().find(|entry| entry.native_id == native).map(AsRef::as_ref)
+}
+
+/// Whether one collection may hold a match; else the first rule that proves that it does not.
+fn collection(
+    member: &Member,
+    native: &str,
+    missing: bool,
+    entry: Option<&Entry>,
+    question: &Question<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    if !member.policy.sees(native) {
+        let detail = format!("`policy.collections` leaves `{native}` out");
+        return Err(Refusal { rule: Rule::FocusCollection, detail });
+    }
+    if missing {
+        return Err(Refusal { rule: Rule::Collection, detail: format!("it has no collection `{native}`") });
+    }
+    let by_policy = member.policy.admits(native, question, now).err();
+    let by_extent = entry.and_then(|entry| extent(member.policy.extents, entry, question));
+    match by_policy.into_iter().chain(by_extent).min_by_key(|refusal| refusal.rule) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
+}
+
+/// What the advertised extent proves, as far as the policy trusts it.
+fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> Option<Refusal> {
+    if trust == Extents::Ignore {
+        return None;
+    }
+    if let (Some(asked), Some(advertised)) = (question.area, &entry.area)
+        && !advertised.widened(EXTENT_MARGIN_DEGREES).touches(asked)
+    {
+        let detail = format!("advertises {}; the query asks {}", advertised.describe(), asked.describe());
+        return Some(Refusal { rule: Rule::ExtentArea, detail });
+    }
+    let (asked, advertised) = (question.interval?, entry.interval?);
+    let window = Interval {
+        start: advertised.start.and_then(|start| start.checked_sub_signed(EXTENT_MARGIN)),
+        end: advertised.end.filter(|_| trust == Extents::All).and_then(|end| end.checked_add_signed(EXTENT_MARGIN)),
+    };
+    if window.meets(&asked) {
+        return None;
+    }
+    let detail = format!("advertises {}; the query asks {}", advertised.to_param(), asked.to_param());
+    Some(Refusal { rule: Rule::ExtentTime, detail })
+}
+
+/// The rule that excluded the last candidate: of each candidate's first rule the last one.
+fn last(refusals: Vec<(Option<&str>, Refusal)>) -> Refusal {
+    let count = refusals.len();
+    // The first candidate among equals, so that the sentence does not depend on anything but the file's order.
+    let Some((native, mut refusal)) = refusals.into_iter().rev().max_by_key(|(_, refusal)| refusal.rule) else {
+        return Refusal { rule: Rule::NotRequested, detail: "nothing of it was asked for".to_owned() };
+    };
+    if count > 1
+        && let Some(native) = native
+        && !refusal.detail.contains(native)
+    {
+        refusal.detail = format!("none of {count} collections can match; `{native}`: {}", refusal.detail);
+    }
+    refusal
+}

@@ -1,0 +1,164 @@
+//! One member's share: what it is asked, and what the broker checks on the Items that come back (S8).
+
+use std::sync::Arc;
+
+use crate::federation::{Area, Bbox, Method, Policy, Support};
+use crate::members::Ask;
+use crate::search::request::SearchRequest;
+use crate::search::residual::Residual;
+
+use super::sorting::Reading;
+use super::{Asked, Leg};
+
+/// Bytes of a geometry in a query string and in a body: beyond it members answer 414 and 413 (`members.md` section 6).
+const GEOMETRY_GET_BYTES_MAX: usize = 6 * 1024;
+const GEOMETRY_POST_BYTES_MAX: usize = 256 * 1024;
+
+pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>, reading: &Reading) -> Leg {
+    let mut share = Share { ask: Ask::default(), residual: Residual::default(), pushdown: Vec::new() };
+    collections(&mut share, asked);
+    if let Some(ids) = &request.ids {
+        if share.condition("ids", asked.abilities.ids) {
+            share.ask.ids = Some(ids.clone());
+        }
+        share.residual.ids = Some(ids.clone());
+    }
+    if let Some(interval) = request.datetime {
+        if share.condition("datetime", asked.abilities.datetime) {
+            share.ask.datetime = Some(interval);
+        }
+        share.residual.datetime = Some(interval);
+    }
+    place(&mut share, asked, request, area);
+    if !reading.sortby.is_empty() {
+        let keys: Vec<String> = reading.sortby.iter().map(|(field, down)| format!("{}{field}", sign(*down))).collect();
+        share.pushdown.push(format!("sortby: {}", keys.join(",")));
+        share.ask.sortby.clone_from(&reading.sortby);
+    }
+    let page_max = asked.member.request.page_items_max.unwrap_or(u32::MAX).min(asked.abilities.page_items_max).max(1);
+    Leg {
+        member: asked.member.id.clone(),
+        mode: reading.mode,
+        ask: share.ask,
+        residual: share.residual,
+        pushdown: share.pushdown,
+        page_max,
+        reason: reason(asked),
+        required: asked.member.policy.required,
+        counts_exact: asked.abilities.counts_exact,
+    }
+}
+
+pub(super) fn sign(descending: bool) -> char {
+    if descending { '-' } else { '+' }
+}
+
+/// A leg in the making.
+struct Share {
+    ask: Ask,
+    residual: Residual,
+    pushdown: Vec<String>,
+}
+
+impl Share {
+    /// Notes a condition where it belongs; true when it is pushed down.
+    fn condition(&mut self, name: &str, support: Support) -> bool {
+        if support != Support::Exact {
+            self.remains(name);
+        }
+        if support != Support::Unsupported {
+            self.pushdown.push(name.to_owned());
+        }
+        support != Support::Unsupported
+    }
+
+    /// Notes a condition that the member does not do, or not exactly.
+    fn remains(&mut self, name: &str) {
+        self.residual.described.push(name.to_owned());
+        self.residual.selective = true;
+    }
+}
+
+/// Restricts the member to the collections that are left, by its own ids; never to another member's.
+fn collections(share: &mut Share, asked: &Asked<'_>) {
+    let candidates = &asked.candidates;
+    let policy = &asked.member.policy;
+    if !candidates.named {
+        if sees_everything(policy) && candidates.left_out == 0 {
+            return;
+        }
+        if candidates.others {
+            // No list can name what is not known; what the federation does not see is dropped on arrival.
+            if !sees_everything(policy) {
+                share.residual.policy = Some(Arc::new(policy.clone()));
+                share.remains("collections of the policy");
+            }
+            return;
+        }
+    }
+    if share.condition("collections", asked.abilities.collections) {
+        share.ask.collections = Some(candidates.natives.clone());
+    }
+    share.residual.collections = Some(candidates.natives.clone());
+}
+
+fn sees_everything(policy: &Policy) -> bool {
+    policy.exclude.written.is_empty() && policy.include.written.iter().any(|glob| glob == "*")
+}
+
+/// `bbox` and `intersects`.
+fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>) {
+    let abilities = &asked.abilities;
+    share.residual.area = area.cloned();
+    if let Some(bbox) = request.bbox {
+        if share.condition("bbox", abilities.bbox) {
+            // Members disagree on heights: they get the flat box, which can only return too much.
+            share.ask.bbox = Some(flat(bbox));
+        }
+        share.residual.exact_area = abilities.bbox != Support::Exact;
+        if bbox.elevation.is_some() {
+            share.remains("elevation of bbox");
+            share.residual.elevation = bbox.elevation;
+        }
+    }
+    let Some(intersects) = &request.intersects else { return };
+    let post = abilities.search_post && asked.member.request.method != Method::Get;
+    let bytes_max = if post { GEOMETRY_POST_BYTES_MAX } else { GEOMETRY_GET_BYTES_MAX };
+    let fits = intersects.geojson.len() <= bytes_max;
+    let support = if fits { abilities.intersects } else { Support::Unsupported };
+    if share.condition("intersects", support) {
+        share.ask.intersects = Some(Arc::clone(intersects));
+    } else if abilities.bbox != Support::Unsupported {
+        share.ask.bbox = Some(flat(intersects.bbox));
+        share.pushdown.push("bbox of intersects".to_owned());
+    }
+    share.residual.exact_area = support != Support::Exact;
+}
+
+/// Four numbers, with longitudes that every member understands.
+fn flat(bbox: Bbox) -> Bbox {
+    let (west, east) = match bbox.boxes().as_slice() {
+        [one] => (one.min().x, one.max().x),
+        [west, east] => (west.min().x, east.max().x),
+        _ => (bbox.west, bbox.east),
+    };
+    Bbox { west, east, elevation: None, ..bbox }
+}
+
+/// Why the member is asked, for admins.
+fn reason(asked: &Asked<'_>) -> String {
+    let Asked { candidates, abilities, .. } = asked;
+    let left = candidates.natives.len();
+    let all = left + candidates.left_out;
+    let mut reason = match (candidates.named, candidates.others) {
+        (false, true) => "its collections list is not known to be complete: asked".to_owned(),
+        (false, false) if candidates.left_out == 0 => "no rule and no extent excludes it".to_owned(),
+        (false, false) => format!("{left} of its {all} collections may hold a match"),
+        (true, _) if candidates.left_out == 0 => "holds or may hold the collections named".to_owned(),
+        (true, _) => format!("{left} of the {all} collections named may hold a match here"),
+    };
+    if !abilities.discovered {
+        reason.push_str("; its capabilities are not discovered yet");
+    }
+    reason
+}

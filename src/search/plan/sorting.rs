@@ -1,0 +1,125 @@
+//! The order of the answer, and how each leg is read for it (S4, S5).
+
+use crate::federation::{Declared, Support};
+use crate::members::Capabilities;
+use crate::search::request::{SearchRequest, SortBy};
+
+use super::{Asked, Mode, Order};
+
+/// Largest page of a member of which nothing is known.
+const PAGE_ITEMS_MAX: u32 = 1000;
+
+/// How a leg is read, and the sort keys it is asked for, in the member's spelling.
+pub(super) struct Reading {
+    pub mode: Mode,
+    pub sortby: Vec<(String, bool)>,
+}
+
+/// The order of a first page: as requested, else newest first if every member asked can deliver it.
+pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
+    if !request.sortby.is_empty() {
+        return Order::Sorted(request.sortby.clone());
+    }
+    let newest_first = SortBy { field: "datetime".to_owned(), descending: true };
+    if asked.iter().all(|asked| delivers(&asked.abilities, &newest_first)) {
+        return Order::Sorted(vec![newest_first]);
+    }
+    Order::Quota
+}
+
+/// How this leg is read under the order; `alone` when no other member is asked.
+///
+/// # Errors
+/// The feature that the member lacks.
+pub(super) fn read(order: &Order, asked: &Asked<'_>, alone: bool) -> Result<Reading, String> {
+    let abilities = &asked.abilities;
+    let keys = match order {
+        Order::Quota => {
+            let mode = if alone { Mode::PassThrough } else { Mode::Quota };
+            return Ok(Reading { mode, sortby: Vec::new() });
+        }
+        Order::Sorted(keys) => keys,
+    };
+    let Some(first) = keys.first().filter(|first| delivers(abilities, first)) else {
+        // Sorted by the broker; the page refuses it when it turns out to be long.
+        return Ok(Reading { mode: Mode::Drain, sortby: Vec::new() });
+    };
+    let timed = first.field == "datetime";
+    if !timed && !alone && !abilities.string_order_bytes {
+        // Its collation may differ from ours, and then its stream cannot be merged with others.
+        return Err(format!("string-order: {}", first.field));
+    }
+    // A bound on time resumes a leg without its token; an inexact one returns too much, which does no harm.
+    let bounded = timed && abilities.datetime != Support::Unsupported;
+    let mode = if bounded { Mode::Keyset } else { Mode::Token };
+    Ok(Reading { mode, sortby: pushed(abilities, keys) })
+}
+
+/// Whether the member gives its Items in the order of this key: by sorting, or as it is.
+fn delivers(abilities: &Capabilities, key: &SortBy) -> bool {
+    spelling(abilities, &key.field).is_some() || native(abilities, key)
+}
+
+fn native(abilities: &Capabilities, key: &SortBy) -> bool {
+    let Some(order) = &abilities.native_order else { return false };
+    let (descending, field) = match order.strip_prefix('-') {
+        Some(field) => (true, field),
+        None => (false, order.strip_prefix('+').unwrap_or(order)),
+    };
+    key.field == "datetime" && matches!(field, "datetime" | "properties.datetime") && descending == key.descending
+}
+
+/// The requested keys as far as the member sorts by them, then its id: ties in our order are cheap to resume.
+fn pushed(abilities: &Capabilities, keys: &[SortBy]) -> Vec<(String, bool)> {
+    let mut pushed = Vec::new();
+    for key in keys {
+        // A key behind one that cannot be pushed would order nothing.
+        let Some(field) = spelling(abilities, &key.field) else { return pushed };
+        pushed.push((field, key.descending));
+    }
+    if !keys.iter().any(|key| key.field == "id")
+        && let Some(id) = spelling(abilities, "id")
+    {
+        pushed.push((id, false));
+    }
+    pushed
+}
+
+/// How the member spells a field that it sorts by; `None` when it does not.
+fn spelling(abilities: &Capabilities, field: &str) -> Option<String> {
+    if abilities.sort != Support::Exact {
+        return None;
+    }
+    let full = if field == "datetime" { "properties.datetime" } else { field };
+    match &abilities.sort_fields {
+        None => Some(full.to_owned()),
+        Some(known) => {
+            [full, field].into_iter().find(|name| known.iter().any(|known| known == name)).map(str::to_owned)
+        }
+    }
+}
+
+/// Abilities of a member of which nothing was discovered: its kind's, as far as the file says nothing else.
+pub(super) fn of_the_file(declared: &Declared) -> Capabilities {
+    Capabilities {
+        discovered: false,
+        search_post: true,
+        search_get: true,
+        datetime: Support::Exact,
+        bbox: Support::Exact,
+        intersects: declared.intersects.unwrap_or(Support::Exact),
+        ids: Support::Exact,
+        collections: Support::Exact,
+        sort: declared.sort.unwrap_or(Support::Unsupported),
+        sort_fields: declared.sort_fields.clone(),
+        native_order: declared.native_order.clone(),
+        string_order_bytes: declared.string_order_bytes,
+        filter: declared.filter.unwrap_or(Support::Unsupported),
+        filter_lang: declared.filter_lang.clone().unwrap_or_default(),
+        query: declared.query.unwrap_or(Support::Unsupported),
+        fields: declared.fields.unwrap_or(Support::Unsupported),
+        page_items_max: PAGE_ITEMS_MAX,
+        counts_exact: true,
+        notes: Vec::new(),
+    }
+}
