@@ -102,11 +102,7 @@ impl Door {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
         let asked = respond::Asked::of(&request);
-        let answered = AssertUnwindSafe(self.admitted(request, &request_id, &snapshot)).catch_unwind().await;
-        let mut response = answered.unwrap_or_else(|_| {
-            error!(%request_id, "a request ended in a panic");
-            Problem::internal().into_response()
-        });
+        let mut response = caught(self.admitted(request, &request_id, &snapshot), &request_id).await;
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(%request_id, status = problem.status.as_u16(), code = problem.code, "request refused");
             response = respond::problem(&problem, &request_id);
@@ -145,6 +141,14 @@ impl Door {
     }
 }
 
+/// A panic costs its own request only (T24).
+async fn caught(answer: impl Future<Output = Response>, request_id: &str) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        error!(%request_id, "a request ended in a panic");
+        Problem::internal().into_response()
+    })
+}
+
 /// Takes the public prefix and a trailing slash off the path.
 fn rebase(uri: &mut Uri, prefix: &str) {
     let below = links::below(uri.path(), prefix);
@@ -170,3 +174,7 @@ fn with_methods(response: Response) -> Response {
     methods.push("OPTIONS");
     Problem::method_not_allowed(methods.join(", ")).into_response()
 }
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! Items -> a FeatureCollection, by appending bytes: the hot path of an answer. No document tree is built for an Item.
+//! Items -> a `FeatureCollection`, by appending bytes: the hot path of an answer. No document tree is built for an Item.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::search::fields::Fields;
 use crate::search::{Answer, Found, OneItem};
 
 use super::links::Links;
-use super::respond::{GEOJSON, JSON};
+use super::respond::GEOJSON;
 
 /// What rewriting adds to an Item, at most, in the common case; only a guess for the first allocation.
 const ADDED_BYTES: usize = 1024;
@@ -67,7 +67,7 @@ fn bases(snapshot: &Snapshot, member: &MemberId) -> Vec<String> {
     urls.map(|url| url.as_str().trim_end_matches('/').to_owned()).collect()
 }
 
-/// One page as a FeatureCollection.
+/// One page as a `FeatureCollection`.
 pub fn collection(
     answer: &Answer,
     snapshot: &Snapshot,
@@ -117,12 +117,8 @@ fn member(out: &mut Vec<u8>, name: &str, value: &Value) {
 pub fn one(one: &OneItem, snapshot: &Snapshot, links: &Links) -> Vec<u8> {
     let mut out = Vec::with_capacity(one.found.item.bytes.len() + ADDED_BYTES);
     Writer::new(snapshot, links).item(&one.found, &mut out);
-    let parent = link("parent", &links.collection(&one.found.collection), JSON);
     let alternate = |id: &std::sync::Arc<str>| link("alternate", &links.item(id, &one.found.item.id), GEOJSON);
-    let mut more: Vec<Value> = one.alternates.iter().map(alternate).collect();
-    if !has_link(&out, "parent") {
-        more.insert(0, parent);
-    }
+    let more: Vec<Value> = one.alternates.iter().map(alternate).collect();
     add_links(&mut out, &more);
     out
 }
@@ -131,16 +127,6 @@ pub fn one(one: &OneItem, snapshot: &Snapshot, links: &Links) -> Vec<u8> {
 struct Linked<'a> {
     #[serde(borrow)]
     links: &'a serde_json::value::RawValue,
-}
-
-fn has_link(item: &[u8], rel: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Rel {
-        rel: String,
-    }
-    let links = serde_json::from_slice::<Linked>(item).ok();
-    let rels = links.and_then(|linked| serde_json::from_str::<Vec<Rel>>(linked.links.get()).ok());
-    rels.is_some_and(|rels| rels.iter().any(|link| link.rel == rel))
 }
 
 /// Puts links before those of a written Item; everything else stays as it is.
@@ -178,11 +164,5 @@ mod tests {
         assert_eq!(added(r#"{"links":[ ]}"#, &more), r#"{"links":[{"rel":"alternate"} ]}"#);
         assert_eq!(added(r#"{"links":[]}"#, &[]), r#"{"links":[]}"#);
         assert_eq!(added(r#"{"no":1}"#, &more), r#"{"no":1}"#);
-    }
-
-    #[test]
-    fn a_relation_is_found_among_links_only() {
-        assert!(has_link(br#"{"links":[{"rel":"self"},{"rel":"parent","href":"x"}]}"#, "parent"));
-        assert!(!has_link(br#"{"rel":"parent","links":[{"rel":"self"}]}"#, "parent"));
     }
 }

@@ -173,9 +173,8 @@ fn area(area: &Area) -> Value {
 /// ISO 8601, in whole days where it is.
 fn duration(period: Period) -> String {
     let (days, seconds) = (period.seconds / 86_400, period.seconds % 86_400);
-    let date = [(u64::from(period.months), 'M'), (days, 'D')];
-    let date: String =
-        date.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    let part = |count: u64, unit: char| if count > 0 { format!("{count}{unit}") } else { String::new() };
+    let date = part(period.months.into(), 'M') + &part(days, 'D');
     let time = if seconds > 0 { format!("T{seconds}S") } else { String::new() };
     if date.is_empty() && time.is_empty() { "P0D".into() } else { format!("P{date}{time}") }
 }

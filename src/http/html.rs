@@ -18,16 +18,18 @@ pub fn landing(catalog: &Value) -> String {
     for link in catalog["links"].as_array().into_iter().flatten() {
         let method = link["method"].as_str().unwrap_or("GET");
         let title = link["title"].as_str().or(link["href"].as_str()).unwrap_or_default();
-        links += &format!(
+        let written = format!(
             "<tr><td>{}</td><td>{}</td><td><a href=\"{}\">{}</a></td></tr>",
             escape(text(&link["rel"])),
             escape(method),
             escape(text(&link["href"])),
             escape(title),
         );
+        links += &written;
     }
     let classes = catalog["conformsTo"].as_array().into_iter().flatten();
-    let classes: String = classes.map(|class| format!("<li><code>{}</code></li>", escape(text(class)))).collect();
+    let classes: Vec<_> = classes.map(|class| format!("<li><code>{}</code></li>", escape(text(class)))).collect();
+    let classes = classes.concat();
     let body = format!(
         "<p>{}</p><h2>Members</h2><table><tr><th>Id<th>Title<th>Status<th>Last answer</tr>{members}</table>\
          <h2>Links</h2><table><tr><th>Relation<th>Method<th>Address</tr>{links}</table>\
@@ -76,8 +78,8 @@ pub fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 fn row(cells: &[&str]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-    format!("<tr>{cells}</tr>")
+    let cells: Vec<_> = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+    format!("<tr>{}</tr>", cells.concat())
 }
 
 fn text(value: &Value) -> &str {

@@ -100,7 +100,7 @@ pub fn encode(id: &str) -> percent_encoding::PercentEncode<'_> {
 /// The name under which a broker of this federation stands in the `Via` header of its requests to members.
 #[must_use]
 pub fn via(federation_id: &str) -> String {
-    format!("stac-broker.{federation_id}")
+    format!("stac-broker-{federation_id}")
 }
 
 /// Whether a request has passed this federation already (RFC 9110 section 7.6.3).
@@ -314,7 +314,7 @@ mod tests {
         let own = format!("1.1 first, 1.1 {} (stac-broker)", via(&federation.id));
         let headers = parts(&[("via", &own)], "1.1.1.1").headers;
         assert!(is_loop(&federation, &headers));
-        let headers = parts(&[("via", "1.1 stac-broker.other, 2 cdn")], "1.1.1.1").headers;
+        let headers = parts(&[("via", "1.1 stac-broker-other, 2 cdn")], "1.1.1.1").headers;
         assert!(!is_loop(&federation, &headers));
     }
 }

@@ -24,7 +24,7 @@ pub struct Problem {
     /// Members of which something is missing.
     pub missing: Vec<String>,
     /// Further members of the body.
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
 }
 
 impl Problem {
@@ -36,7 +36,7 @@ impl Problem {
             retry_after_s: None,
             allow: None,
             missing: Vec::new(),
-            more: Map::new(),
+            more: Box::default(),
         }
     }
 
@@ -123,7 +123,7 @@ impl Problem {
         body.insert("code".into(), json!(self.code));
         body.insert("description".into(), json!(self.description));
         body.insert("request_id".into(), json!(request_id));
-        body.extend(self.more.clone());
+        body.extend(self.more.as_ref().clone());
         Value::Object(body)
     }
 }
@@ -164,13 +164,15 @@ mod tests {
             (SearchError::Invalid(invalid), 400, "InvalidParameter", false),
             (SearchError::Cursor("not a cursor".into()), 400, "InvalidCursor", false),
             (SearchError::Expired { fresh: "abc".into() }, 410, "ExpiredCursor", false),
+            (failed(Failed::Bad), 502, "MembersFailed", false),
+            (failed(Failed::Unavailable), 503, "MembersUnavailable", true),
+            (failed(Failed::TimedOut), 504, "MembersTimedOut", true),
+            (failed(Failed::Incapable), 400, "InvalidParameter", false),
         ] {
             let problem = Problem::of_search(error, next);
             assert_eq!((problem.status.as_u16(), problem.code), (status, code));
-            assert_eq!(problem.retry_after_s.is_some(), retries);
+            assert_eq!(problem.retry_after_s.is_some(), retries, "{code}");
         }
-        // The report of a failure is written by `Report::missing`, which lives in another room.
-        let _ = failed;
     }
 
     #[test]

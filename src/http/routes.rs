@@ -33,7 +33,7 @@ pub fn router(face: Arc<Face>) -> Router {
 pub mod tests {
     use crate::federation::Federation;
 
-    /// Members `A` and `B` without any policy.
+    /// A federation without members: what the face answers by itself.
     pub fn federation() -> Federation {
         use crate::federation::{Cursor, Limits, Server};
         Federation {

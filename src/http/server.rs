@@ -123,12 +123,11 @@ async fn connection(
         _ = stopped.wait_for(|stopped| *stopped) => None,
         () = sleep(CONNECTION_AGE_MAX) => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            timeout(DRAIN, connection).await.unwrap_or(Ok(()))
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(DRAIN, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         debug!(%error, "connection ended");
@@ -147,4 +146,76 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::routes::tests::federation;
+    use super::*;
+    use crate::broker::Broker;
+    use crate::members::Registry;
+    use crate::search::KeyRing;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    async fn started() -> (SocketAddr, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+        let federation = federation();
+        let keys = Arc::new(KeyRing::from_federation(&federation).unwrap());
+        let broker = Broker::of(federation, Registry::of(Vec::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { drop(stopped.await) };
+        (address, stop, tokio::spawn(serve(App { broker, keys }, listener, stopped)))
+    }
+
+    async fn sent(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn http_1_with_large_headers_and_not_with_larger_ones() {
+        let (address, _stop, _served) = started().await;
+        let request = |bytes: usize| {
+            let name = "x".repeat(bytes);
+            format!("GET /health/live?{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        };
+        assert!(sent(address, &request(60_000)).await.starts_with("HTTP/1.1 200"));
+        let refused = sent(address, &request(70_000)).await;
+        assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 4"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn raw_and_encoded_paths_reach_the_same_place() {
+        let (address, _stop, _served) = started().await;
+        for path in ["/collections/A|x", "/collections/A%7Cx", "/collections/a%2Fb"] {
+            let answer = sent(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("no collection `"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn http_2_with_prior_knowledge() {
+        let (address, _stop, _served) = started().await;
+        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+        let answer = client.get(format!("http://{address}/")).send().await.unwrap();
+        assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
+        assert!(answer.text().await.unwrap().contains(&format!("http://{address}/collections")));
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_stop() {
+        let (address, stop, served) = started().await;
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        idle.read_exact(&mut [0; 12]).await.unwrap();
+        stop.send(()).unwrap();
+        timeout(Duration::from_secs(5), served).await.unwrap().unwrap().unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }

@@ -1,11 +1,11 @@
 //! One integration binary; a module per subject (one link instead of many).
 
-mod federation;
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod contract;
-mod rewriting;
-mod support;
+mod federation;
 mod house;
+mod rewriting;
 mod rooms;
+mod support;
 mod view;
