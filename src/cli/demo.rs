@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::out;
 use crate::broker::Broker;
 use crate::demo::Demo;
 use crate::federation::{Federation, load_text};
@@ -28,7 +29,6 @@ use crate::http::{self, App};
 use crate::search::KeyRing;
 
 use ask::Client;
-use say::Out;
 
 /// Every member is on loopback and answers its landing page at once: what is not there by then is broken.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -53,13 +53,12 @@ pub struct Args {
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "every command takes its arguments by value")]
 pub fn run(args: Args) -> ExitCode {
-    let mut out = Out::new();
     let ended = tokio::runtime::Runtime::new().map_err(|wrong| format!("cannot start the runtime: {wrong}"));
-    match ended.and_then(|runtime| runtime.block_on(demo(&args, &mut out))) {
+    match ended.and_then(|runtime| runtime.block_on(demo(&args))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(wrong) => {
-            say::problem(&wrong);
+            out::note(&format!("error: {wrong}"));
             ExitCode::from(2)
         }
     }
@@ -72,11 +71,11 @@ struct Stage {
     client: Client,
 }
 
-async fn demo(args: &Args, out: &mut Out) -> Result<bool, String> {
+async fn demo(args: &Args) -> Result<bool, String> {
     let demo = Demo::start().await.map_err(|wrong| format!("cannot start the embedded members: {wrong}"))?;
     if let Some(file) = &args.write {
         write_file(file, &demo.federation_toml)?;
-        out.line(&format!(
+        say::line(&format!(
             "Wrote the federation file to {}. Its member addresses hold while this demo runs.",
             file.display()
         ));
@@ -89,7 +88,7 @@ async fn demo(args: &Args, out: &mut Out) -> Result<bool, String> {
     let (listener, taken) = listen(args).await.map_err(|wrong| format!("cannot listen on {}: {wrong}", args.listen))?;
     let address = listener.local_addr().map_err(|wrong| format!("cannot name the address listened on: {wrong}"))?;
     if taken {
-        out.line(&format!("{} is taken, so this demo listens on {address}.", args.listen));
+        say::line(&format!("{} is taken, so this demo listens on {address}.", args.listen));
     }
 
     let app = App { broker: broker.clone(), keys };
@@ -100,8 +99,7 @@ async fn demo(args: &Args, out: &mut Out) -> Result<bool, String> {
     });
     let stage = Stage { demo, broker, client: Client::new(address)? };
     let talk = async {
-        let verdict =
-            if args.check { check::run(&stage, out).await } else { show::run(&stage, out).await.map(|()| true) };
+        let verdict = if args.check { check::run(&stage).await } else { show::run(&stage).await.map(|()| true) };
         drop(stage);
         let _ = stop.send(());
         verdict

@@ -60,9 +60,9 @@ until = "2024-01-01T00:00:00Z"
 
 [[member.policy.retention]]
 collections = ["sentinel-3-*"]
-from = "2021-01-01T00:00:00Z"
-until = "2022-01-01T00:00:00Z"
-item_span_max = "P31D"            # composites last some days
+from = "2021-03-01T00:00:00Z"
+until = "2021-12-01T00:00:00Z"
+item_span_max = "P1D"             # an Item lasts less than a day, so the window is widened by one
 "#;
 
 const EDITO: &str = r#"

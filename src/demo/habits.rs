@@ -60,7 +60,7 @@ pub static HABITS: [Habits; 5] = [
         page_items_max: 1000,
         next: NextForm::WholeBody,
         delay: Duration::ZERO,
-        habit: "sorts and filters, by POST and by GET",
+        habit: "does all that is asked, by POST and by GET",
         policy: "an archive: Sentinel-2 of 2019 to 2023, early Landsat",
         table: include_str!("data/eodc.tsv"),
     },

@@ -1,9 +1,13 @@
 //! The members as their clients see them: real requests on loopback.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use geo::BoundingRect;
 use serde_json::{Value, json};
+
+use crate::federation::{self, Area, Interval, Question};
 
 use super::{Demo, HABITS, catalog, recent, table};
 
@@ -204,6 +208,27 @@ async fn the_relay_holds_nothing_outside_its_declared_windows() {
         recent += usize::from(rolling);
     }
     assert!(recent > 60, "{recent}");
+}
+
+#[tokio::test]
+async fn every_item_lies_inside_what_its_admin_declares() {
+    let demo = Demo::start().await.unwrap();
+    let loaded = federation::load_text("demo", &demo.federation_toml, Path::new(".")).unwrap();
+    assert_eq!(loaded.federation.members.len(), HABITS.len());
+    for member in &demo.members {
+        let policy = &loaded.federation.member(member.habits.id).unwrap().policy;
+        for entry in &member.catalog.entries {
+            let bounds = entry.geometry.bounding_rect().unwrap();
+            let area = Area { boxes: vec![bounds], geometry: Some(entry.geometry.clone()) };
+            let ids = [entry.id.clone()];
+            for at in [entry.span.0, entry.span.1] {
+                let interval = Some(Interval::instant(at));
+                let question = Question { interval, area: Some(&area), ids: Some(&ids) };
+                let admitted = policy.admits(&entry.collection, &question, Utc::now());
+                assert_eq!(admitted, Ok(()), "{} at {at}", entry.id);
+            }
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Stage;
 use super::ask::{Query, Walk, encoded};
 use super::samples::{early_years, samples};
-use super::say::Out;
+use super::say;
 use super::show;
 
 /// How long a member that came back may stay unasked: longer than a circuit stays open.
@@ -20,41 +20,41 @@ const COMES_BACK: Duration = Duration::from_secs(60);
 type Ids = BTreeSet<(String, String)>;
 
 /// Runs every check, prints one line for each, and says whether all are good.
-pub async fn run(stage: &Stage, out: &mut Out) -> Result<bool, String> {
-    out.heading("Checking the demo federation");
+pub async fn run(stage: &Stage) -> Result<bool, String> {
+    say::heading("Checking the demo federation");
     let begun = Instant::now();
     let mut verdicts = Vec::new();
     for sample in samples(Utc::now()) {
         let found = restricted(stage, &sample.query).await;
-        verdicts.push(say(out, sample.title, found));
+        verdicts.push(told(sample.title, found));
     }
     let early = only_asked(stage, &early_years(), "EMODnet").await;
-    verdicts.push(say(out, "A search of 1958 to 1965 reaches EMODnet alone", early));
-    verdicts.push(say(out, "A walk over everything by GET, newest first", walk_in_order(stage).await));
-    verdicts.push(say(out, "A walk over everything by POST, in no order asked for", walk_any_order(stage).await));
-    verdicts.push(say(out, "A search with EDITO switched off", switched_off(stage).await));
+    verdicts.push(told("A search of 1958 to 1965 reaches EMODnet alone", early));
+    verdicts.push(told("A walk over everything by GET, newest first", walk_in_order(stage).await));
+    verdicts.push(told("A walk over everything by POST, in no order asked for", walk_any_order(stage).await));
+    verdicts.push(told("A search with EDITO switched off", switched_off(stage).await));
     stage.demo.switch_off("EDITO", false);
-    verdicts.push(say(out, "The same search with EDITO back", comes_back(stage).await));
+    verdicts.push(told("The same search with EDITO back", comes_back(stage).await));
 
     let failed = verdicts.iter().filter(|good| !**good).count();
     let took_s = begun.elapsed().as_secs_f64();
-    out.line("");
+    say::line("");
     if failed == 0 {
-        out.line(&format!("All {} checks are good ({took_s:.1} s).", verdicts.len()));
+        say::line(&format!("All {} checks are good ({took_s:.1} s).", verdicts.len()));
     } else {
-        out.line(&format!("{failed} of {} checks failed ({took_s:.1} s).", verdicts.len()));
+        say::line(&format!("{failed} of {} checks failed ({took_s:.1} s).", verdicts.len()));
     }
     Ok(failed == 0)
 }
 
-fn say(out: &mut Out, title: &str, found: Result<String, String>) -> bool {
+fn told(title: &str, found: Result<String, String>) -> bool {
     match found {
         Ok(what) => {
-            out.line(&format!("good    {title}: {what}"));
+            say::line(&format!("good    {title}: {what}"));
             true
         }
         Err(why) => {
-            out.line(&format!("FAILED  {title}: {why}"));
+            say::line(&format!("FAILED  {title}: {why}"));
             false
         }
     }

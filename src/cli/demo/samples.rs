@@ -2,8 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::federation::interval::text;
-
 use super::ask::Query;
 
 /// One search in words and as a query.
@@ -19,10 +17,10 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
     let newest_first = ("sortby", "-datetime".to_owned());
     let flanders = ("bbox", "4.4,50.4,6.0,51.4".to_owned());
     let sentinel = ("collections", "sentinel-2-l2a".to_owned());
-    let (year, september) = ("2015-01-01T00:00:00Z/2015-12-31T23:59:59Z", "2023-09-01T00:00:00Z/2023-09-30T23:59:59Z");
+    let (year, september) = ("2020-01-01T00:00:00Z/2020-12-31T23:59:59Z", "2023-09-01T00:00:00Z/2023-09-30T23:59:59Z");
     [
         Sample {
-            title: "The Baltic Sea in 2015",
+            title: "The Baltic Sea in 2020",
             look: "Three ocean catalogues answer as one, although one of them cannot sort and one is slow.",
             query: vec![("bbox", "9,53,30,66".into()), ("datetime", year.into()), newest_first.clone()],
         },
@@ -32,7 +30,7 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
             query: vec![
                 sentinel.clone(),
                 flanders.clone(),
-                ("datetime", format!("{}/..", text(now - TimeDelta::days(30)))),
+                ("datetime", format!("{}T00:00:00Z/..", (now - TimeDelta::days(30)).format("%Y-%m-%d"))),
                 newest_first.clone(),
             ],
         },

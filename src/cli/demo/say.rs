@@ -1,32 +1,16 @@
-//! The one writer of the demo: what is shown goes to standard output, problems to standard error.
-
-use std::io::Write as _;
+//! How the demo speaks: lines of the crate's one writer, with headings.
 
 use anstyle::Style;
 
-/// Writes lines, with colour where the terminal takes it. A reader that went away is not an error.
-pub struct Out {
-    to: anstream::AutoStream<std::io::Stdout>,
+use super::super::out;
+
+/// One line to standard output. A reader that went away does not end the demo.
+pub fn line(text: &str) {
+    let _read = out::data(text);
 }
 
-impl Out {
-    pub fn new() -> Self {
-        Self { to: anstream::stdout() }
-    }
-
-    pub fn line(&mut self, text: &str) {
-        let _ = writeln!(self.to, "{text}");
-        let _ = self.to.flush();
-    }
-
-    /// A heading with an empty line before it.
-    pub fn heading(&mut self, text: &str) {
-        let bold = Style::new().bold();
-        self.line(&format!("\n{bold}{text}{bold:#}"));
-    }
-}
-
-/// Says on standard error what went wrong.
-pub fn problem(text: &str) {
-    let _ = writeln!(anstream::stderr(), "error: {text}");
+/// A heading with an empty line before it.
+pub fn heading(text: &str) {
+    let bold = Style::new().bold();
+    line(&format!("\n{bold}{text}{bold:#}"));
 }

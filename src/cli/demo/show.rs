@@ -3,44 +3,42 @@
 use std::fmt::Write as _;
 
 use chrono::Utc;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::search::plan::Plan;
 use crate::search::{self, SearchRequest};
 
+use super::super::out;
 use super::Stage;
-use super::ask::{Query, encoded};
+use super::ask::Query;
 use super::samples::{Sample, samples};
-use super::say::Out;
+use super::say;
 
 /// Items of an answer that are shown.
-const ITEMS_SHOWN: usize = 5;
+const ITEMS_SHOWN: usize = 6;
 
 /// Shows the federation and serves until it is interrupted.
-pub async fn run(stage: &Stage, out: &mut Out) -> Result<(), String> {
-    members(stage, out);
+pub async fn run(stage: &Stage) -> Result<(), String> {
+    members(stage);
     for sample in samples(Utc::now()) {
-        one(stage, &sample, out).await?;
+        one(stage, &sample).await?;
     }
-    commands(stage, out);
+    commands(stage);
     // An error means that no signal can be waited for: then the demo ends at once.
     let _ = tokio::signal::ctrl_c().await;
-    out.line("\nStopped.");
+    say::line("\nStopped.");
     Ok(())
 }
 
-fn members(stage: &Stage, out: &mut Out) {
+fn members(stage: &Stage) {
     let portraits = stage.demo.portraits();
-    out.heading(&format!("{} catalogues, one STAC endpoint", portraits.len()));
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["member", "Items", "Collections", "what it is like", "what its admin declares"]);
+    say::heading(&format!("{} catalogues, one STAC endpoint", portraits.len()));
+    let mut table = out::table(&["member", "Items", "Collections", "what it is like", "what its admin declares"]);
     for member in &portraits {
         let (items, collections) = (member.items.to_string(), member.collections.to_string());
         table.add_row([member.id, items.as_str(), collections.as_str(), member.habit, member.policy]);
     }
-    out.line(&table.to_string());
+    say::line(&table.to_string());
 }
 
 /// The plan of a query as the endpoint would make it now.
@@ -51,28 +49,28 @@ pub fn plan(stage: &Stage, query: &Query) -> Result<Plan, String> {
     search::explain(&snapshot, &request, Utc::now()).map_err(|wrong| wrong.to_string())
 }
 
-async fn one(stage: &Stage, sample: &Sample, out: &mut Out) -> Result<(), String> {
-    out.heading(sample.title);
-    out.line(sample.look);
+async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
+    say::heading(sample.title);
+    say::line(sample.look);
     let plan = plan(stage, &sample.query)?;
     for leg in &plan.legs {
-        out.line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
+        say::line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
     }
     for left_out in &plan.pruned {
         let refusal = &left_out.refusal;
-        out.line(&format!("  pruned  {:<16} {}: {}", left_out.member.as_str(), refusal.rule.name(), refusal.detail));
+        say::line(&format!("  pruned  {:<16} {}: {}", left_out.member.as_str(), refusal.rule.name(), refusal.detail));
     }
     for refused in &plan.refused {
-        out.line(&format!("  cannot  {:<16} {}", refused.member.as_str(), refused.feature));
+        say::line(&format!("  cannot  {:<16} {}", refused.member.as_str(), refused.feature));
     }
 
     let mut query = sample.query.clone();
     query.push(("limit", ITEMS_SHOWN.to_string()));
     let page = stage.client.search(&query).await?;
     let features = page.body["features"].as_array().ok_or("an answer without features")?;
-    out.line(&matched(&page.body, features.len()));
+    say::line(&matched(&page.body, features.len()));
     for item in features {
-        out.line(&format!("  {}", item_line(item)));
+        say::line(&format!("  {}", item_line(item)));
     }
     Ok(())
 }
@@ -99,22 +97,29 @@ fn item_line(item: &Value) -> String {
     format!("{day}  {}  {}", field(&item["collection"]), field(&item["id"]))
 }
 
-fn commands(stage: &Stage, out: &mut Out) {
+/// A query string for people: its values hold nothing that a URL in quotes could not hold as it is.
+fn readable(query: &Query) -> String {
+    query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+fn commands(stage: &Stage) {
     let url = &stage.client.url;
     let flanders = &samples(Utc::now())[2].query;
-    let text = encoded(flanders);
-    out.heading("Try it");
-    out.line(&format!("Open {url} in a browser or in any STAC client.\n"));
-    out.line("With curl, the same search again, then who would be asked and why:");
-    out.line(&format!("  curl '{url}/search?{text}&limit=3'"));
-    out.line(&format!("  curl '{url}/search/explain?{text}'\n"));
-    out.line("With pystac-client (pip install pystac-client), page after page:");
-    out.line(&format!("  stac-client search {url} --collections sentinel-2-l2a --datetime 2023-09 --matched"));
-    out.line("  python3 -c \"from pystac_client import Client");
-    out.line(&format!(
+    let text = readable(flanders);
+    say::heading("Try it");
+    say::line(&format!("Open {url} in a browser or in any STAC client.\n"));
+    say::line("With curl, the same search again, then who would be asked and why:");
+    say::line(&format!("  curl '{url}/search?{text}&limit=3'"));
+    say::line(&format!("  curl '{url}/search/explain?{text}'\n"));
+    say::line("With pystac-client (pip install pystac-client), page after page:");
+    say::line(&format!("  stac-client search {url} --collections sentinel-2-l2a --datetime 2023-09 --matched"));
+    say::line("  python3 -c \"from pystac_client import Client");
+    say::line(&format!(
         "  for item in Client.open('{url}').search(max_items=20).items(): print(item.collection_id, item.id)\"\n"
     ));
-    out.line("With this program, in words:");
-    out.line(&format!("  stac-broker explain --url {url} --collections sentinel-2-l2a --datetime 2023-09-01T00:00:00Z/2023-09-30T23:59:59Z"));
-    out.line("\nCtrl-C ends the demo.");
+    say::line("With this program, in words:");
+    say::line(&format!(
+        "  stac-broker explain --url {url} --collections sentinel-2-l2a --datetime 2023-09-01T00:00:00Z/2023-09-30T23:59:59Z"
+    ));
+    say::line("\nCtrl-C ends the demo.");
 }
