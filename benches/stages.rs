@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use stac_broker::members::Item;
-use stac_broker::members::item::split_page;
+use stac_broker::members::item::{Bounds, split_page};
 use stac_broker::members::rewrite::{ItemRewrite, write_item};
 
 const REPEATS: usize = 200;
@@ -19,14 +19,14 @@ const REPEATS: usize = 200;
 fn main() {
     let page: Bytes = canned::page("http://member.example", canned::MEMBERS - 1).into();
     println!("one page: {} Items, {} bytes; medians of {REPEATS}", canned::ITEMS_PER_PAGE, page.len());
-    let items = split_page(page.clone()).map(|page| page.items).unwrap_or_default();
+    let items = split_page(&page, &Bounds::default()).map(|page| page.items).unwrap_or_default();
     assert_eq!(items.len(), canned::ITEMS_PER_PAGE, "the canned page is read whole");
     let documents = median(|| {
         let value: serde_json::Value = serde_json::from_slice(&page).unwrap_or_default();
         black_box(serde_json::to_vec(&value).unwrap_or_default());
     });
     let split = median(|| {
-        black_box(split_page(page.clone()).is_ok());
+        black_box(split_page(&page, &Bounds::default()).is_ok());
     });
     let mut out = Vec::with_capacity(page.len() * 2);
     let write = median(|| {
@@ -72,5 +72,9 @@ fn median(mut run: impl FnMut()) -> Duration {
 }
 
 fn report(what: &str, time: Duration, against: Duration) {
-    println!("{what:<32} {:>9.3} ms   {:>6.3} of the documents", time.as_secs_f64() * 1000.0, time.as_secs_f64() / against.as_secs_f64());
+    println!(
+        "{what:<32} {:>9.3} ms   {:>6.3} of the documents",
+        time.as_secs_f64() * 1000.0,
+        time.as_secs_f64() / against.as_secs_f64()
+    );
 }

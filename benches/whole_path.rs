@@ -63,7 +63,8 @@ impl Role {
     fn cpu(&self) -> Outcome<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<&str> = stat.rsplit(')').next().ok_or("stat")?.split_whitespace().collect();
-        let ticks: u64 = fields.get(11).ok_or("utime")?.parse::<u64>()? + fields.get(12).ok_or("stime")?.parse::<u64>()?;
+        let ticks: u64 =
+            fields.get(11).ok_or("utime")?.parse::<u64>()? + fields.get(12).ok_or("stime")?.parse::<u64>()?;
         // USER_HZ is 100 on every Linux there is
         Ok(Duration::from_millis(ticks * 10))
     }
@@ -84,7 +85,9 @@ async fn measure() -> Outcome<()> {
     let search = format!("{}/search?limit={ITEMS_PER_PAGE}", broker.url);
     let page = format!("{}/page", proxy.url);
     let (answered, passed_on) = (get(&client, &search).await?, get(&client, &page).await?);
-    println!("{MEMBERS} members, {ITEMS_PER_PAGE} Items a page; the search answers {answered} bytes, the proxy passes on {passed_on}");
+    println!(
+        "{MEMBERS} members, {ITEMS_PER_PAGE} Items a page; the search answers {answered} bytes, the proxy passes on {passed_on}"
+    );
     for _ in 0..WARM_UP {
         get(&client, &search).await?;
         get(&client, &page).await?;

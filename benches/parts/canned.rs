@@ -15,7 +15,10 @@ pub fn page(base: &str, member: usize) -> String {
         }
         item(&mut text, base, member, number);
     }
-    let _ = write!(text, r#"],"numberMatched":5000,"links":[{{"rel":"next","method":"GET","href":"{base}/search?token=2"}}]}}"#);
+    let _ = write!(
+        text,
+        r#"],"numberMatched":5000,"links":[{{"rel":"next","method":"GET","href":"{base}/search?token=2"}}]}}"#
+    );
     text
 }
 

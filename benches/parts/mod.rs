@@ -84,7 +84,9 @@ async fn conformance() -> impl IntoResponse {
 }
 
 async fn collections() -> impl IntoResponse {
-    json(r#"{"collections":[{"type":"Collection","stac_version":"1.0.0","id":"c","description":"c","license":"other","links":[],"extent":{"spatial":{"bbox":[[-180,-90,180,90]]},"temporal":{"interval":[["2015-01-01T00:00:00Z",null]]}}}],"links":[],"numberMatched":1}"#)
+    json(
+        r#"{"collections":[{"type":"Collection","stac_version":"1.0.0","id":"c","description":"c","license":"other","links":[],"extent":{"spatial":{"bbox":[[-180,-90,180,90]]},"temporal":{"interval":[["2015-01-01T00:00:00Z",null]]}}}],"links":[],"numberMatched":1}"#,
+    )
 }
 
 async fn search(State(canned): State<Canned>) -> impl IntoResponse {
@@ -101,7 +103,8 @@ struct Upstream {
 pub async fn proxy() -> Outcome<()> {
     let upstream = std::env::var(UPSTREAM)?;
     let first = upstream.split(',').next().unwrap_or_default();
-    let state = Upstream { client: reqwest::Client::builder().no_proxy().build()?, url: format!("{first}/search").into() };
+    let state =
+        Upstream { client: reqwest::Client::builder().no_proxy().build()?, url: format!("{first}/search").into() };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     announce(&[format!("http://{}", listener.local_addr()?)]);
     axum::serve(listener, Router::new().route("/page", get(pass_on)).with_state(state)).await?;

@@ -313,7 +313,11 @@ mod tests {
             description: String::new(),
             public_url: None,
             delimiter: '|',
-            server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+            server: Server {
+                listen: ([127, 0, 0, 1], 0).into(),
+                trusted_proxies: Vec::new(),
+                cors_origins: Vec::new(),
+            },
             limits: Limits::default(),
             cursor: federation::Cursor {
                 keys: keys.iter().map(|key| Secret::new((*key).into())).collect(),
@@ -333,12 +337,17 @@ mod tests {
     }
 
     fn session() -> Session {
-        let key = Key { values: vec![Value::Time(5)], id: "S2A_20240101".into(), collection: "EODC|sentinel-2-l2a".into() };
+        let key =
+            Key { values: vec![Value::Time(5)], id: "S2A_20240101".into(), collection: "EODC|sentinel-2-l2a".into() };
         let leg = SessionLeg {
             member: "EODC".into(),
             share: 20,
             place: Some(Place { token: Some(Token("next:abc".into())), size: 7, offset: 3, anchors: vec![1, 2] }),
-            gaps: vec![Gap { from: Position::Start, to: Some(Position::After(Value::Time(9))), status: Status::Timeout }],
+            gaps: vec![Gap {
+                from: Position::Start,
+                to: Some(Position::After(Value::Time(9))),
+                status: Status::Timeout,
+            }],
             ended: false,
         };
         Session {
@@ -427,7 +436,8 @@ mod tests {
     #[test]
     fn the_text_stays_short() {
         let (keys, ids) = ring("a", &[KEY_A]);
-        let leg = |index: usize| SessionLeg { member: format!("MEMBER-{index:02}"), share: 10, ..SessionLeg::default() };
+        let leg =
+            |index: usize| SessionLeg { member: format!("MEMBER-{index:02}"), share: 10, ..SessionLeg::default() };
         let ten = Session { legs: (0..10).map(leg).collect(), ..session() };
         let length = keys.seal(&ten, &ids, 0).len();
         assert!(length < 600, "{length} characters for ten members");

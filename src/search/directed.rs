@@ -153,7 +153,10 @@ fn a_member_that_cannot_sort_and_has_too_much_is_left_out_by_name() {
     let plan = plan(vec![leg("A", Mode::Drain), leg("B", Mode::Keyset)], newest_first());
     let end = first(&plan, 10, |member, _, _| {
         Ok(match member {
-            "A" => Page { matched: Some(crate::members::Matched { count: 1_001, exact: true }), ..answer(vec![item("a", 1)], Some("2")) },
+            "A" => Page {
+                matched: Some(crate::members::Matched { count: 1_001, exact: true }),
+                ..answer(vec![item("a", 1)], Some("2"))
+            },
             _ => answer(vec![item("b", 2)], None),
         })
     });
@@ -219,7 +222,11 @@ fn a_required_member_fails_the_page_under_either_handling() {
     let mut required = leg("B", Mode::Keyset);
     required.required = true;
     let plan = plan(vec![leg("A", Mode::Keyset), required], newest_first());
-    let end = first(&plan, 2, |member, _, _| if member == "B" { Err(Fault::Timeout) } else { Ok(answer(vec![item("a", 1)], None)) });
+    let end = first(
+        &plan,
+        2,
+        |member, _, _| if member == "B" { Err(Fault::Timeout) } else { Ok(answer(vec![item("a", 1)], None)) },
+    );
     assert!(matches!(decide(&end, &plan, Handling::Lenient), Verdict::Failed { kind: Failed::TimedOut, .. }));
 }
 
@@ -263,7 +270,9 @@ fn counts_add_up_only_when_everybody_counts() {
 #[test]
 fn the_quota_order_does_not_depend_on_the_page_size() {
     let plan = plan(vec![leg("A", Mode::Quota), leg("B", Mode::Quota), leg("C", Mode::Quota)], Order::Quota);
-    let lists = |member: &str| (0..if member == "B" { 3 } else { 8 }).map(|n| item(&format!("{member}{n}"), 0)).collect::<Vec<_>>();
+    let lists = |member: &str| {
+        (0..if member == "B" { 3 } else { 8 }).map(|n| item(&format!("{member}{n}"), 0)).collect::<Vec<_>>()
+    };
     let serve = |member: &str, request: &Request| {
         let all = lists(member);
         let from: usize = request.token.as_ref().map_or(0, |token| token.0.parse().expect("an offset"));

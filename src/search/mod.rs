@@ -4,13 +4,13 @@
 //! know HTTP. Start reading at [`search`].
 
 pub mod cursor;
-pub mod fields;
 #[cfg(test)]
 mod directed;
+pub mod fields;
 mod legs;
+mod merge;
 #[cfg(test)]
 mod model;
-mod merge;
 mod one;
 pub mod order;
 pub mod outcome;

@@ -106,7 +106,13 @@ impl Thing {
             start: spans.then(|| self.start()),
             end: spans.then(|| self.end()),
         };
-        Item { bytes: Bytes::new(), id: self.id.as_str().into(), collection: self.collection.as_str().into(), times, spans: Default::default() }
+        Item {
+            bytes: Bytes::new(),
+            id: self.id.as_str().into(),
+            collection: self.collection.as_str().into(),
+            times,
+            spans: Default::default(),
+        }
     }
 
     fn interval(&self) -> Interval {
@@ -138,7 +144,9 @@ impl Catalogue {
         }
         match order {
             Some(order) if matches!(self.mode, Mode::Keyset | Mode::Token) => {
-                let first = |thing: &Thing| order.read(&thing.item(), &Arc::from(format!("{}|{}", self.member, thing.collection)));
+                let first = |thing: &Thing| {
+                    order.read(&thing.item(), &Arc::from(format!("{}|{}", self.member, thing.collection)))
+                };
                 list.sort_by(|a, b| {
                     let (left, right) = (first(a).expect("a key"), first(b).expect("a key"));
                     order.first(&left.values[0], &right.values[0]).then(a.tie.cmp(&b.tie))
@@ -258,7 +266,15 @@ impl World {
                 let at = dice.below(60) as i64;
                 let id = format!("new-{:x}", dice.roll());
                 let tie = dice.roll();
-                catalogue.things.push(Thing { id, collection: "c0".into(), start_ms: at, end_ms: at, micros: 0, tie, lasting: false });
+                catalogue.things.push(Thing {
+                    id,
+                    collection: "c0".into(),
+                    start_ms: at,
+                    end_ms: at,
+                    micros: 0,
+                    tie,
+                    lasting: false,
+                });
             }
         }
     }
@@ -319,7 +335,14 @@ impl Catalogue {
 }
 
 /// One page, answers arriving in any order; `outages` decides which requests fail.
-fn page(world: &mut World, plan: &Plan, session: Session, first: bool, limit: u32, outages: u64) -> Result<PageEnd, String> {
+fn page(
+    world: &mut World,
+    plan: &Plan,
+    session: Session,
+    first: bool,
+    limit: u32,
+    outages: u64,
+) -> Result<PageEnd, String> {
     let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
     let mut under_way: Vec<(usize, Request)> = Vec::new();
     let mut rounds = 0;
@@ -335,11 +358,23 @@ fn page(world: &mut World, plan: &Plan, session: Session, first: bool, limit: u3
         let chosen = world.dice.below(under_way.len() as u64) as usize;
         let (index, request) = under_way.swap_remove(chosen);
         let leg = run.leg(index);
-        let ask = Ask { limit: request.limit, token: request.token, datetime: request.datetime.or(leg.ask.datetime), ..leg.ask.clone() };
-        let catalogue = world.catalogues.iter().find(|catalogue| catalogue.member == leg.member).expect("a member of the world");
+        let ask = Ask {
+            limit: request.limit,
+            token: request.token,
+            datetime: request.datetime.or(leg.ask.datetime),
+            ..leg.ask.clone()
+        };
+        let catalogue =
+            world.catalogues.iter().find(|catalogue| catalogue.member == leg.member).expect("a member of the world");
         let fails = outages > 0 && world.dice.one_in(outages);
-        let answer = if fails { Err((Fault::Timeout, None)) } else { catalogue.answer(world.order.as_ref(), &ask, &mut world.dice) };
-        if std::env::var_os("STAC_BROKER_MODEL_TRACE").is_some() && let Ok(page) = &answer {
+        let answer = if fails {
+            Err((Fault::Timeout, None))
+        } else {
+            catalogue.answer(world.order.as_ref(), &ask, &mut world.dice)
+        };
+        if std::env::var_os("STAC_BROKER_MODEL_TRACE").is_some()
+            && let Ok(page) = &answer
+        {
             let items: Vec<_> = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection)).collect();
             println!("    {} {ask:?} -> {items:?}", leg.member);
         }
@@ -361,7 +396,13 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
     let plan = world.plan();
     if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
         for catalogue in &world.catalogues {
-            println!("{} {:?} {} Items {:?}", catalogue.member, catalogue.mode, catalogue.things.len(), catalogue.habits);
+            println!(
+                "{} {:?} {} Items {:?}",
+                catalogue.member,
+                catalogue.mode,
+                catalogue.things.len(),
+                catalogue.habits
+            );
         }
     }
     let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
@@ -382,7 +423,10 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
         if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
             println!("page {} of {limit}: {} hits; next {}", walk.pages, end.hits.len(), end.next.is_some());
             for leg in &end.legs {
-                println!("  {} {:?} returned {} requests {} gaps {:?}", leg.member, leg.status, leg.returned, leg.requests, leg.gaps);
+                println!(
+                    "  {} {:?} returned {} requests {} gaps {:?}",
+                    leg.member, leg.status, leg.returned, leg.requests, leg.gaps
+                );
             }
         }
         failed_once |= end.legs.iter().any(|leg| !matches!(leg.status, Status::Ok | Status::Exhausted));
@@ -394,7 +438,9 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
         }
         if outages == 0 && world.dice.one_in(10) {
             let again = page(&mut world, &plan, before, first, limit, 0)?;
-            let ids = |end: &PageEnd| end.hits.iter().map(|(_, hit)| (hit.key.id.clone(), hit.key.collection.clone())).collect::<Vec<_>>();
+            let ids = |end: &PageEnd| {
+                end.hits.iter().map(|(_, hit)| (hit.key.id.clone(), hit.key.collection.clone())).collect::<Vec<_>>()
+            };
             // a page may end early, depending on who answers first; what it gives is the same
             let (one, other) = (ids(&end), ids(&again));
             let alike = one.iter().zip(&other).all(|(one, other)| one == other);
@@ -421,7 +467,10 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
         let all_failed = end.hits.is_empty() && end.legs.iter().all(|leg| leg.broken && !leg.ended);
         if all_failed && !end.legs.is_empty() {
             // the client gets an error and comes again with the cursor it has
-            let bounded = end.legs.iter().any(|leg| matches!(leg.status, Status::SkippedCapability | Status::TooLarge | Status::ScanLimit));
+            let bounded = end
+                .legs
+                .iter()
+                .any(|leg| matches!(leg.status, Status::SkippedCapability | Status::TooLarge | Status::ScanLimit));
             if outages == 0 && !bounded {
                 return Err("everybody failed without an outage".into());
             }
@@ -474,7 +523,9 @@ fn judge(world: &World, walk: &Walk, failed_once: bool) -> Result<(), String> {
             let declared = match &world.order {
                 Some(order) => {
                     let key = order.read(&thing.item(), &Arc::from(exposed)).expect("a key");
-                    gaps.iter().any(|gap| order.key_after(&key, &gap.from) && gap.to.as_ref().is_none_or(|to| !order.key_after(&key, to)))
+                    gaps.iter().any(|gap| {
+                        order.key_after(&key, &gap.from) && gap.to.as_ref().is_none_or(|to| !order.key_after(&key, to))
+                    })
                 }
                 None => !gaps.is_empty(),
             };
@@ -528,6 +579,7 @@ fn every_history_keeps_order_uniqueness_and_declares_what_is_missing() {
             .collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("a worker of the model")).collect()
     });
-    let told: Vec<String> = wrong.iter().map(|(seed, wrong)| format!("STAC_BROKER_MODEL_SEED={seed}: {wrong}")).collect();
+    let told: Vec<String> =
+        wrong.iter().map(|(seed, wrong)| format!("STAC_BROKER_MODEL_SEED={seed}: {wrong}")).collect();
     assert!(wrong.is_empty(), "of {histories} histories:\n{}", told.join("\n"));
 }

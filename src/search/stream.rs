@@ -244,7 +244,13 @@ impl Stream {
         };
         let size = size.clamp(1, self.page_max);
         // a larger page only helps where the member gave as much as it was asked for
-        if full && !self.capped && self.mode == Mode::Keyset && self.by_time && self.list_size < size && let Some(first) = &self.last_first {
+        if full
+            && !self.capped
+            && self.mode == Mode::Keyset
+            && self.by_time
+            && self.list_size < size
+            && let Some(first) = &self.last_first
+        {
             self.next = Next::Bound(Position::Before(first.clone()));
         }
         self.requests += 1;
@@ -309,7 +315,14 @@ impl Stream {
     }
 
     /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
-    pub fn feed(&mut self, page: Page, asked: &Request, order: &Comparator, last: &Position, keeps: impl Fn(&Item) -> bool) {
+    pub fn feed(
+        &mut self,
+        page: Page,
+        asked: &Request,
+        order: &Comparator,
+        last: &Position,
+        keeps: impl Fn(&Item) -> bool,
+    ) {
         self.invalid += page.invalid.count;
         if self.requests == 1 {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
@@ -341,7 +354,13 @@ impl Stream {
     }
 
     /// One Item of a page: `Ok(true)` when it was not met before in this stream.
-    fn examine(&mut self, item: Item, order: &Comparator, last: &Position, keeps: impl Fn(&Item) -> bool) -> Result<bool, LegFailure> {
+    fn examine(
+        &mut self,
+        item: Item,
+        order: &Comparator,
+        last: &Position,
+        keeps: impl Fn(&Item) -> bool,
+    ) -> Result<bool, LegFailure> {
         self.examined += 1;
         let native: &str = match (&*item.collection, &self.single_collection) {
             ("", Some(only)) => only,
@@ -383,8 +402,18 @@ impl Stream {
     }
 
     /// After a page: where the stream stands and how it goes on.
-    fn go_on(&mut self, next: Option<Token>, received: u32, unseen: usize, advanced: bool, asked: &Request, order: &Comparator) {
-        if self.mode != Mode::Drain && let Some(first) = &self.last_first {
+    fn go_on(
+        &mut self,
+        next: Option<Token>,
+        received: u32,
+        unseen: usize,
+        advanced: bool,
+        asked: &Request,
+        order: &Comparator,
+    ) {
+        if self.mode != Mode::Drain
+            && let Some(first) = &self.last_first
+        {
             let read = Position::Before(first.clone());
             self.known = order.later(&self.known, &read).clone();
         }
@@ -411,7 +440,11 @@ impl Stream {
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
-        self.mode == Mode::Keyset && self.by_time && received > 0 && received >= asked.limit && self.last_first.is_some()
+        self.mode == Mode::Keyset
+            && self.by_time
+            && received > 0
+            && received >= asked.limit
+            && self.last_first.is_some()
     }
 
     fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
