@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench stages`
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
 #[path = "parts/canned.rs"]
 mod canned;
 

@@ -7,6 +7,8 @@
 //!
 //! `cargo bench --bench whole_path`
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
 mod parts;
 
 use std::error::Error;

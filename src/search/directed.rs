@@ -1,12 +1,19 @@
 //! Cases that random histories meet too rarely, each by name (`paging.md` section 10, `members.md` section 4).
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "the numbers of a test are small"
+)]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
 
 use crate::federation::MemberId;
-use crate::members::item::Times;
+use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
 use super::merge::Step;
@@ -20,7 +27,7 @@ use super::stream::Request;
 
 fn item(id: &str, ms: i64) -> Item {
     let times = Times { datetime: DateTime::from_timestamp_millis(ms), ..Times::default() };
-    Item { bytes: Bytes::new(), id: id.into(), collection: "c".into(), times, spans: Default::default() }
+    Item { bytes: Bytes::new(), id: id.into(), collection: "c".into(), times, spans: Spans::default() }
 }
 
 fn answer(items: Vec<Item>, next: Option<&str>) -> Page {

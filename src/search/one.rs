@@ -35,12 +35,11 @@ pub async fn item(
         match answer {
             Ok(Some(item)) => {
                 let exposed: Arc<str> = snapshot.ids.qualified(member, native).into();
-                match &mut found {
-                    Some(first) => first.alternates.push(exposed),
-                    None => {
-                        let chosen = Found { member: member.clone(), collection: exposed, item };
-                        found = Some(OneItem { found: chosen, alternates: Vec::new() });
-                    }
+                if let Some(first) = &mut found {
+                    first.alternates.push(exposed);
+                } else {
+                    let chosen = Found { member: member.clone(), collection: exposed, item };
+                    found = Some(OneItem { found: chosen, alternates: Vec::new() });
                 }
             }
             Ok(None) => {}

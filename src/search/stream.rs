@@ -18,7 +18,7 @@ use super::plan::{Leg, Mode};
 use super::session::{Place, SessionLeg};
 
 /// Items of one first key that are read to sort them; a larger tie is given up alone, as a declared gap.
-pub const TIE_ITEMS_MAX: usize = 1_000;
+pub const TIE_ITEMS_MAX: u32 = 1_000;
 /// Items a member that cannot sort may report before it is left out.
 pub const DRAIN_ITEMS_MAX: u64 = 1_000;
 /// Requests per leg and page while the page holds an Item, and while it holds none.
@@ -239,7 +239,7 @@ impl Stream {
         let full = self.refills >= 2 || self.cut || self.in_tie();
         let size = match self.mode {
             Mode::Drain => self.page_max,
-            _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX as u32),
+            _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
             _ => need.saturating_add(1),
         };
         let size = size.clamp(1, self.page_max);
@@ -465,7 +465,7 @@ impl Stream {
             if self.examined as u64 > DRAIN_ITEMS_MAX {
                 self.refuse_drain();
             }
-        } else if self.buffer.len() > TIE_ITEMS_MAX && self.in_tie() {
+        } else if self.buffer.len() > TIE_ITEMS_MAX as usize && self.in_tie() {
             self.fail(self.too_large());
         }
     }
@@ -478,7 +478,7 @@ impl Stream {
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
-            self.drain_refusal()
+            Self::drain_refusal()
         } else if self.in_tie() {
             self.too_large()
         } else {
@@ -486,14 +486,14 @@ impl Stream {
         }
     }
 
-    fn drain_refusal(&self) -> LegFailure {
+    fn drain_refusal() -> LegFailure {
         let feature = format!("sort; it reports more than {DRAIN_ITEMS_MAX} matches");
         LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() }
     }
 
     fn refuse_drain(&mut self) {
         self.buffer.clear();
-        let refusal = self.drain_refusal();
+        let refusal = Self::drain_refusal();
         self.fail(refusal);
     }
 
