@@ -4,7 +4,7 @@
 //! know what is asked or what a body means beyond its being JSON.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
+use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth};
 
@@ -32,6 +33,9 @@ const RATE_MIN: f64 = 1024.0;
 const RETRY_AFTER_MAX_S: u32 = 300;
 /// Bytes of all answer headers together.
 const HEADER_BYTES_MAX: usize = 32 << 10;
+/// Connections to one member that are kept for later, and for how long: each holds a read buffer of some hundred KiB.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+const IDLE_CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// Characters of a member's text that go to the log.
 const QUOTE_MAX: usize = 120;
 
@@ -40,16 +44,17 @@ const QUOTE_MAX: usize = 120;
 pub struct Clients {
     public: Result<reqwest::Client, String>,
     internal: Result<reqwest::Client, String>,
+    memory: Arc<Memory>,
 }
 
 impl Clients {
     /// Makes the clients that these members need: each reads the system's root certificates, which takes its time.
-    pub fn new(members: &[federation::Member], connect: Duration) -> Self {
+    pub fn new(members: &[federation::Member], limits: &federation::Limits) -> Self {
         let make = |internal: bool| {
             let needed = members.iter().any(|member| member.enabled && member.internal == internal);
-            if needed { build(connect, internal) } else { Err("no member needs it".to_owned()) }
+            if needed { build(limits.connect, internal) } else { Err("no member needs it".to_owned()) }
         };
-        Self { public: make(false), internal: make(true) }
+        Self { public: make(false), internal: make(true), memory: Arc::new(Memory::new(limits.buffered_bytes_max)) }
     }
 }
 
@@ -60,7 +65,8 @@ fn build(connect: Duration, internal: bool) -> Result<reqwest::Client, String> {
         .no_proxy()
         .referer(false)
         .connect_timeout(connect)
-        .pool_max_idle_per_host(64)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_CONNECTION_LIFE)
         .tcp_nodelay(true)
         .dns_resolver(Resolver { internal })
         .build()
@@ -103,6 +109,7 @@ pub struct Line {
     fixed: HeaderMap,
     turns: Semaphore,
     answer_bytes_max: usize,
+    memory: Arc<Memory>,
     budget: Duration,
     /// Set by `Retry-After`: nothing is asked before.
     pause: Mutex<Option<Instant>>,
@@ -119,6 +126,7 @@ impl Line {
             fixed: fixed_headers(member, &federation.id),
             turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
             answer_bytes_max: federation.limits.answer_bytes_max,
+            memory: Arc::clone(&clients.memory),
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             pause: Mutex::new(None),
         }
@@ -220,17 +228,22 @@ impl Line {
         if announced > self.answer_bytes_max {
             return Err(too_large());
         }
+        let _reading = self.memory.reading().await;
+        let mut held = self.memory.hold();
         let began = Instant::now();
         let mut body = BytesMut::with_capacity(announced.max(16 << 10));
         loop {
             let chunk = match timeout(IDLE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(body.freeze()),
+                Ok(Ok(None)) => return Ok(held.keep(body)),
                 Ok(Err(error)) => return Err(sending(&error.without_url())),
                 Err(_elapsed) => return Err(failure(Fault::Timeout, "body stopped")),
             };
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(too_large());
+            }
+            if !held.grow(chunk.len()) {
+                return Err(failure(Fault::RateLimited, "the broker holds as many bytes of members as it may"));
             }
             body.extend_from_slice(&chunk);
             let elapsed = began.elapsed();

@@ -8,6 +8,7 @@ mod client;
 mod encode;
 mod error;
 pub mod item;
+mod memory;
 mod next_link;
 pub mod remote;
 pub mod rewrite;
@@ -139,7 +140,7 @@ impl Registry {
     /// Makes the adapter of every enabled member. Contacts nobody.
     #[must_use]
     pub fn new(federation: &federation::Federation) -> Self {
-        let clients = client::Clients::new(&federation.members, federation.limits.connect);
+        let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let members = enabled
             .map(|member| match member.kind {
