@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -228,24 +228,23 @@ impl Line {
         if announced > self.answer_bytes_max {
             return Err(too_large());
         }
-        let _reading = self.memory.reading().await;
-        let mut held = self.memory.hold();
+        let mut turn = self.memory.reading().await;
+        let mut body = self.memory.hold(announced);
         let began = Instant::now();
-        let mut body = BytesMut::with_capacity(announced.max(16 << 10));
         loop {
             let chunk = match timeout(IDLE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(held.keep(body)),
+                Ok(Ok(None)) => return Ok(body.keep()),
                 Ok(Err(error)) => return Err(sending(&error.without_url())),
                 Err(_elapsed) => return Err(failure(Fault::Timeout, "body stopped")),
             };
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(too_large());
             }
-            if !held.grow(chunk.len()) {
+            turn.pass_on();
+            if !body.push(&chunk) {
                 return Err(failure(Fault::RateLimited, "the broker holds as many bytes of members as it may"));
             }
-            body.extend_from_slice(&chunk);
             let elapsed = began.elapsed();
             #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^52 bytes")]
             if elapsed > RATE_GRACE && (body.len() as f64) < RATE_MIN * elapsed.saturating_sub(RATE_GRACE).as_secs_f64()

@@ -1,41 +1,80 @@
 //! What member answers may hold of the broker's memory: how many bytes in all, and how many bodies are read at once.
 //!
 //! Reading bodies in the order in which they were asked for lets the first searches finish and give their memory back
-//! before the last ones take theirs. That order only smooths bursts: a body that waited long enough is read anyway, so
-//! that slow members cannot hold up the others.
+//! before the last ones take theirs. That order only smooths bursts: a turn is over after a while though its body is
+//! not, and a body that waited long enough is read without one, so that slow members cannot hold up the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Bodies read at once while others wait: about eight searches over a handful of members.
 const BODIES_AT_ONCE: usize = 40;
-/// Longest wait for a turn to read.
-const TURN: Duration = Duration::from_millis(150);
+/// Longest wait for a turn to read, and longest turn.
+const WAIT: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(250);
 /// Bytes are counted in blocks of this size.
 const BLOCK: usize = 4 << 10;
+/// Buffers kept for the next bodies, and their largest size: taking fresh memory from the system for every body costs
+/// more than reading it.
+const SPARES_MAX: usize = 5;
+const SPARE_BYTES_MAX: usize = 1_280 << 10;
+/// What is set aside for a body that does not announce its size, and at most for one that does.
+const START_BYTES: usize = 16 << 10;
+const START_BYTES_MAX: usize = 4 << 20;
+
+type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// The memory that all members share.
 pub struct Memory {
     bodies: Semaphore,
     blocks: Arc<Semaphore>,
+    spares: Spares,
 }
 
-/// Blocks held for one body.
+/// A turn to read a body.
+pub struct Turn<'a> {
+    permit: Option<SemaphorePermit<'a>>,
+    over: Instant,
+}
+
+impl Turn<'_> {
+    /// Gives the turn to the next body when this one takes too long.
+    pub fn pass_on(&mut self) {
+        if Instant::now() >= self.over {
+            self.permit = None;
+        }
+    }
+}
+
+/// A body while it is read, and the blocks that are held for it.
 pub struct Held {
+    body: Body,
     blocks: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
-    bytes: usize,
     counted: usize,
 }
 
-/// A body that gives its blocks back when the last Item of it is gone.
+/// A body that gives its blocks and its buffer back when the last Item of it is gone.
 struct Body {
-    bytes: Bytes,
-    _permit: Option<OwnedSemaphorePermit>,
+    bytes: Vec<u8>,
+    permit: Option<OwnedSemaphorePermit>,
+    spares: Spares,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let fits = (START_BYTES..=SPARE_BYTES_MAX).contains(&self.bytes.capacity());
+        if fits
+            && let Ok(mut spares) = self.spares.lock()
+            && spares.len() < SPARES_MAX
+        {
+            self.bytes.clear();
+            spares.push(std::mem::take(&mut self.bytes));
+        }
+    }
 }
 
 impl AsRef<[u8]> for Body {
@@ -48,41 +87,56 @@ impl Memory {
     /// At most so many bytes of answers at a time.
     pub fn new(bytes_max: usize) -> Self {
         let blocks = (bytes_max / BLOCK).clamp(1, Semaphore::MAX_PERMITS);
-        Self { bodies: Semaphore::new(BODIES_AT_ONCE), blocks: Arc::new(Semaphore::new(blocks)) }
+        Self {
+            bodies: Semaphore::new(BODIES_AT_ONCE),
+            blocks: Arc::new(Semaphore::new(blocks)),
+            spares: Spares::default(),
+        }
     }
 
     /// Waits for a turn to read a body, but not for long.
-    pub async fn reading(&self) -> Option<SemaphorePermit<'_>> {
-        timeout(TURN, self.bodies.acquire()).await.ok()?.ok()
+    pub async fn reading(&self) -> Turn<'_> {
+        let permit = timeout(WAIT, self.bodies.acquire()).await.ok().and_then(Result::ok);
+        Turn { permit, over: Instant::now() + TURN }
     }
 
-    /// Starts counting a body.
-    pub fn hold(&self) -> Held {
-        Held { blocks: Arc::clone(&self.blocks), permit: None, bytes: 0, counted: 0 }
+    /// Begins a body that announces so many bytes.
+    pub fn hold(&self, announced: usize) -> Held {
+        let size = announced.clamp(START_BYTES, START_BYTES_MAX);
+        let spare = self.spares.lock().ok().and_then(|mut spares| {
+            let fitting = spares.iter().position(|spare| spare.capacity() >= size)?;
+            Some(spares.swap_remove(fitting))
+        });
+        let bytes = spare.unwrap_or_else(|| Vec::with_capacity(size));
+        let body = Body { bytes, permit: None, spares: Arc::clone(&self.spares) };
+        Held { body, blocks: Arc::clone(&self.blocks), counted: 0 }
     }
 }
 
 impl Held {
-    /// Counts further bytes; false when the bound on all answers is reached.
-    pub fn grow(&mut self, bytes: usize) -> bool {
-        self.bytes += bytes;
-        let wanted = self.bytes.div_ceil(BLOCK);
+    /// Takes further bytes in; false when the bound on all answers is reached.
+    pub fn push(&mut self, chunk: &[u8]) -> bool {
+        let wanted = (self.body.bytes.len() + chunk.len()).div_ceil(BLOCK);
         let Ok(more) = u32::try_from(wanted - self.counted) else { return false };
-        if more == 0 {
-            return true;
+        if more > 0 {
+            let Ok(permit) = Arc::clone(&self.blocks).try_acquire_many_owned(more) else { return false };
+            match &mut self.body.permit {
+                Some(held) => held.merge(permit),
+                None => self.body.permit = Some(permit),
+            }
+            self.counted = wanted;
         }
-        let Ok(permit) = Arc::clone(&self.blocks).try_acquire_many_owned(more) else { return false };
-        match &mut self.permit {
-            Some(held) => held.merge(permit),
-            None => self.permit = Some(permit),
-        }
-        self.counted = wanted;
+        self.body.bytes.extend_from_slice(chunk);
         true
     }
 
-    /// The whole body, counted until the last slice of it is dropped.
-    pub fn keep(self, body: BytesMut) -> Bytes {
-        Bytes::from_owner(Body { bytes: body.freeze(), _permit: self.permit })
+    pub fn len(&self) -> usize {
+        self.body.bytes.len()
+    }
+
+    /// The whole body, held until the last slice of it is dropped.
+    pub fn keep(self) -> Bytes {
+        Bytes::from_owner(self.body)
     }
 }
 
@@ -93,16 +147,30 @@ mod tests {
     #[test]
     fn bytes_are_counted_until_the_last_slice_is_gone() {
         let memory = Memory::new(3 * BLOCK);
-        let mut held = memory.hold();
-        assert!(held.grow(BLOCK + 1) && held.grow(10));
-        let body = held.keep(BytesMut::zeroed(BLOCK + 11));
-        let slice = body.slice(5..9);
+        let mut held = memory.hold(0);
+        assert!(held.push(&[1; BLOCK + 1]) && held.push(&[2; 10]));
+        assert_eq!(held.len(), BLOCK + 11);
+        let body = held.keep();
+        let slice = body.slice(BLOCK..BLOCK + 2);
         drop(body);
-        let mut other = memory.hold();
-        assert!(other.grow(BLOCK));
-        assert!(!other.grow(1), "three blocks are held");
+        assert_eq!(&slice[..], [1, 2]);
+        let mut other = memory.hold(0);
+        assert!(other.push(&[0; BLOCK]));
+        assert!(!other.push(&[0]), "three blocks are held");
         drop(slice);
-        assert!(memory.hold().grow(2 * BLOCK), "the slice gave its blocks back");
+        assert!(memory.hold(0).push(&[0; 2 * BLOCK]), "the slice gave its blocks back");
+    }
+
+    #[test]
+    fn a_buffer_serves_the_next_body() {
+        let memory = Memory::new(64 * BLOCK);
+        let mut first = memory.hold(100_000);
+        assert!(first.push(b"first"));
+        drop(first.keep());
+        let mut second = memory.hold(50_000);
+        assert!(second.body.bytes.capacity() >= 100_000 && second.len() == 0, "the buffer is taken again, empty");
+        assert!(second.push(b"second"));
+        assert_eq!(&second.keep()[..], b"second");
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -110,10 +178,11 @@ mod tests {
         let memory = Memory::new(BLOCK);
         let mut turns = Vec::new();
         for _ in 0..BODIES_AT_ONCE {
-            turns.push(memory.reading().await.expect("a turn"));
+            turns.push(memory.reading().await);
         }
-        assert!(memory.reading().await.is_none());
-        turns.pop();
-        assert!(memory.reading().await.is_some());
+        assert!(memory.reading().await.permit.is_none());
+        tokio::time::sleep(TURN).await;
+        turns[0].pass_on();
+        assert!(memory.reading().await.permit.is_some());
     }
 }
