@@ -9,3 +9,4 @@ mod rewriting;
 mod rooms;
 mod support;
 mod view;
+mod walk;

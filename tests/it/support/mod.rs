@@ -11,8 +11,11 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod front;
 pub mod monitor;
+pub mod oracle;
 pub mod scripted;
+pub mod store;
 
 use std::time::Duration;
 
@@ -23,6 +26,7 @@ use stac_broker::federation::{
 };
 use url::Url;
 
+pub use front::{Front, Reply};
 pub use monitor::OutboundMonitor;
 pub use scripted::{Fails, NextForm, Running, ScriptedMember};
 
