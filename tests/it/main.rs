@@ -5,6 +5,7 @@
 mod contract;
 mod federation;
 mod house;
+mod pruning;
 mod rewriting;
 mod rooms;
 mod support;

@@ -1,7 +1,7 @@
 //! The broker as clients see it: the real server on a free loopback port, and a client that walks its pages.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -33,11 +33,14 @@ pub struct Reply {
     pub headers: http::HeaderMap,
     pub text: String,
     pub took: Duration,
+    /// The text as JSON, read when it is first asked for.
+    json: OnceLock<Value>,
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
+    pub fn json(&self) -> &Value {
+        let parse = || serde_json::from_str(&self.text);
+        self.json.get_or_init(|| parse().unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text)))
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -52,7 +55,7 @@ impl Reply {
     /// `collection id`, in the order given.
     pub fn names(&self) -> Vec<String> {
         let body = self.json();
-        let features = body["features"].as_array().unwrap_or_else(|| panic!("{} {}", self.status, self.text)).clone();
+        let features = body["features"].as_array().unwrap_or_else(|| panic!("{} {}", self.status, self.text));
         features.iter().map(|item| format!("{} {}", text(&item["collection"]), text(&item["id"]))).collect()
     }
 
@@ -179,7 +182,7 @@ pub async fn sent(request: reqwest::RequestBuilder) -> Reply {
         (status, headers, String::from_utf8_lossy(&bytes).into_owned())
     };
     let (status, headers, text) = tokio::time::timeout(Duration::from_secs(40), read).await.expect("no hang");
-    Reply { status, headers, text, took: started.elapsed() }
+    Reply { status, headers, text, took: started.elapsed(), json: OnceLock::new() }
 }
 
 /// All names of these pages.
