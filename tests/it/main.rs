@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bad_input;
 mod contract;
+mod faults;
 mod federation;
 mod house;
+mod pruning;
+mod requests;
 mod rewriting;
 mod rooms;
 mod support;
 mod view;
+mod walk;

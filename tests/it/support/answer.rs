@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::scripted::{Fails, NextForm, Recorded, ScriptedMember, State};
+use super::store::{Conditions, Doc};
 
 pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
     let script = &state.script;
@@ -24,9 +25,8 @@ pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
         ["collections"] => json_answer(&collections(state, request)),
         ["search"] => search(state, request).await,
         ["collections", collection, "items", id] => {
-            let found =
-                script.items.iter().find(|item| decoded(collection) == item["collection"] && decoded(id) == item["id"]);
-            found.map_or_else(|| error(404), json_answer)
+            let of = |doc: &&Doc| decoded(collection) == doc.collection && decoded(id) == doc.id;
+            state.store.docs.iter().find(of).map_or_else(|| error(404), |doc| json_text(doc.text.clone().into()))
         }
         _ => error(404),
     }
@@ -72,7 +72,7 @@ fn landing(state: &State) -> Value {
 fn collections(state: &State, request: &Recorded) -> Value {
     let script = &state.script;
     let all = script.collections.clone().unwrap_or_else(|| {
-        let mut ids: Vec<&str> = script.items.iter().filter_map(|item| item["collection"].as_str()).collect();
+        let mut ids: Vec<&str> = state.store.docs.iter().map(|doc| doc.collection.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids.iter().map(|id| json!({"type": "Collection", "id": id, "links": []})).collect()
@@ -99,10 +99,14 @@ async fn search(state: &State, request: &Recorded) -> Response {
         return error(405);
     }
     let asked = if by_post { serde_json::from_slice(&request.body).unwrap_or_default() } else { query(request) };
-    match script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how) {
+    match state.fault(number) {
         None => page(state, request, &asked, by_post, false),
         Some(Fails::Loop) => page(state, request, &asked, by_post, true),
-        Some(how) => fail(how).await,
+        Some(Fails::Late(delay)) => {
+            tokio::time::sleep(delay).await;
+            page(state, request, &asked, by_post, false)
+        }
+        Some(how) => fail(&how).await,
     }
 }
 
@@ -142,22 +146,12 @@ async fn fail(how: &Fails) -> Response {
             response
         }
         Fails::Redirect(to) => redirect(to),
-        Fails::Loop => error(500),
+        Fails::Loop | Fails::Late(_) => error(500),
     }
 }
 
 fn json_text(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/geo+json")], body).into_response()
-}
-
-/// A list given as JSON array or as text with commas.
-fn list(value: Option<&Value>) -> Option<Vec<String>> {
-    match value? {
-        Value::Array(values) => {
-            Some(values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect())
-        }
-        value => Some(value.as_str()?.split(',').map(str::to_owned).collect()),
-    }
 }
 
 fn count(value: Option<&Value>) -> Option<usize> {
@@ -166,29 +160,11 @@ fn count(value: Option<&Value>) -> Option<usize> {
 }
 
 /// The Items that match, in the order asked for if the member sorts.
-fn matching<'a>(script: &'a ScriptedMember, asked: &Map<String, Value>) -> Vec<&'a Value> {
-    let (collections, ids) = (list(asked.get("collections")), list(asked.get("ids")));
-    let within = |allowed: &Option<Vec<String>>, value: &Value| {
-        allowed.as_ref().is_none_or(|list| list.iter().any(|one| value == one))
-    };
-    let interval =
-        asked.get("datetime").and_then(Value::as_str).map(|text| text.split_once('/').unwrap_or((text, text)));
-    let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
-    let timely = |item: &Value| {
-        let Some((start, end)) = interval else { return true };
-        let Some(at) = item["properties"]["datetime"].as_str().and_then(instant) else { return false };
-        instant(start).is_none_or(|start| start <= at) && instant(end).is_none_or(|end| at <= end)
-    };
-    let keep = |item: &&Value| within(&collections, &item["collection"]) && within(&ids, &item["id"]) && timely(item);
-    let mut found: Vec<&Value> = script.items.iter().filter(keep).collect();
-    for (field, down) in sort_keys(asked).into_iter().rev().filter(|_| script.sorts) {
-        let key = |item: &Value| {
-            let value = field.strip_prefix("properties.").map_or(&item[&field], |field| &item["properties"][field]);
-            value.as_str().unwrap_or_default().to_owned()
-        };
-        found.sort_by(|a, b| if down { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
-    }
-    found
+fn matching<'a>(state: &'a State, asked: &Map<String, Value>) -> Vec<&'a Doc> {
+    let conditions = Conditions::of(asked);
+    let keys = if state.script.sorts { sort_keys(asked) } else { Vec::new() };
+    let order = state.store.order(keys);
+    order.iter().map(|index| &state.store.docs[*index]).filter(|doc| conditions.hold(doc)).collect()
 }
 
 fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
@@ -206,7 +182,7 @@ fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
 
 fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: bool, again: bool) -> Response {
     let script = &state.script;
-    let found = matching(script, asked);
+    let found = matching(state, asked);
     let asked_limit = count(asked.get("limit")).unwrap_or(10);
     let limit = asked_limit.min(script.page_cap);
     let header =
@@ -214,11 +190,9 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
     let given = count(asked.get("token")).or_else(|| count(asked.get("cursor"))).or(header);
     let from =
         given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
-    let page: Vec<&&Value> = found.iter().skip(from).take(limit).collect();
-    let mut body = json!({"type": "FeatureCollection", "features": page, "links": [{"rel": "self", "href": "x"}]});
-    if script.counts {
-        body["numberMatched"] = found.len().into();
-    }
+    let from = from.saturating_sub(script.repeats.min(limit - 1).min(from));
+    let page: Vec<&str> = found.iter().skip(from).take(limit).map(|doc| doc.text.as_str()).collect();
+    let mut links = vec![json!({"rel": "self", "href": "x"})];
     let at = if again { limit } else { from + page.len() };
     let more = again || at < found.len() || (script.trailing_empty && !page.is_empty());
     let mut link_header = None;
@@ -226,11 +200,17 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
         let base = script.next_base.as_deref().unwrap_or(&state.base);
         let href = format!("{base}/search?token={at}");
         match next_link(script.next_form, asked, base, at, limit, by_post) {
-            Some(link) => body["links"].as_array_mut().unwrap().push(link),
+            Some(link) => links.push(link),
             None => link_header = Some(format!("<{href}>; rel=\"next\"; type=\"application/geo+json\"")),
         }
     }
-    let mut response = json_text(body.to_string().into());
+    let counted = if script.counts { format!(r#""numberMatched":{},"#, found.len()) } else { String::new() };
+    let body = format!(
+        r#"{{"type":"FeatureCollection",{counted}"features":[{}],"links":{}}}"#,
+        page.join(","),
+        Value::Array(links)
+    );
+    let mut response = json_text(body.into());
     if let Some(link) = link_header {
         response.headers_mut().insert(header::LINK, link.parse().unwrap());
     }

@@ -11,8 +11,11 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod front;
 pub mod monitor;
+pub mod oracle;
 pub mod scripted;
+pub mod store;
 
 use std::time::Duration;
 
@@ -23,6 +26,7 @@ use stac_broker::federation::{
 };
 use url::Url;
 
+pub use front::Front;
 pub use monitor::OutboundMonitor;
 pub use scripted::{Fails, NextForm, Running, ScriptedMember};
 
@@ -45,6 +49,15 @@ pub fn item(collection: &str, id: &str, datetime: &str) -> Value {
         "properties": {"datetime": datetime},
         "links": [{"rel": "self", "href": format!("./{id}")}],
         "assets": {"data": {"href": format!("https://data.example/{id}.nc")}},
+    })
+}
+
+/// A small valid Collection, of everywhere and always.
+pub fn collection(id: &str) -> Value {
+    json!({
+        "type": "Collection", "stac_version": "1.0.0", "id": id, "description": id, "license": "CC-BY-4.0",
+        "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[null, null]]}},
+        "links": [],
     })
 }
 

@@ -12,6 +12,7 @@ use stac_broker::federation::Member;
 use url::Url;
 
 use super::answer;
+use super::store::Store;
 
 /// How the member says where its next page is (`members.md` section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub enum Fails {
     Status(u16, Option<&'static str>),
     /// A redirect to this address.
     Redirect(String),
+    /// The right answer, this late.
+    Late(Duration),
 }
 
 /// A request as the member received it.
@@ -71,6 +74,8 @@ pub struct Recorded {
 pub struct ScriptedMember {
     pub(super) id: String,
     pub(super) items: Vec<Value>,
+    /// Items as they are written, byte for byte.
+    pub(super) documents: Vec<String>,
     pub(super) collections: Option<Vec<Value>>,
     pub(super) collections_page: usize,
     pub(super) page_cap: usize,
@@ -88,6 +93,8 @@ pub struct ScriptedMember {
     /// From which search on (0: the first), and what.
     pub(super) fails: Option<(usize, Fails)>,
     pub(super) landing_redirect: Option<String>,
+    /// So many Items of a page are shown again on the next one.
+    pub(super) repeats: usize,
 }
 
 impl ScriptedMember {
@@ -95,6 +102,7 @@ impl ScriptedMember {
         Self {
             id: id.to_owned(),
             items: Vec::new(),
+            documents: Vec::new(),
             collections: None,
             collections_page: usize::MAX,
             page_cap: usize::MAX,
@@ -110,6 +118,7 @@ impl ScriptedMember {
             delay: Duration::ZERO,
             fails: None,
             landing_redirect: None,
+            repeats: 0,
         }
     }
 
@@ -194,6 +203,18 @@ impl ScriptedMember {
         self
     }
 
+    /// Items as they are written: what comes out of the broker can be compared byte for byte.
+    pub fn documents(mut self, documents: Vec<String>) -> Self {
+        self.documents = documents;
+        self
+    }
+
+    /// A page begins with the last Items of the page before it.
+    pub fn repeats(mut self, count: usize) -> Self {
+        self.repeats = count;
+        self
+    }
+
     /// Every search goes wrong.
     pub fn fails(self, how: Fails) -> Self {
         self.fails_from(0, how)
@@ -214,29 +235,50 @@ impl ScriptedMember {
     /// Serves on a free loopback port until the [`Running`] is dropped.
     pub async fn start(self) -> Running {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = Url::parse(&format!("http://{}/stac", listener.local_addr().unwrap())).unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = Url::parse(&format!("http://{address}/stac")).unwrap();
         let id = self.id.clone();
         let state = Arc::new(State {
+            store: Store::new(&self.items, &self.documents),
             script: self,
             base: url.to_string(),
             searches: AtomicUsize::new(0),
             recorded: Mutex::default(),
+            now: Mutex::default(),
         });
-        let shared = state.clone();
-        let app = axum::Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-            let state = shared.clone();
-            async move { state.receive(Recorded { method, uri, headers, body }).await }
+        let task = tokio::spawn(serve(listener, state.clone()));
+        Running { id, url, address, state, task }
+    }
+}
+
+/// Serves connections; when it is dropped they are cut, those in use too.
+async fn serve(listener: tokio::net::TcpListener, state: Arc<State>) {
+    let app = axum::Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+        let state = state.clone();
+        async move { state.receive(Recorded { method, uri, headers, body }).await }
+    });
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let service = hyper_util::service::TowerToHyperService::new(app.clone());
+        connections.spawn(async move {
+            let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+            // how a connection ends is the client's matter
+            drop(builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await);
         });
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Running { id, url, state, task }
+        while connections.try_join_next().is_some() {}
     }
 }
 
 pub(super) struct State {
     pub(super) script: ScriptedMember,
+    pub(super) store: Store,
     pub(super) base: String,
     pub(super) searches: AtomicUsize,
     recorded: Mutex<Vec<Recorded>>,
+    /// What goes wrong from now on, whatever the script says.
+    now: Mutex<Option<Fails>>,
 }
 
 impl State {
@@ -245,6 +287,12 @@ impl State {
         tokio::time::sleep(self.script.delay).await;
         answer::answer(self, &request).await
     }
+
+    /// What goes wrong on this search.
+    pub(super) fn fault(&self, number: usize) -> Option<Fails> {
+        let now = self.now.lock().unwrap().clone();
+        now.or_else(|| self.script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how.clone()))
+    }
 }
 
 /// A serving member. Dropping it stops it.
@@ -252,6 +300,7 @@ pub struct Running {
     pub id: String,
     /// Landing page.
     pub url: Url,
+    address: std::net::SocketAddr,
     state: Arc<State>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -272,10 +321,26 @@ impl Running {
         self.state.recorded.lock().unwrap().clone()
     }
 
-    /// Stops serving: from now on connections are refused.
+    /// From now on every search goes wrong like this.
+    pub fn breaks(&self, how: Fails) {
+        *self.state.now.lock().unwrap() = Some(how);
+    }
+
+    /// From now on searches are answered by the script again.
+    pub fn heals(&self) {
+        *self.state.now.lock().unwrap() = None;
+    }
+
+    /// Stops serving: open connections are cut, new ones refused.
     pub async fn refuse(&mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
+    }
+
+    /// Serves again at the address it had.
+    pub async fn accept_again(&mut self) {
+        let listener = tokio::net::TcpListener::bind(self.address).await.unwrap();
+        self.task = tokio::spawn(serve(listener, self.state.clone()));
     }
 }
 

@@ -1,0 +1,379 @@
+//! Members that go wrong, one fault each: what it costs, what the answer says, and that the rest is right.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stac_broker::federation::Federation;
+
+use crate::support::front::{Reply, names};
+use crate::support::oracle::Oracle;
+use crate::support::{Fails, Front, NextForm, OutboundMonitor, Running, ScriptedMember, federation_of, items};
+
+/// What a member may take.
+const DEADLINE: Duration = Duration::from_millis(600);
+/// What a busy test machine may take beyond.
+const MARGIN: Duration = Duration::from_millis(1_900);
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// GOOD and BAD have 60 Items each, at the same times.
+fn script(id: &str) -> ScriptedMember {
+    ScriptedMember::new(id).items(items(&id.to_lowercase(), 60))
+}
+
+fn federation(members: &[&Running]) -> Federation {
+    let mut federation = federation_of(members.iter().map(|member| member.declared()));
+    federation.limits.member_deadline = DEADLINE;
+    federation.limits.deadline = Duration::from_secs(4);
+    federation.limits.answer_bytes_max = ANSWER_BYTES_MAX;
+    federation
+}
+
+fn wanted(members: &[&str]) -> Vec<String> {
+    let all: Vec<(&str, Vec<Value>)> = members.iter().map(|id| (*id, items(&id.to_lowercase(), 60))).collect();
+    Oracle::of(all.iter().map(|(id, items)| (*id, items.as_slice()))).newest_first()
+}
+
+/// What clients see of a member that failed with this status.
+fn check_partial(page: &Reply, status: &str) {
+    assert_eq!(page.status, 200, "{status}: {}", page.text);
+    assert!(page.took < DEADLINE + MARGIN, "{status} took {:?}", page.took);
+    assert_eq!(page.names(), wanted(&["GOOD"]), "{status}: the rest is right");
+    assert_eq!(page.missing(), ["BAD"], "{status}");
+    assert_eq!(page.header("federation-missing"), "BAD", "{status}");
+    assert_eq!(page.header("cache-control"), "no-store", "{status}");
+    assert_eq!(page.report()["complete"], false, "{status}");
+    assert_eq!(page.json().get("numberMatched"), None, "{status}: the sum is not known");
+    let bad = page.member("BAD");
+    assert_eq!(bad["status"], status, "{bad}");
+    assert_eq!(
+        bad["gaps"],
+        json!([{"from": null, "to": null, "state": "open", "retryable": bad["retryable"]}]),
+        "{status}"
+    );
+    assert_eq!(bad["correlation"], page.header("x-request-id"), "{status}");
+    assert!(!page.text.contains("canary-of-the-member"), "{status}: {}", page.text);
+}
+
+/// A search that fails as a whole.
+fn check_failed(page: &Reply, status: u16, how: &str) {
+    let code = match status {
+        502 => "MembersFailed",
+        503 => "MembersUnavailable",
+        504 => "MembersTimedOut",
+        _ => "InvalidParameter",
+    };
+    assert_eq!((page.status, page.json()["code"].as_str()), (status, Some(code)), "{how}: {}", page.text);
+    assert!(page.took < DEADLINE + MARGIN, "{how} took {:?}", page.took);
+    if status > 502 {
+        assert!(page.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{how}: Retry-After");
+    }
+    assert_eq!(page.missing(), ["BAD"], "{how}");
+    assert!(page.json()["description"].as_str().unwrap().contains("`BAD`"), "{how}: {}", page.text);
+    assert!(!page.text.contains("canary-of-the-member"), "{how}: {}", page.text);
+    assert_eq!(page.header("cache-control"), "no-store");
+    assert_eq!(page.header("access-control-allow-origin"), "*");
+}
+
+/// BAD goes wrong on every search: the status in the report, that of a strict answer, and that of an answer to which
+/// only BAD could contribute.
+async fn check(bad: ScriptedMember, status: &str, strict: u16, alone: u16) {
+    let (good, bad) = (script("GOOD").start().await, bad.start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    check_partial(&front.get("/search?limit=100").await, status);
+    check_partial(&front.post("/search", &json!({"limit": 100})).await, status);
+    check_failed(&front.get_with("/search?limit=100", "prefer", "handling=strict").await, strict, status);
+    check_failed(&front.get("/search?collections=bad").await, alone, status);
+    check_failed(&front.get("/collections/BAD%7Cbad/items").await, alone, status);
+
+    let mut required = federation(&[&good, &bad]);
+    required.members[1].policy.required = true;
+    let front = Front::of(required).await;
+    check_failed(&front.get("/search?limit=100").await, strict, status);
+}
+
+#[tokio::test]
+async fn a_member_that_hangs() {
+    check(script("BAD").fails(Fails::Hang), "timeout", 504, 504).await;
+}
+
+#[tokio::test]
+async fn a_member_that_sends_one_byte_at_a_time() {
+    check(script("BAD").fails(Fails::Trickle(Duration::from_millis(30))), "timeout", 504, 504).await;
+}
+
+#[tokio::test]
+async fn a_member_that_answers_html() {
+    check(script("BAD").fails(Fails::Html), "bad-response", 503, 502).await;
+}
+
+#[tokio::test]
+async fn a_member_whose_answer_is_cut_off() {
+    check(script("BAD").fails(Fails::Truncated), "bad-response", 503, 502).await;
+}
+
+#[tokio::test]
+async fn a_member_that_answers_500() {
+    check(script("BAD").fails(Fails::Status(500, None)), "bad-response", 503, 502).await;
+}
+
+#[tokio::test]
+async fn a_member_that_refuses_us() {
+    check(script("BAD").fails(Fails::Status(401, None)), "unauthorized", 503, 502).await;
+    check(script("BAD").fails(Fails::Status(403, None)), "forbidden", 503, 502).await;
+}
+
+#[tokio::test]
+async fn a_member_that_asks_for_a_pause() {
+    check(script("BAD").fails(Fails::Status(429, Some("7"))), "rate-limited", 503, 503).await;
+    let (good, bad) = (script("GOOD").start().await, script("BAD").fails(Fails::Status(429, Some("7"))).start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    for _ in 0..3 {
+        let strict = front.get_with("/search", "prefer", "handling=strict").await;
+        let seconds: u32 = strict.header("retry-after").parse().unwrap();
+        assert!((5..=7).contains(&seconds), "{seconds}");
+    }
+    assert_eq!(bad.searches(), 1, "it is left alone meanwhile");
+}
+
+#[tokio::test]
+async fn a_member_that_sends_100_mb() {
+    check(script("BAD").fails(Fails::Huge(100 << 20)), "too-large", 503, 502).await;
+}
+
+#[tokio::test]
+async fn a_member_that_redirects_elsewhere() {
+    let monitor = OutboundMonitor::start().await;
+    let to = format!("{}/stac/search", monitor.base);
+    check(script("BAD").fails(Fails::Redirect(to)), "bad-response", 503, 502).await;
+    monitor.assert_untouched();
+}
+
+#[tokio::test]
+async fn a_member_that_claims_an_order_and_has_none() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").claims_sort().start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    let page = front.get("/search?limit=100").await;
+    check_partial(&page, "order-violation");
+}
+
+#[tokio::test]
+async fn a_member_that_is_not_there() {
+    let (good, mut bad) = (script("GOOD").start().await, script("BAD").start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    assert_eq!(front.get("/search?limit=200").await.names(), wanted(&["GOOD", "BAD"]));
+    bad.refuse().await;
+    check_partial(&front.get("/search?limit=100").await, "unreachable");
+    check_failed(&front.get_with("/search", "prefer", "handling=strict").await, 503, "unreachable");
+    check_failed(&front.get("/search?collections=bad").await, 503, "unreachable");
+    bad.accept_again().await;
+    let page = front.get("/search?limit=200").await;
+    assert_eq!((page.names(), page.missing().len()), (wanted(&["GOOD", "BAD"]), 0), "it is back at once");
+}
+
+#[tokio::test]
+async fn a_member_that_was_never_there() {
+    let (good, mut bad) = (script("GOOD").start().await, script("BAD").start().await);
+    bad.refuse().await;
+    let front = Front::of(federation(&[&good, &bad])).await;
+    // of BAD nothing is known: not that it sorts, so an order has to be asked for
+    check_partial(&front.get("/search?limit=100&sortby=-datetime").await, "unreachable");
+    let collections = front.get("/collections").await;
+    assert_eq!((collections.status, collections.missing()), (200, vec!["BAD".to_owned()]));
+    let members = front.get("/federation/members/BAD").await;
+    assert_eq!(members.json()["status"], "offline");
+}
+
+#[tokio::test]
+async fn a_member_that_loops() {
+    for form in [NextForm::Get, NextForm::PostFull, NextForm::PageNumber] {
+        let (good, bad) = (script("GOOD").start().await, script("BAD").page_cap(20).next_form(form).fails(Fails::Loop));
+        let bad = bad.start().await;
+        let front = Front::of(federation(&[&good, &bad])).await;
+        let pages = front.walk_get("/search?limit=15").await;
+        let got = names(&pages);
+        assert_eq!(got.iter().collect::<HashSet<_>>().len(), got.len(), "nothing is given twice");
+        let of_good: Vec<String> = got.iter().filter(|name| name.starts_with("GOOD")).cloned().collect();
+        assert_eq!(of_good, wanted(&["GOOD"]));
+        let in_order: Vec<String> = wanted(&["GOOD", "BAD"]).into_iter().filter(|name| got.contains(name)).collect();
+        assert_eq!(got, in_order);
+        let last = pages.last().unwrap();
+        assert!(got.len() == 120 || last.missing() == ["BAD"], "{form:?}: {} Items and nothing missing", got.len());
+        assert!(bad.searches() <= 12 * pages.len(), "{form:?}: {} searches for {} pages", bad.searches(), pages.len());
+        assert!(pages.iter().all(|page| page.took < DEADLINE + MARGIN));
+    }
+}
+
+#[tokio::test]
+async fn all_members_that_fail_are_an_error_and_never_an_empty_list() {
+    for (one, other, status) in [
+        (Fails::Html, Fails::Truncated, 502),
+        (Fails::Hang, Fails::Hang, 504),
+        (Fails::Hang, Fails::Status(500, None), 502),
+        (Fails::Status(429, Some("9")), Fails::Html, 503),
+    ] {
+        let (a, b) = (script("GOOD").fails(one).start().await, script("BAD").fails(other).start().await);
+        let front = Front::of(federation(&[&a, &b])).await;
+        let page = front.get("/search").await;
+        assert_eq!(page.status, status, "{}", page.text);
+        assert_eq!(page.missing(), ["GOOD", "BAD"]);
+        assert_eq!(page.header("federation-missing"), "GOOD, BAD");
+    }
+}
+
+#[tokio::test]
+async fn after_recovery_the_walk_goes_on_and_the_gap_stays_declared() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    let first = front.get("/search?limit=20").await;
+    assert!(first.missing().is_empty());
+    bad.breaks(Fails::Html);
+    let second = front.follow(&first.next().unwrap()).await;
+    assert_eq!(second.missing(), ["BAD"]);
+    bad.heals();
+    let rest = front.pages(front.follow(&second.next().unwrap()).await).await;
+    for page in &rest {
+        assert_eq!(page.missing(), ["BAD"], "every later page says so");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.member("BAD")["gaps"][0]["state"], "closed");
+    }
+    // the last of page 2, all of GOOD, is where BAD was picked up again
+    let missed: Vec<String> = second.names().iter().map(|name| name.replace("GOOD|good good", "BAD|bad bad")).collect();
+    let got = [first.names(), second.names(), names(&rest)].concat();
+    let all: Vec<String> = wanted(&["GOOD", "BAD"]);
+    let lost: Vec<&String> = all.iter().filter(|name| !got.contains(name)).collect();
+    assert!(lost.iter().all(|name| missed.contains(name)), "what is missing lies in the gap: {lost:?}");
+    let in_order: Vec<String> = all.iter().filter(|name| got.contains(name)).cloned().collect();
+    assert_eq!(got, in_order, "the order holds and nothing is given twice");
+    let gap = &rest[0].member("BAD")["gaps"][0];
+    assert_eq!(gap["from"]["id"], *first.names().last().unwrap().split(' ').next_back().unwrap());
+}
+
+#[tokio::test]
+async fn a_strict_client_waits_and_loses_nothing() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    let first = front.get_with("/search?limit=20", "prefer", "handling=strict").await;
+    assert_eq!(first.header("preference-applied"), "handling=strict");
+    let next = first.next().unwrap()["href"].as_str().unwrap().to_owned();
+    bad.breaks(Fails::Hang);
+    for _ in 0..2 {
+        let refused = front.get_with(&next, "prefer", "handling=strict").await;
+        check_failed(&refused, 504, "strict");
+    }
+    bad.heals();
+    let again = front.get_with(&next, "prefer", "handling=strict").await;
+    let rest = front.pages(again).await;
+    assert_eq!([first.names(), names(&rest)].concat(), wanted(&["GOOD", "BAD"]));
+    assert!(rest.iter().all(|page| page.missing().is_empty()));
+}
+
+#[tokio::test]
+async fn a_client_may_wait_less_than_a_member_may_take() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").fails(Fails::Hang).start().await);
+    let mut slow = federation(&[&good, &bad]);
+    slow.limits.member_deadline = Duration::from_secs(8);
+    slow.limits.deadline = Duration::from_secs(12);
+    let front = Front::of(slow).await;
+    let page = front.get_with("/search?limit=100", "prefer", "wait=1").await;
+    check_partial(&page, "timeout");
+    assert_eq!(page.header("preference-applied"), "wait=1");
+}
+
+#[tokio::test]
+async fn a_member_that_fails_at_the_end_is_declared_on_the_last_page() {
+    let few = ScriptedMember::new("GOOD").items(items("good", 5)).start().await;
+    let bad = script("BAD").start().await;
+    let front = Front::of(federation(&[&few, &bad])).await;
+    let first = front.get("/search?limit=62").await;
+    assert_eq!(first.names().len(), 62);
+    bad.breaks(Fails::Status(500, None));
+    few.breaks(Fails::Status(500, None));
+    let all_failed = front.follow(&first.next().unwrap()).await;
+    assert_eq!(all_failed.status, 502, "nobody contributed: {}", all_failed.text);
+    few.heals();
+    let last = front.pages(front.follow(&first.next().unwrap()).await).await;
+    assert_eq!(last.last().unwrap().missing(), ["BAD"]);
+    bad.heals();
+    let rest = front.pages(front.follow(&first.next().unwrap()).await).await;
+    assert_eq!(first.names().len() + names(&rest).len(), 65, "the cursor is as good as before");
+}
+
+#[tokio::test]
+async fn in_turns_a_failed_member_keeps_its_place_and_loses_nothing() {
+    let good = script("GOOD").no_sort().start().await;
+    let bad = script("BAD").no_sort().start().await;
+    let front = Front::of(federation(&[&good, &bad])).await;
+    let first = front.get("/search?limit=10").await;
+    assert_eq!(first.report()["order"]["by"], "quota");
+    bad.breaks(Fails::Hang);
+    let second = front.follow(&first.next().unwrap()).await;
+    assert_eq!((second.missing(), second.member("BAD")["status"].clone()), (vec!["BAD".to_owned()], json!("timeout")));
+    bad.heals();
+    let rest = front.pages(front.follow(&second.next().unwrap()).await).await;
+    let mut got = [first.names(), second.names(), names(&rest)].concat();
+    got.sort_unstable();
+    let mut all = wanted(&["GOOD", "BAD"]);
+    all.sort_unstable();
+    assert_eq!(got, all);
+    assert!(rest.last().unwrap().missing().is_empty(), "nothing is missing any more");
+}
+
+#[tokio::test]
+async fn one_item_of_a_member_that_fails() {
+    let (good, mut bad) = (script("GOOD").start().await, script("BAD").start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    assert_eq!(front.get("/collections/BAD%7Cbad/items/bad-0001").await.status, 200);
+    assert_eq!(front.get("/collections/BAD%7Cbad/items/nothing").await.status, 404);
+    bad.refuse().await;
+    let gone = front.get("/collections/BAD%7Cbad/items/bad-0001").await;
+    assert_eq!((gone.status, gone.json()["code"].as_str()), (503, Some("MembersUnavailable")), "{}", gone.text);
+    assert_eq!(front.get("/collections/GOOD%7Cgood/items/good-0001").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_hanging_member_does_not_hold_up_searches_of_others() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").fails(Fails::Hang).start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    let held_up = futures::future::join_all((0..40).map(|_| front.get("/search?limit=100")));
+    let free = futures::future::join_all((0..40).map(|_| front.get("/search?limit=5&collections=good")));
+    let (held_up, free) = futures::future::join(held_up, free).await;
+    for page in &free {
+        assert_eq!((page.status, page.names().len(), page.missing().len()), (200, 5, 0), "{}", page.text);
+    }
+    let slowest = free.iter().map(|page| page.took).max().unwrap();
+    assert!(slowest < DEADLINE + MARGIN, "{slowest:?}");
+    for page in &held_up {
+        assert_eq!((page.status, page.missing()), (200, vec!["BAD".to_owned()]), "{}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn clients_that_go_away_leave_the_broker_as_it_was() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").fails(Fails::Hang).start().await);
+    let mut few = federation(&[&good, &bad]);
+    few.limits.in_flight_max = 8;
+    let front = Front::of(few).await;
+    for _ in 0..40 {
+        let gone = tokio::time::timeout(Duration::from_millis(20), front.get("/search")).await;
+        assert!(gone.is_err());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(front.get("/search?collections=good").await.status, 200, "their places are free again");
+}
+
+#[tokio::test]
+async fn more_requests_than_the_broker_takes_are_told_so_at_once() {
+    let bad = script("BAD").fails(Fails::Hang).start().await;
+    let mut few = federation(&[&bad]);
+    few.limits.in_flight_max = 4;
+    let front = Front::of(few).await;
+    let all = futures::future::join_all((0..12).map(|_| front.get("/search"))).await;
+    let refused: Vec<_> = all.iter().filter(|page| page.json()["code"] == "Overloaded").collect();
+    assert_eq!(refused.len(), 8);
+    for page in refused {
+        assert_eq!((page.status, page.header("retry-after")), (503, "5"));
+        assert!(page.took < DEADLINE, "{:?}", page.took);
+    }
+    assert_eq!(front.get("/health/live").await.status, 200);
+}
