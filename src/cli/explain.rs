@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::Value;
+use url::Url;
 
 use super::query::{SearchArgs, Where, below};
 use super::{Format, NO, WRONG, block_on, check, out};
 use crate::collections::Ids;
-use crate::members::remote;
+use crate::members::remote::{NoAnswer, Remote};
 use crate::search::plan::{Facts, explain, plan};
 use crate::search::request::SearchRequest;
 
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match &args.place.url {
         Some(broker) => block_on(async {
-            match remote::get_json(&below(broker, "search/explain", &pairs), BROKER_TIME).await {
+            match explained(broker, &pairs).await {
                 Ok(plan) if args.format == Format::Json => json(&plan),
                 Ok(plan) => {
                     out::data(explain::text(&plan).trim_end());
@@ -58,6 +59,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }),
         None => from_file(args, &pairs),
     }
+}
+
+async fn explained(broker: &Url, pairs: &[(String, String)]) -> Result<Value, NoAnswer> {
+    let remote = Remote::new(broker, BROKER_TIME)?;
+    remote.ask(&below(broker, "search/explain", pairs), None).await.map(|reply| reply.body)
 }
 
 fn from_file(args: &Args, pairs: &[(String, String)]) -> ExitCode {
