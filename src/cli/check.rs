@@ -1,29 +1,20 @@
 //! `stac-broker check`: validates the federation file. Asking the members (`--probe`) is the caller's.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use super::{FileArg, WRONG, out};
 use crate::federation::{Loaded, Problems, load};
-
-/// The request or the file is wrong.
-const WRONG: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The federation file.
-    #[arg(
-        short = 'f',
-        long = "federation",
-        value_name = "FILE",
-        env = "STAC_BROKER_FEDERATION",
-        default_value = "federation.toml"
-    )]
-    pub federation: PathBuf,
-    /// Also ask every member whether it is there and what it can do.
+    #[command(flatten)]
+    pub(super) file: FileArg,
+    /// Also ask every member whether it is there, what it can do, and which Collections it has
     #[arg(long)]
     pub probe: bool,
-    /// How problems and results are written.
+    /// How problems and results are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -56,14 +47,13 @@ pub fn load_or_print(file: &Path, format: Format) -> Result<Loaded, ExitCode> {
 /// Validates and says so; the federation is for the caller that goes on to probe.
 #[must_use]
 pub fn validate(args: &Args) -> (Option<Loaded>, ExitCode) {
-    match load_or_print(&args.federation, args.format) {
+    match load_or_print(&args.file.path(), args.format) {
         Ok(loaded) => {
             if args.format == Format::Text {
                 let federation = &loaded.federation;
                 let members = federation.members.len();
-                let plural = if members == 1 { "" } else { "s" };
-                let good =
-                    format!("{}: good; federation `{}` of {members} member{plural}\n", loaded.file, federation.id);
+                let members = out::counted(members, "member");
+                let good = format!("{}: good; federation `{}` of {members}\n", loaded.file, federation.id);
                 write(&mut io::stdout(), &good);
             }
             (Some(loaded), ExitCode::SUCCESS)

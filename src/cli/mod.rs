@@ -64,8 +64,8 @@ enum Command {
 /// The federation file, where a command takes one.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FileArg {
-    /// Federation file; default: `STAC_BROKER_FEDERATION`, else `federation.toml`
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    /// Federation file; default: what `STAC_BROKER_FEDERATION` names, else `federation.toml`
+    #[arg(short = 'f', long = "federation", value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
@@ -102,9 +102,10 @@ fn validate(args: &check::Args) -> ExitCode {
     }
     // One JSON document on standard output: the members' when the file is good (its warnings then go to standard
     // error), else the problems.
-    let good = federation::load(&args.federation).is_ok();
+    let file = args.file.path();
+    let good = federation::load(&file).is_ok();
     let format = if good { Format::Text } else { args.format };
-    match check::load_or_print(&args.federation, format) {
+    match check::load_or_print(&file, format) {
         Ok(loaded) => probe::run(loaded.federation, args.format),
         Err(status) => status,
     }
@@ -154,5 +155,15 @@ mod tests {
         assert!(Cli::try_parse_from(both).is_err());
         assert!(Cli::try_parse_from(["stac-broker", "search", "--url", "not an address"]).is_err());
         assert!(Cli::try_parse_from(["stac-broker", "search", "--limit", "0"]).is_err());
+    }
+
+    #[test]
+    fn every_command_names_the_file_alike() {
+        for command in ["serve", "check", "explain", "search"] {
+            for flag in ["-f", "--federation"] {
+                let parsed = Cli::try_parse_from(["stac-broker", command, flag, "x.toml"]);
+                assert!(parsed.is_ok(), "{command} {flag}: {parsed:?}");
+            }
+        }
     }
 }

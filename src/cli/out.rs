@@ -28,6 +28,11 @@ fn written(out: &mut impl Write, line: &[u8]) -> bool {
     wrote.is_ok()
 }
 
+/// A number with its noun: `1 member`, `2 members`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A table for people, as wide as the terminal allows.
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();

@@ -17,7 +17,7 @@ use super::query::{SearchArgs, Where, below};
 use super::{NO, WRONG, block_on, check, out};
 use crate::broker::{Broker, Snapshot};
 use crate::federation::Federation;
-use crate::members::remote::{self, NoAnswer};
+use crate::members::remote::{NoAnswer, Remote};
 use crate::members::rewrite::{ItemRewrite, write_item};
 use crate::search::request::SearchRequest;
 use crate::search::{self, Answer, Clock, Found, KeyRing, SearchError};
@@ -76,7 +76,7 @@ struct Stop(u8, String);
 
 enum Source {
     Here { broker: std::sync::Arc<Broker>, keys: Box<KeyRing> },
-    There(Url),
+    There { broker: Url, remote: Remote },
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -95,7 +95,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
 async fn all(args: &Args) -> Result<ExitCode, Stop> {
     let pairs = args.search.pairs().map_err(|text| Stop(WRONG, text))?;
     let source = match &args.place.url {
-        Some(broker) => Source::There(broker.clone()),
+        Some(broker) => {
+            Source::There { broker: broker.clone(), remote: Remote::new(broker, BROKER_TIME).map_err(unanswered)? }
+        }
         None => match check::load_or_print(&args.place.file.path(), check::Format::Text) {
             Ok(loaded) => here(loaded.federation).await?,
             // What is wrong with the file was printed already.
@@ -154,13 +156,16 @@ impl Source {
         pairs.extend(token.map(|token| ("token".into(), token)));
         match self {
             Self::Here { broker, keys } => page_here(&broker.snapshot(), keys, &pairs).await,
-            Self::There(broker) => {
-                let page = remote::get_json(&below(broker, "search", &pairs), BROKER_TIME).await;
-                let stop = |none: NoAnswer| Stop(if none.refused { WRONG } else { NO }, none.text);
-                page.map_err(stop).map(|page| batch_of(&page))
+            Self::There { broker, remote } => {
+                let page = remote.ask(&below(broker, "search", &pairs), None).await;
+                page.map_err(unanswered).map(|page| batch_of(&page.body))
             }
         }
     }
+}
+
+fn unanswered(none: NoAnswer) -> Stop {
+    Stop(if none.refused { WRONG } else { NO }, none.text)
 }
 
 async fn page_here(snapshot: &Snapshot, keys: &KeyRing, pairs: &[(String, String)]) -> Result<Batch, Stop> {

@@ -5,7 +5,7 @@ use crate::federation::{Member, Method, Support};
 /// What is known of a member's abilities.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Capabilities {
-    /// False until landing page and conformance were read once: then everything is what the kind implies.
+    /// False until landing page and conformance were read once: until then everything is what the kind implies.
     pub discovered: bool,
     /// Item Search by POST, by GET.
     pub search_post: bool,
@@ -53,6 +53,9 @@ pub struct Found {
 
 impl Capabilities {
     /// What the kind implies, overruled by configuration: all that is known before the member was reached.
+    ///
+    /// It is taken to sort, so that one member that was never reached does not change the order of all; a wrong guess
+    /// shows while reading, as `order-violation`.
     #[must_use]
     pub fn implied(member: &Member) -> Self {
         let declared = &member.capabilities;
@@ -65,7 +68,7 @@ impl Capabilities {
             intersects: declared.intersects.unwrap_or(Support::Exact),
             ids: Support::Exact,
             collections: Support::Exact,
-            sort: declared.sort.unwrap_or(Support::Unsupported),
+            sort: declared.sort.unwrap_or(Support::Exact),
             sort_fields: declared.sort_fields.clone(),
             native_order: declared.native_order.clone(),
             string_order_bytes: declared.string_order_bytes,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 /// Largest answer that is read: a page of 1,000 Items with room to spare.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -21,48 +21,93 @@ pub struct NoAnswer {
     pub refused: bool,
 }
 
-/// Reads a JSON document. Redirects are not followed.
-///
-/// # Errors
-/// The address, and what went wrong; for an error answer its `code` and `description`.
-pub async fn get_json(url: &Url, timeout: Duration) -> Result<Value, NoAnswer> {
-    let (status, body) = read(url, timeout).await.map_err(|text| NoAnswer { text, refused: false })?;
-    let json: Result<Value, _> = serde_json::from_slice(&body);
-    let text = match (status, json) {
-        (200..=299, Ok(json)) => return Ok(json),
-        (200..=299, Err(error)) => format!("the answer of `{}` is not JSON: {error}", place(url)),
-        (_, Ok(json)) => refusal(url, status, &json),
-        (_, Err(_)) => format!("`{}` answered with status {status}", place(url)),
-    };
-    Err(NoAnswer { text, refused: (400..=499).contains(&status) })
+/// A good answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    pub body: Value,
+    /// The header `Federation-Missing`.
+    pub missing: Option<String>,
 }
 
-/// Status and body.
-async fn read(url: &Url, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .timeout(timeout)
-        .user_agent(concat!("stac-broker/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| format!("cannot set up a client: {error}"))?;
-    let answer = client
-        .get(url.clone())
-        .header("accept", "application/geo+json, application/json")
-        .send()
-        .await
-        .map_err(|error| format!("`{}` did not answer: {}", place(url), causes(&error)))?;
-    let status = answer.status().as_u16();
-    let mut body = Vec::new();
-    let mut parts = answer.bytes_stream();
-    while let Some(part) = parts.next().await {
-        let part = part.map_err(|error| format!("`{}` broke off: {}", place(url), causes(&error)))?;
-        if body.len() + part.len() > ANSWER_BYTES_MAX {
-            return Err(format!("the answer of `{}` has more than {ANSWER_BYTES_MAX} bytes", place(url)));
+/// One broker; its connections are reused from page to page.
+pub struct Remote {
+    client: reqwest::Client,
+}
+
+impl Remote {
+    /// A client for this broker. `timeout` holds for each answer as a whole. Redirects are not followed; a broker on
+    /// this machine is asked directly, whatever proxy the environment names.
+    ///
+    /// # Errors
+    /// A sentence, when the system gives no client.
+    pub fn new(broker: &Url, timeout: Duration) -> Result<Self, NoAnswer> {
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(timeout)
+            .user_agent(concat!("stac-broker/", env!("CARGO_PKG_VERSION")));
+        if is_here(broker) {
+            builder = builder.no_proxy();
         }
-        body.extend_from_slice(&part);
+        let client = builder
+            .build()
+            .map_err(|error| NoAnswer { text: format!("cannot set up a client: {error}"), refused: false })?;
+        Ok(Self { client })
     }
-    Ok((status, body))
+
+    /// Reads a JSON document, by POST where there is a body.
+    ///
+    /// # Errors
+    /// The address, and what went wrong; for an error answer its `code` and `description`.
+    pub async fn ask(&self, url: &Url, body: Option<&Value>) -> Result<Reply, NoAnswer> {
+        let (status, missing, text) = self.read(url, body).await.map_err(|text| NoAnswer { text, refused: false })?;
+        let json: Result<Value, _> = serde_json::from_slice(&text);
+        let text = match (status, json) {
+            (200..=299, Ok(body)) => return Ok(Reply { body, missing }),
+            (200..=299, Err(error)) => format!("the answer of `{}` is not JSON: {error}", place(url)),
+            (_, Ok(json)) => refusal(url, status, &json),
+            (_, Err(_)) => format!("`{}` answered with status {status}", place(url)),
+        };
+        Err(NoAnswer { text, refused: (400..=499).contains(&status) })
+    }
+
+    /// Status, `Federation-Missing` and body.
+    async fn read(&self, url: &Url, body: Option<&Value>) -> Result<(u16, Option<String>, Vec<u8>), String> {
+        let request = match body {
+            Some(body) => {
+                self.client.post(url.clone()).header("content-type", "application/json").body(body.to_string())
+            }
+            None => self.client.get(url.clone()),
+        };
+        let answer = request
+            .header("accept", "application/geo+json, application/json")
+            .send()
+            .await
+            .map_err(|error| format!("`{}` did not answer: {}", place(url), causes(&error)))?;
+        let status = answer.status().as_u16();
+        let missing =
+            answer.headers().get("federation-missing").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut body = Vec::new();
+        let mut parts = answer.bytes_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|error| format!("`{}` broke off: {}", place(url), causes(&error)))?;
+            if body.len() + part.len() > ANSWER_BYTES_MAX {
+                return Err(format!("the answer of `{}` has more than {ANSWER_BYTES_MAX} bytes", place(url)));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok((status, missing, body))
+    }
+}
+
+/// Whether an address names this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
 }
 
 fn refusal(url: &Url, status: u16, json: &Value) -> String {
@@ -108,7 +153,8 @@ mod tests {
     }
 
     async fn asked(answer: &'static str) -> Result<Value, NoAnswer> {
-        get_json(&once(answer).await, Duration::from_secs(5)).await
+        let url = once(answer).await;
+        Remote::new(&url, Duration::from_secs(5))?.ask(&url, None).await.map(|reply| reply.body)
     }
 
     #[tokio::test]
@@ -131,7 +177,8 @@ mod tests {
     #[tokio::test]
     async fn nobody_listening_is_a_sentence() {
         let url: Url = "http://127.0.0.1:1/".parse().unwrap();
-        let told = get_json(&url, Duration::from_secs(5)).await.unwrap_err().text;
+        let remote = Remote::new(&url, Duration::from_secs(5)).unwrap();
+        let told = remote.ask(&url, None).await.unwrap_err().text;
         assert!(told.starts_with("`http://127.0.0.1:1/` did not answer: "), "{told}");
     }
 }

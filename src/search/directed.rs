@@ -43,6 +43,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         pushdown: Vec::new(),
         page_max: 1_000,
         reason: String::new(),
+        discovered: true,
         required: false,
         counts_exact: true,
     }

@@ -335,6 +335,7 @@ impl Catalogue {
             pushdown: Vec::new(),
             page_max: 1_000,
             reason: String::new(),
+            discovered: true,
             required: false,
             counts_exact: true,
         }

@@ -5,7 +5,7 @@
 //! with the broker (S8), `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
 
 mod candidates;
-mod explain;
+pub mod explain;
 mod leg;
 mod sorting;
 
@@ -81,6 +81,8 @@ pub struct Leg {
     pub page_max: u32,
     /// Why the member is asked.
     pub reason: String,
+    /// False: its abilities are what its kind implies and the file declares; nothing was read from it yet.
+    pub discovered: bool,
     /// The member declares `required = true`.
     pub required: bool,
     /// Its counts are known to be exact.
@@ -127,8 +129,7 @@ pub fn plan<'a>(
         match candidates::judge(member, known.collections, &named, &question, now) {
             Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
             Judged::Asked(candidates) => {
-                let abilities =
-                    known.capabilities.cloned().unwrap_or_else(|| sorting::of_the_file(&member.capabilities));
+                let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
                 if abilities.search_get || abilities.search_post {
                     asked.push(Asked { member, candidates, abilities });
                 } else {

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::members::remote::{Remote, Reply};
+
 /// Above the broker's own deadline for a request.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pages of one walk: more than any walk of the demo needs.
@@ -18,15 +20,9 @@ pub type Query = Vec<(&'static str, String)>;
 
 /// Asks one broker.
 pub struct Client {
-    http: reqwest::Client,
+    remote: Remote,
     /// Landing page, without a slash at the end.
     pub url: String,
-}
-
-/// One page, with its header `Federation-Missing`.
-pub struct Page {
-    pub body: Value,
-    pub missing_header: Option<String>,
 }
 
 /// What a walk brought.
@@ -58,37 +54,27 @@ pub fn encoded(query: &Query) -> String {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Result<Self, String> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
-        Ok(Self {
-            http: http.map_err(|wrong| format!("cannot make a client: {wrong}"))?,
-            url: format!("http://{address}"),
-        })
+        let url = format!("http://{address}");
+        let broker = url.parse().map_err(|wrong| format!("`{url}`: {wrong}"))?;
+        let remote = Remote::new(&broker, PATIENCE).map_err(|wrong| wrong.text)?;
+        Ok(Self { remote, url })
     }
 
-    pub async fn get(&self, url: &str) -> Result<Page, String> {
-        self.page(self.http.get(url)).await.map_err(|wrong| format!("GET {url}: {wrong}"))
+    pub async fn get(&self, url: &str) -> Result<Reply, String> {
+        self.ask(url, None).await.map_err(|wrong| format!("GET {url}: {wrong}"))
     }
 
-    pub async fn post(&self, url: &str, body: &Value) -> Result<Page, String> {
-        let request = self.http.post(url).header("content-type", "application/json").body(body.to_string());
-        self.page(request).await.map_err(|wrong| format!("POST {url}: {wrong}"))
+    pub async fn post(&self, url: &str, body: &Value) -> Result<Reply, String> {
+        self.ask(url, Some(body)).await.map_err(|wrong| format!("POST {url}: {wrong}"))
     }
 
-    async fn page(&self, request: reqwest::RequestBuilder) -> Result<Page, String> {
-        let answer = request.send().await.map_err(|wrong| wrong.to_string())?;
-        let status = answer.status();
-        let missing_header =
-            answer.headers().get("federation-missing").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let text = answer.text().await.map_err(|wrong| wrong.to_string())?;
-        if status.as_u16() != 200 {
-            return Err(format!("status {status}: {}", text.chars().take(300).collect::<String>()));
-        }
-        let body = serde_json::from_str(&text).map_err(|wrong| format!("not JSON: {wrong}"))?;
-        Ok(Page { body, missing_header })
+    async fn ask(&self, url: &str, body: Option<&Value>) -> Result<Reply, String> {
+        let url = url.parse().map_err(|wrong| format!("not an address: {wrong}"))?;
+        self.remote.ask(&url, body).await.map_err(|wrong| wrong.text)
     }
 
     /// The first page of a search.
-    pub async fn search(&self, query: &Query) -> Result<Page, String> {
+    pub async fn search(&self, query: &Query) -> Result<Reply, String> {
         self.get(&format!("{}/search?{}", self.url, encoded(query))).await
     }
 
@@ -104,7 +90,7 @@ impl Client {
         self.follow(first, body).await
     }
 
-    async fn follow(&self, first: Page, sent: &Value) -> Result<Walk, String> {
+    async fn follow(&self, first: Reply, sent: &Value) -> Result<Walk, String> {
         let mut walk = Walk { matched: first.body["numberMatched"].as_u64(), ..Walk::default() };
         let mut page = first;
         loop {
@@ -138,7 +124,7 @@ fn merged(sent: &Value, link: &Value) -> Value {
 }
 
 impl Walk {
-    fn add(&mut self, page: &Page) -> Result<(), String> {
+    fn add(&mut self, page: &Reply) -> Result<(), String> {
         self.pages += 1;
         let features = page.body["features"].as_array().ok_or("an answer without features")?;
         for item in features {
@@ -146,7 +132,7 @@ impl Walk {
         }
         let listed = page.body["federation:missing"].as_array().into_iter().flatten();
         self.missing.extend(listed.filter_map(Value::as_str).map(str::to_owned));
-        let header = page.missing_header.iter().flat_map(|value| value.split(','));
+        let header = page.missing.iter().flat_map(|value| value.split(','));
         self.missing_header.extend(header.map(|id| id.trim().trim_matches('"').to_owned()));
         Ok(())
     }

@@ -62,7 +62,16 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
     let request = keys.table("request").map(|keys| read_request(&keys, limits)).unwrap_or_default();
     let capabilities = keys.table("capabilities").map(|keys| read_capabilities(&keys)).unwrap_or_default();
     let policy = keys.table("policy").map_or_else(Policy::default, |keys| policy::read(&keys));
-    let auth = keys.table("auth").map_or(Auth::None, |keys| read_auth(&keys));
+    let auth = keys.table("auth").map_or(Auth::None, |keys| {
+        let auth = read_auth(&keys);
+        let plain = url.as_ref().is_some_and(|url| url.scheme() == "http");
+        if !matches!(auth, Auth::None) && plain && !internal {
+            let sentence = format!("{} would send credentials without TLS", keys.name("mode"));
+            let hint = "write `https://` in `url`, or `internal = true` for a member on the own network".to_owned();
+            keys.notes.add("credentials-without-tls", Some(keys.place(&["mode"])), sentence, Some(hint));
+        }
+        auth
+    });
     keys.finish();
     let id = id?.value;
     Some(Member {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::search::request::SearchRequest;
 
 use super::leg::sign;
-use super::{Leg, Mode, Order, Plan};
+use super::{Leg, Mode, Order, Plan, Refused};
 
 /// Columns of the text; longer lines are broken between words.
 const WIDTH: usize = 100;
@@ -24,8 +24,7 @@ impl Plan {
             .iter()
             .map(|left| json!({ "id": left.member, "rule": left.refusal.rule.name(), "detail": left.refusal.detail }))
             .collect();
-        let refused: Vec<Value> =
-            self.refused.iter().map(|refused| json!({ "id": refused.member, "feature": refused.feature })).collect();
+        let refused: Vec<Value> = self.refused.iter().map(refused_json).collect();
         let mut plan = json!({
             "order": { "keys": self.order.keys(), "by": self.by() },
             "legs": legs,
@@ -44,46 +43,7 @@ impl Plan {
     /// The plan as text that an admin can read, without colour.
     #[must_use]
     pub fn explain_text(&self, request: &SearchRequest) -> String {
-        let mut text = Text::default();
-        text.entry(0, "order", 9, &self.order_sentence());
-        let (asked, others) = (self.legs.len(), self.pruned.len() + self.refused.len());
-        let requests = match asked {
-            0 => "nobody has anything that could match, so no request is sent".to_owned(),
-            _ => format!(
-                "{}; {} for the first page, at most {}",
-                of_members(asked, asked + others),
-                plural(asked, "request"),
-                asked * REQUESTS_PER_LEG_MAX
-            ),
-        };
-        text.entry(0, "asked", 9, &requests);
-
-        let longest = self.longest_name();
-        for leg in &self.legs {
-            text.gap();
-            leg_text(&mut text, leg, request, longest);
-        }
-        if !self.pruned.is_empty() {
-            text.heading("left out: nothing is missing without them");
-            let rule_width = self.pruned.iter().map(|left| left.refusal.rule.name().len()).max().unwrap_or(0);
-            for left in &self.pruned {
-                let label = format!("{:longest$}  {:rule_width$}", left.member.as_str(), left.refusal.rule.name());
-                text.entry(2, &label, longest + rule_width + 4, &left.refusal.detail);
-            }
-        }
-        if !self.refused.is_empty() {
-            text.heading("cannot answer: the answer will be incomplete");
-            for refused in &self.refused {
-                let required = if refused.required { "; the federation requires this member" } else { "" };
-                let lacks = format!("lacks `{}`{required}", refused.feature);
-                text.entry(2, refused.member.as_str(), longest + 2, &lacks);
-            }
-        }
-        if !request.ignored.is_empty() {
-            text.heading("not understood and ignored");
-            text.entry(2, "", 0, &request.ignored.join(", "));
-        }
-        text.0
+        text(&self.explain(request))
     }
 
     fn by(&self) -> &'static str {
@@ -92,21 +52,6 @@ impl Plan {
             Order::Quota if self.legs.iter().any(|leg| leg.mode == Mode::PassThrough) => "member",
             Order::Quota => "quota",
         }
-    }
-
-    fn order_sentence(&self) -> String {
-        match self.by() {
-            "broker" => format!("{}, merged by the broker", self.order.keys().join(", ")),
-            "member" => "the member's own: only one is asked, and it does not give newest first".to_owned(),
-            _ => "members in turn, each in its own order: not every one of them gives newest first".to_owned(),
-        }
-    }
-
-    fn longest_name(&self) -> usize {
-        let pruned = self.pruned.iter().map(|left| &left.member);
-        let refused = self.refused.iter().map(|refused| &refused.member);
-        let legs = self.legs.iter().map(|leg| &leg.member);
-        legs.chain(pruned).chain(refused).map(|member| member.as_str().len()).max().unwrap_or(0)
     }
 }
 
@@ -131,8 +76,9 @@ impl Order {
     }
 }
 
+/// `required` and `discovered` stand there only where they say something unusual.
 fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
-    json!({
+    let mut json = json!({
         "id": leg.member,
         "mode": leg.mode,
         "collections": leg.ask.collections,
@@ -141,7 +87,22 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         "residual": leg.residual.described,
         "page": first_page(leg, request),
         "reason": leg.reason,
-    })
+    });
+    if leg.required {
+        json["required"] = true.into();
+    }
+    if !leg.discovered {
+        json["discovered"] = false.into();
+    }
+    json
+}
+
+fn refused_json(refused: &Refused) -> Value {
+    let mut json = json!({ "id": refused.member, "feature": refused.feature });
+    if refused.required {
+        json["required"] = true.into();
+    }
+    json
 }
 
 /// What the first request asks for at most.
@@ -149,41 +110,126 @@ fn first_page(leg: &Leg, request: &SearchRequest) -> u32 {
     request.limit.min(leg.page_max)
 }
 
-fn leg_text(text: &mut Text, leg: &Leg, request: &SearchRequest, longest: usize) {
-    let reading = match leg.mode {
-        Mode::Keyset => "sorted by the member, resumed by time",
-        Mode::Token => "sorted by the member, resumed by its token",
-        Mode::Drain => "does not sort: read whole and sorted by the broker, if it is short",
-        Mode::Quota => "its own order, its share of each page",
-        Mode::PassThrough => "its own order",
+/// An explanation as text that an admin can read, without colour: of this plan, or one that another broker sent.
+#[must_use]
+pub fn text(plan: &Value) -> String {
+    let mut text = Text::default();
+    let (legs, pruned, refused) = (rows(plan, "legs"), rows(plan, "pruned"), rows(plan, "refused"));
+    text.entry(0, "order", 9, &order_sentence(plan));
+    let all = legs.len() + pruned.len() + refused.len();
+    let requests = match legs.len() {
+        0 => "nobody has anything that could match, so no request is sent".to_owned(),
+        asked => format!(
+            "{}; {} for the first page, at most {}",
+            of_members(asked, all),
+            plural(asked, "request"),
+            plan["requests_max"]
+        ),
     };
-    let first = format!("{reading}; {} at once", plural(first_page(leg, request) as usize, "Item"));
-    text.entry(2, leg.member.as_str(), longest + 2, &first);
-    let mut line = |label: &str, value: &str| text.entry(longest + 4, label, 13, value);
-    line("because", &leg.reason);
-    if leg.required {
-        line("required", "no answer without this member");
+    text.entry(0, "asked", 9, &requests);
+    if let Some(sentence) = undiscovered(legs) {
+        text.entry(0, "note", 9, &sentence);
     }
-    match &leg.ask.collections {
-        None => line("collections", "all"),
-        Some(list) => line("collections", &shortened(list)),
+
+    let names = legs.iter().chain(pruned).chain(refused).map(|row| word(row, "id").chars().count());
+    let longest = names.max().unwrap_or(0);
+    for leg in legs {
+        text.gap();
+        leg_text(&mut text, leg, longest);
     }
-    if let Some(interval) = leg.ask.datetime {
-        line("datetime", &interval.to_param());
+    if !pruned.is_empty() {
+        text.heading("left out: nothing is missing without them");
+        let rule_width = pruned.iter().map(|left| word(left, "rule").len()).max().unwrap_or(0);
+        for left in pruned {
+            let label = format!("{:longest$}  {:rule_width$}", word(left, "id"), word(left, "rule"));
+            text.entry(2, &label, longest + rule_width + 4, word(left, "detail"));
+        }
     }
-    line("pushed down", &listed(&leg.pushdown));
-    line("left to us", &listed(&leg.residual.described));
+    if !refused.is_empty() {
+        text.heading("cannot answer: the answer will be incomplete");
+        for lacking in refused {
+            let required = if lacking["required"] == true { "; the federation requires this member" } else { "" };
+            let lacks = format!("lacks `{}`{required}", word(lacking, "feature"));
+            text.entry(2, word(lacking, "id"), longest + 2, &lacks);
+        }
+    }
+    let ignored = words(&plan["ignored"]);
+    if !ignored.is_empty() {
+        text.heading("not understood and ignored");
+        text.entry(2, "", 0, &ignored.join(", "));
+    }
+    text.0
 }
 
-fn shortened(list: &[String]) -> String {
-    let shown = list.iter().take(COLLECTIONS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+fn order_sentence(plan: &Value) -> String {
+    match word(&plan["order"], "by") {
+        "broker" => format!("{}, merged by the broker", words(&plan["order"]["keys"]).join(", ")),
+        "member" => "the member's own: only one is asked, and it does not give newest first".to_owned(),
+        _ => "members in turn, each in its own order: not every one of them gives newest first".to_owned(),
+    }
+}
+
+/// What the plan takes for granted of members that were not read yet.
+fn undiscovered(legs: &[Value]) -> Option<String> {
+    let guessed: Vec<&str> = legs.iter().filter(|leg| leg["discovered"] == false).map(|leg| word(leg, "id")).collect();
+    let whose = match guessed.len() {
+        0 => return None,
+        all if all == legs.len() => "the members".to_owned(),
+        _ => guessed.join(", "),
+    };
+    Some(format!(
+        "the capabilities of {whose} are not known here: unless the file says otherwise, everything is taken for granted, \
+         sorting too"
+    ))
+}
+
+fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
+    let reading = match word(leg, "mode") {
+        "keyset" => "sorted by the member, resumed by time",
+        "token" => "sorted by the member, resumed by its token",
+        "drain" => "does not sort: read whole and sorted by the broker, if it is short",
+        "quota" => "its own order, its share of each page",
+        _ => "its own order",
+    };
+    let page = usize::try_from(leg["page"].as_u64().unwrap_or_default()).unwrap_or_default();
+    text.entry(2, word(leg, "id"), longest + 2, &format!("{reading}; {} at once", plural(page, "Item")));
+    let mut line = |label: &str, value: &str| text.entry(longest + 4, label, 13, value);
+    line("because", word(leg, "reason"));
+    if leg["required"] == true {
+        line("required", "no answer without this member");
+    }
+    match leg["collections"].as_array() {
+        None => line("collections", "all"),
+        Some(_) => line("collections", &shortened(&words(&leg["collections"]))),
+    }
+    if let Some(interval) = leg["datetime"].as_str() {
+        line("datetime", interval);
+    }
+    line("pushed down", &listed(&words(&leg["pushdown"])));
+    line("left to us", &listed(&words(&leg["residual"])));
+}
+
+fn rows<'a>(plan: &'a Value, name: &str) -> &'a [Value] {
+    plan[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn words(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn shortened(list: &[&str]) -> String {
+    let shown = list.iter().take(COLLECTIONS_SHOWN).copied().collect::<Vec<_>>().join(", ");
     match list.len().saturating_sub(COLLECTIONS_SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
 }
 
-fn listed(list: &[String]) -> String {
+fn listed(list: &[&str]) -> String {
     if list.is_empty() { "nothing".to_owned() } else { list.join("; ") }
 }
 

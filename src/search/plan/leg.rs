@@ -44,6 +44,7 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         pushdown: share.pushdown,
         page_max,
         reason: reason(asked),
+        discovered: asked.abilities.discovered,
         required: asked.member.policy.required,
         counts_exact: asked.abilities.counts_exact,
     }
@@ -147,18 +148,14 @@ fn flat(bbox: Bbox) -> Bbox {
 
 /// Why the member is asked, for admins.
 fn reason(asked: &Asked<'_>) -> String {
-    let Asked { candidates, abilities, .. } = asked;
+    let candidates = &asked.candidates;
     let left = candidates.natives.len();
     let all = left + candidates.left_out;
-    let mut reason = match (candidates.named, candidates.others) {
-        (false, true) => "its collections list is not known to be complete: asked".to_owned(),
+    match (candidates.named, candidates.others) {
+        (false, true) => "its list of collections is not known, or not known to be complete".to_owned(),
         (false, false) if candidates.left_out == 0 => "no rule and no extent excludes it".to_owned(),
         (false, false) => format!("{left} of its {all} collections may hold a match"),
         (true, _) if candidates.left_out == 0 => "holds or may hold the collections named".to_owned(),
         (true, _) => format!("{left} of the {all} collections named may hold a match here"),
-    };
-    if !abilities.discovered {
-        reason.push_str("; its capabilities are not discovered yet");
     }
-    reason
 }

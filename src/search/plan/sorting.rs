@@ -1,13 +1,10 @@
 //! The order of the answer, and how each leg is read for it (S4, S5).
 
-use crate::federation::{Declared, Support};
+use crate::federation::Support;
 use crate::members::Capabilities;
 use crate::search::request::{SearchRequest, SortBy};
 
 use super::{Asked, Mode, Order};
-
-/// Largest page of a member of which nothing is known.
-const PAGE_ITEMS_MAX: u32 = 1000;
 
 /// How a leg is read, and the sort keys it is asked for, in the member's spelling.
 pub(super) struct Reading {
@@ -96,30 +93,5 @@ fn spelling(abilities: &Capabilities, field: &str) -> Option<String> {
         Some(known) => {
             [full, field].into_iter().find(|name| known.iter().any(|known| known == name)).map(str::to_owned)
         }
-    }
-}
-
-/// Abilities of a member of which nothing was discovered: its kind's, as far as the file says nothing else.
-pub(super) fn of_the_file(declared: &Declared) -> Capabilities {
-    Capabilities {
-        discovered: false,
-        search_post: true,
-        search_get: true,
-        datetime: Support::Exact,
-        bbox: Support::Exact,
-        intersects: declared.intersects.unwrap_or(Support::Exact),
-        ids: Support::Exact,
-        collections: Support::Exact,
-        sort: declared.sort.unwrap_or(Support::Unsupported),
-        sort_fields: declared.sort_fields.clone(),
-        native_order: declared.native_order.clone(),
-        string_order_bytes: declared.string_order_bytes,
-        filter: declared.filter.unwrap_or(Support::Unsupported),
-        filter_lang: declared.filter_lang.clone().unwrap_or_default(),
-        query: declared.query.unwrap_or(Support::Unsupported),
-        fields: declared.fields.unwrap_or(Support::Unsupported),
-        page_items_max: PAGE_ITEMS_MAX,
-        counts_exact: true,
-        notes: Vec::new(),
     }
 }

@@ -102,7 +102,7 @@ fn able() -> Capabilities {
         sort: Support::Exact,
         string_order_bytes: true,
         page_items_max: 500,
-        ..sorting::of_the_file(&Declared::default())
+        ..Capabilities::implied(&member("A", policy(&[])))
     }
 }
 
@@ -543,7 +543,28 @@ fn nothing_discovered_leaves_what_the_file_says() {
     let federation = federation(vec![told]);
     let plan = plan(&federation, &Ids::new(&federation), |_| Facts::default(), &request(&[]), at(NOW), None).unwrap();
     assert_eq!(modes(&plan), [Mode::Keyset]);
-    assert!(plan.legs[0].reason.contains("not discovered"), "{}", plan.legs[0].reason);
+    let explained = plan.explain(&request(&[]));
+    assert_eq!(explained["legs"][0]["discovered"], false);
+    let text = explain::text(&explained);
+    assert!(text.contains("capabilities of the members are not known"), "{text}");
+}
+
+#[test]
+fn a_member_never_reached_does_not_change_the_order_of_all() {
+    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true }]);
+    let unread = || Capabilities::implied(&member("B", policy(&["*"])));
+    let plan = two(able(), unread()).plan(&[]);
+    assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Keyset]));
+    assert_eq!(plan.legs.iter().map(|leg| leg.discovered).collect::<Vec<_>>(), [true, false]);
+    let text = plan.explain_text(&request(&[]));
+    assert!(text.contains("capabilities of B are not known"), "{text}");
+    assert!(!two(able(), able()).plan(&[]).explain_text(&request(&[])).contains("not known"));
+
+    // What the file declares is no guess.
+    let mut told = member("B", policy(&["*"]));
+    told.capabilities.sort = Some(Support::Unsupported);
+    let plan = two(able(), Capabilities::implied(&told)).plan(&[]);
+    assert_eq!((&plan.order, modes(&plan)), (&Order::Quota, vec![Mode::Quota, Mode::Quota]));
 }
 
 #[test]
