@@ -99,6 +99,22 @@ struct World {
     order: Option<Comparator>,
     catalogues: Vec<Catalogue>,
     user: Option<Interval>,
+    trace: Trace,
+}
+
+/// What happened in a history; written only when one is replayed alone.
+#[derive(Default)]
+struct Trace {
+    wanted: bool,
+    lines: Vec<String>,
+}
+
+impl Trace {
+    fn say(&mut self, line: impl FnOnce() -> String) {
+        if self.wanted {
+            self.lines.push(line());
+        }
+    }
 }
 
 fn instant(ms: i64) -> DateTime<Utc> {
@@ -246,7 +262,7 @@ impl World {
             let end = start + dice.below(span as u64) as i64;
             Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
         });
-        Self { dice, order: order.map(Comparator::new), catalogues, user }
+        Self { dice, order: order.map(Comparator::new), catalogues, user, trace: Trace::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -380,11 +396,9 @@ fn page(
         } else {
             catalogue.answer(world.order.as_ref(), &ask, &mut world.dice)
         };
-        if std::env::var_os("STAC_BROKER_MODEL_TRACE").is_some()
-            && let Ok(page) = &answer
-        {
+        if let Ok(page) = &answer {
             let items: Vec<_> = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection)).collect();
-            println!("    {} {ask:?} -> {items:?}", leg.member);
+            world.trace.say(|| format!("    {} {ask:?} -> {items:?}", leg.member));
         }
         run.feed(index, answer);
     }
@@ -400,18 +414,14 @@ struct Walk {
 
 /// Runs one history and checks it against the oracle.
 fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
-    let mut world = World::new(seed);
+    walk_the(&mut World::new(seed), keys, ids)
+}
+
+fn walk_the(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
     let plan = world.plan();
-    if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
-        for catalogue in &world.catalogues {
-            println!(
-                "{} {:?} {} Items {:?}",
-                catalogue.member,
-                catalogue.mode,
-                catalogue.things.len(),
-                catalogue.habits
-            );
-        }
+    for catalogue in &world.catalogues {
+        let Catalogue { member, mode, things, habits, .. } = catalogue;
+        world.trace.say(|| format!("{member} {mode:?} {} Items {habits:?}", things.len()));
     }
     let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
     let mut limit = 1 + world.dice.below(20) as u32;
@@ -427,16 +437,22 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
             return Err("the walk does not end".into());
         }
         let before = session.clone();
-        let end = page(&mut world, &plan, session.clone(), first, limit, outages)?;
-        if std::env::var_os("STAC_BROKER_MODEL_SEED").is_some() {
-            println!("page {} of {limit}: {} hits; next {}", walk.pages, end.hits.len(), end.next.is_some());
-            for leg in &end.legs {
-                println!(
-                    "  {} {:?} returned {} requests {} gaps {:?}",
+        let end = page(world, &plan, session.clone(), first, limit, outages)?;
+        world.trace.say(|| {
+            let legs = end.legs.iter().map(|leg| {
+                format!(
+                    "\n  {} {:?} returned {} requests {} gaps {:?}",
                     leg.member, leg.status, leg.returned, leg.requests, leg.gaps
-                );
-            }
-        }
+                )
+            });
+            format!(
+                "page {} of {limit}: {} hits; next {}{}",
+                walk.pages,
+                end.hits.len(),
+                end.next.is_some(),
+                legs.collect::<String>()
+            )
+        });
         failed_once |= end.legs.iter().any(|leg| !matches!(leg.status, Status::Ok | Status::Exhausted));
         if let Some(leg) = end.legs.iter().find(|leg| leg.requests > REQUESTS_EMPTY_MAX) {
             return Err(format!("{} requests to {}", leg.requests, leg.member));
@@ -445,7 +461,7 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
             return Err("a page larger than its limit".into());
         }
         if outages == 0 && world.dice.one_in(10) {
-            let again = page(&mut world, &plan, before, first, limit, 0)?;
+            let again = page(world, &plan, before, first, limit, 0)?;
             let ids = |end: &PageEnd| {
                 end.hits.iter().map(|(_, hit)| (hit.key.id.clone(), hit.key.collection.clone())).collect::<Vec<_>>()
             };
@@ -503,7 +519,7 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
         }
         world.drift();
     }
-    judge(&world, &walk, failed_once)
+    judge(world, &walk, failed_once)
 }
 
 /// I2 to I4: each lasting Item once, or inside a declared gap of its member.
@@ -567,7 +583,11 @@ fn every_history_keeps_order_uniqueness_and_declares_what_is_missing() {
     let (keys, ids) = ring();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("STAC_BROKER_MODEL_SEED") {
-        history(seed, &keys, &ids).unwrap_or_else(|wrong| panic!("history {seed}: {wrong}"));
+        let mut world = World::new(seed);
+        world.trace.wanted = true;
+        if let Err(wrong) = walk_the(&mut world, &keys, &ids) {
+            panic!("history {seed}: {wrong}\n{}", world.trace.lines.join("\n"));
+        }
         return;
     }
     let histories = number("STAC_BROKER_MODEL_HISTORIES").unwrap_or(HISTORIES);
