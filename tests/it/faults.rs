@@ -93,6 +93,47 @@ async fn check(bad: ScriptedMember, status: &str, strict: u16, alone: u16) {
 }
 
 #[tokio::test]
+async fn items_that_are_nonsense_are_left_out_and_counted() {
+    let mut documents: Vec<String> = items("good", 20).iter().map(Value::to_string).collect();
+    let item = |change: &dyn Fn(&mut Value)| {
+        let mut item = items("good", 25).pop().unwrap();
+        change(&mut item);
+        item.to_string()
+    };
+    let large = format!(r#"{{"type":"Feature","id":"large","collection":"good","x":"{}"}}"#, "a".repeat(3 << 20));
+    let deep =
+        format!(r#"{{"type":"Feature","id":"deep","collection":"good","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let nonsense = [
+        "null".to_owned(),
+        "5".to_owned(),
+        "\"Feature\"".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        large,
+        deep,
+        item(&|item| item["id"] = json!(5)),
+        item(&|item| item["id"] = json!("")),
+        item(&|item| item["collection"] = json!(["good"])),
+        item(&|item| item["properties"] = json!(null)),
+        item(&|item| item["properties"] = json!("x")),
+        item(&|item| item["properties"]["datetime"] = json!("yesterday")),
+        item(&|item| item["properties"]["datetime"] = json!(null)),
+        item(&|item| item["type"] = json!("Collection")),
+    ];
+    let count = nonsense.len();
+    for (at, text) in nonsense.into_iter().enumerate() {
+        documents.insert(2 * at, text);
+    }
+    let member = ScriptedMember::new("GOOD").documents(documents).start().await;
+    let front = Front::of(federation(&[&member])).await;
+    let page = front.get("/search?limit=100").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let good: Vec<String> = page.names().into_iter().filter(|name| name.starts_with("GOOD|good good-")).collect();
+    assert_eq!(good, wanted(&["GOOD"])[40..], "every good one, in order");
+    assert_eq!(page.report()["invalid"], count, "{}", page.report());
+}
+
+#[tokio::test]
 async fn a_member_that_hangs() {
     check(script("BAD").fails(Fails::Hang), "timeout", 504, 504).await;
 }

@@ -8,6 +8,7 @@ mod faults;
 mod federation;
 mod house;
 mod pruning;
+mod real_data;
 mod requests;
 mod rewriting;
 mod rooms;

@@ -251,11 +251,11 @@ fn untouched_members_are_equal_for_any_item() {
     }
 }
 
-/// Documents of real catalogues, where `STAC_BROKER_REAL_DATA` names a folder of them: each Item that is read comes out
+/// Documents of real catalogues, where `STAC_BROKER_TEST_DATA` names a folder of them: each Item that is read comes out
 /// as an Item with the same id and times.
 #[test]
 fn real_documents_come_out_whole() {
-    let Some(folder) = std::env::var_os("STAC_BROKER_REAL_DATA") else { return };
+    let Some(folder) = std::env::var_os("STAC_BROKER_TEST_DATA") else { return };
     let (mut folders, mut count) = (vec![std::path::PathBuf::from(folder)], 0);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
