@@ -110,14 +110,6 @@ impl Capabilities {
         known
     }
 
-    /// Whether a geometry of this many bytes of GeoJSON reaches the member whole; else its bounding box is sent and the
-    /// geometry has to be checked on each Item.
-    #[must_use]
-    pub fn takes_geometry(&self, geojson_bytes: usize) -> bool {
-        let max = if self.search_post { INTERSECTS_POST_BYTES_MAX } else { INTERSECTS_GET_BYTES_MAX };
-        self.intersects != Support::Unsupported && geojson_bytes <= max
-    }
-
     pub(super) fn note(&mut self, text: &str) {
         if self.notes.len() < NOTES_MAX && !self.notes.iter().any(|note| note == text) {
             self.notes.push(text.to_owned());

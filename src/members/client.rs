@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
+use super::budget::Budget;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth};
 
@@ -35,21 +36,22 @@ const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Characters of a member's text that go to the log.
 const QUOTE_MAX: usize = 120;
 
-/// The clients that all members share: one for public addresses, one for members declared `internal`.
+/// What all members share: a client for public addresses, one for members declared `internal`, room for their answers.
 #[derive(Clone)]
 pub struct Clients {
     public: Result<reqwest::Client, String>,
     internal: Result<reqwest::Client, String>,
+    budget: Budget,
 }
 
 impl Clients {
     /// Makes the clients that these members need: each reads the system's root certificates, which takes its time.
-    pub fn new(members: &[federation::Member], connect: Duration) -> Self {
+    pub fn new(members: &[federation::Member], limits: &federation::Limits) -> Self {
         let make = |internal: bool| {
             let needed = members.iter().any(|member| member.enabled && member.internal == internal);
-            if needed { build(connect, internal) } else { Err("no member needs it".to_owned()) }
+            if needed { build(limits.connect, internal) } else { Err("no member needs it".to_owned()) }
         };
-        Self { public: make(false), internal: make(true) }
+        Self { public: make(false), internal: make(true), budget: Budget::new(limits.buffered_bytes_max) }
     }
 }
 
@@ -103,6 +105,8 @@ pub struct Line {
     fixed: HeaderMap,
     turns: Semaphore,
     answer_bytes_max: usize,
+    /// Shared with the other members.
+    room: Budget,
     budget: Duration,
     /// Set by `Retry-After`: nothing is asked before.
     pause: Mutex<Option<Instant>>,
@@ -119,6 +123,7 @@ impl Line {
             fixed: fixed_headers(member, &federation.id),
             turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
             answer_bytes_max: federation.limits.answer_bytes_max,
+            room: clients.budget.clone(),
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             pause: Mutex::new(None),
         }
@@ -220,17 +225,26 @@ impl Line {
         if announced > self.answer_bytes_max {
             return Err(too_large());
         }
+        // The broker's own bound, not a fault of the member: it is worth another try.
+        let full = || failure(Fault::RateLimited, "the broker holds as many bytes of answers as it may");
+        let mut part = self.room.part();
+        if !part.grow(announced) {
+            return Err(full());
+        }
         let began = Instant::now();
         let mut body = BytesMut::with_capacity(announced.max(16 << 10));
         loop {
             let chunk = match timeout(IDLE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(body.freeze()),
+                Ok(Ok(None)) => return Ok(part.holding(body.freeze())),
                 Ok(Err(error)) => return Err(sending(&error.without_url())),
                 Err(_elapsed) => return Err(failure(Fault::Timeout, "body stopped")),
             };
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(too_large());
+            }
+            if !part.grow(body.len() + chunk.len()) {
+                return Err(full());
             }
             body.extend_from_slice(&chunk);
             let elapsed = began.elapsed();

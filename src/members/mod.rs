@@ -3,6 +3,7 @@
 //! It deliberately does not know the federation's order, other members, or what a client asked the broker: it is given
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
+mod budget;
 pub mod capabilities;
 mod client;
 mod encode;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::Capabilities;
+pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use item::Item;
 
@@ -139,7 +141,7 @@ impl Registry {
     /// Makes the adapter of every enabled member. Contacts nobody.
     #[must_use]
     pub fn new(federation: &federation::Federation) -> Self {
-        let clients = client::Clients::new(&federation.members, federation.limits.connect);
+        let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let members = enabled
             .map(|member| match member.kind {
