@@ -72,10 +72,10 @@ impl Capabilities {
             sort_fields: declared.sort_fields.clone(),
             native_order: declared.native_order.clone(),
             string_order_bytes: declared.string_order_bytes,
-            filter: declared.filter.unwrap_or(Support::Unsupported),
-            filter_lang: declared.filter_lang.clone().unwrap_or_default(),
-            query: declared.query.unwrap_or(Support::Unsupported),
-            fields: declared.fields.unwrap_or(Support::Unsupported),
+            filter: Support::Unsupported,
+            filter_lang: Vec::new(),
+            query: Support::Unsupported,
+            fields: Support::Unsupported,
             page_items_max: member.request.page_items_max.unwrap_or(PAGE_ITEMS_DEFAULT).max(1),
             counts_exact: true,
             notes: Vec::new(),
@@ -90,13 +90,11 @@ impl Capabilities {
         let support = |class: &str| if has(class) { Support::Exact } else { Support::Unsupported };
         let mut known = Self { discovered: true, ..Self::implied(member) };
         known.sort = declared.sort.unwrap_or_else(|| support("item-search#sort"));
-        known.filter = declared.filter.unwrap_or_else(|| support("item-search#filter"));
-        known.query = declared.query.unwrap_or_else(|| support("item-search#query"));
-        known.fields = declared.fields.unwrap_or_else(|| support("item-search#fields"));
-        if declared.filter_lang.is_none() {
-            let languages = ["cql2-text", "cql2-json"].into_iter().filter(|language| has(language));
-            known.filter_lang = languages.map(str::to_owned).collect();
-        }
+        known.filter = support("item-search#filter");
+        known.query = support("item-search#query");
+        known.fields = support("item-search#fields");
+        let languages = ["cql2-text", "cql2-json"].into_iter().filter(|language| has(language));
+        known.filter_lang = languages.map(str::to_owned).collect();
         if member.request.method == Method::Auto && found.search_link && !found.search_post {
             known.search_post = false;
         }
