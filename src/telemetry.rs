@@ -1,7 +1,9 @@
-//! Names of log fields, and where log lines go.
+//! Where log lines go, and how their fields are named.
 //!
-//! Every line about a member carries [`field::MEMBER`]. Units stand in the names. Never logged: credentials, bodies,
-//! cursors. It knows no other room.
+//! Every line about a member carries `member`; a line that belongs to a client's request carries its `request_id`, by
+//! the span that `http` opens. Further names, spelled alike in every room: `collection` (the member's own id), `fault`
+//! (category of a failure), `detail` (what was seen; it may quote a member), `status` (of HTTP), `elapsed_ms`. Units
+//! stand in the names. Never logged: credentials, bodies, cursors. It knows no other room.
 
 use std::io::IsTerminal;
 
@@ -12,24 +14,6 @@ use tracing_subscriber::fmt::format::FmtSpan;
 pub const FILTER_VAR: &str = "STAC_BROKER_LOG";
 /// `json` writes one JSON object per line; anything else writes text.
 pub const FORMAT_VAR: &str = "STAC_BROKER_LOG_FORMAT";
-
-/// Names of log fields, so that every room spells them alike.
-pub mod field {
-    /// Id of a member.
-    pub const MEMBER: &str = "member";
-    /// The member's own id of a Collection.
-    pub const COLLECTION: &str = "collection";
-    /// Category of a member's failure.
-    pub const FAULT: &str = "fault";
-    /// What was seen, for the log only: it may quote a member.
-    pub const DETAIL: &str = "detail";
-    /// Time spent, in milliseconds.
-    pub const ELAPSED_MS: &str = "elapsed_ms";
-    /// Ties the lines of one request together, and a report to its lines.
-    pub const CORRELATION: &str = "correlation";
-    /// HTTP status.
-    pub const STATUS: &str = "status";
-}
 
 /// Starts logging to standard error: compact text, or JSON where [`FORMAT_VAR`] says so. `default` holds where
 /// [`FILTER_VAR`] is not set. A filter that cannot be read is reported and replaced by the default. Only the first call

@@ -7,6 +7,8 @@ use crate::federation::{Federation, MemberId};
 pub struct Ids {
     delimiter: char,
     members: Vec<MemberId>,
+    /// Earlier ids with the member that has it now.
+    renamed: Vec<(String, MemberId)>,
 }
 
 /// A collection id that a client gave.
@@ -22,7 +24,19 @@ impl Ids {
         Self {
             delimiter: federation.delimiter,
             members: federation.members.iter().map(|member| member.id.clone()).collect(),
+            renamed: federation
+                .members
+                .iter()
+                .flat_map(|member| member.renamed_from.iter().map(|old| (old.clone(), member.id.clone())))
+                .collect(),
         }
+    }
+
+    /// The member that has this id, or had it before (`renamed_from`).
+    #[must_use]
+    pub fn member(&self, id: &str) -> Option<&MemberId> {
+        let before = || self.renamed.iter().find(|(old, _)| old == id).map(|(_, member)| member);
+        self.members.iter().find(|member| member.as_str() == id).or_else(before)
     }
 
     /// `MEMBER|collection`.
@@ -31,13 +45,14 @@ impl Ids {
         format!("{member}{}{native}", self.delimiter)
     }
 
-    /// Reads an id: split at the first delimiter if the part before it is a configured member, else bare. An id
+    /// Reads an id: split at the first delimiter if the part before it is a member's id, or an
+    /// earlier one, else bare. An id
     /// without delimiter that contains `%7C` (or the delimiter's own encoding) is read as if it had it.
     #[must_use]
     pub fn parse(&self, given: &str) -> Named {
         let split = |text: &str| {
             let (before, after) = text.split_once(self.delimiter)?;
-            let member = self.members.iter().find(|member| member.as_str() == before)?;
+            let member = self.member(before)?;
             Some(Named::Qualified { member: member.clone(), native: after.to_owned() })
         };
         if let Some(named) = split(given) {

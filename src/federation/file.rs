@@ -338,18 +338,23 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance(&near) <= (near.chars().count() / 3).max(1)).then_some(*near)
 }
 
-/// Insertions, deletions and replacements between two words (Levenshtein), the first cut to 64 letters.
+/// Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment), the first
+/// cut to 64 letters.
 fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
+    let mut earlier: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (line, letter) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+    for line in 0..a.len() {
+        let mut next = vec![line + 1];
+        for column in 0..b.len() {
+            let replaced = row[column] + usize::from(a[line] != b[column]);
+            let mut least = replaced.min(next[column] + 1).min(row[column + 1] + 1);
+            if line > 0 && column > 0 && a[line] == b[column - 1] && a[line - 1] == b[column] {
+                least = least.min(earlier[column - 1] + 1);
+            }
+            next.push(least);
         }
+        earlier = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -366,6 +371,8 @@ mod tests {
         assert_eq!(nearest("item_span", &known), Some("item_span_max"));
         assert_eq!(nearest("retention", &known), None);
         assert_eq!(nearest("x", &[]), None);
+        assert_eq!(nearest("titel", &["id", "title"]), Some("title"));
         assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!((edits("", "ab"), edits("ab", ""), edits("ba", "ab")), (2, 2, 1));
     }
 }

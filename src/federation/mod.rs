@@ -206,10 +206,6 @@ pub enum Support {
 #[derive(Debug, Clone, Default)]
 pub struct Declared {
     pub sort: Option<Support>,
-    pub filter: Option<Support>,
-    pub filter_lang: Option<Vec<String>>,
-    pub query: Option<Support>,
-    pub fields: Option<Support>,
     pub intersects: Option<Support>,
     /// Order without `sortby`: today only `-datetime` and `datetime` mean something to the plan.
     pub native_order: Option<String>,

@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
-use tracing::{debug, error};
+use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
 
@@ -102,9 +102,12 @@ impl Door {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
         let asked = respond::Asked::of(&request);
-        let mut response = caught(self.admitted(request, &request_id, &snapshot), &request_id).await;
+        // Of the highest level, so that it stands on every line of this request that is written at all.
+        let span = error_span!("request", %request_id);
+        let admitted = self.admitted(request, &request_id, &snapshot);
+        let mut response = caught(admitted).instrument(span.clone()).await;
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            debug!(%request_id, status = problem.status.as_u16(), code = problem.code, "request refused");
+            debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
             response = respond::problem(&problem, &request_id);
         }
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
@@ -142,9 +145,9 @@ impl Door {
 }
 
 /// A panic costs its own request only (T24).
-async fn caught(answer: impl Future<Output = Response>, request_id: &str) -> Response {
+async fn caught(answer: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
-        error!(%request_id, "a request ended in a panic");
+        error!("a request ended in a panic");
         Problem::internal().into_response()
     })
 }

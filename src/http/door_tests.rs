@@ -222,7 +222,7 @@ async fn a_presented_credential_makes_the_answer_private() {
 
 #[tokio::test]
 async fn a_panic_is_a_500_without_details() {
-    let response = caught(async { panic!("secret") }, "r1").await;
+    let response = caught(async { panic!("secret") }).await;
     let problem = response.extensions().get::<Problem>().unwrap();
     assert_eq!((problem.status.as_u16(), problem.code), (500, "InternalError"));
     assert!(!problem.description.contains("secret"));

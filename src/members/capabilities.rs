@@ -72,10 +72,10 @@ impl Capabilities {
             sort_fields: declared.sort_fields.clone(),
             native_order: declared.native_order.clone(),
             string_order_bytes: declared.string_order_bytes,
-            filter: declared.filter.unwrap_or(Support::Unsupported),
-            filter_lang: declared.filter_lang.clone().unwrap_or_default(),
-            query: declared.query.unwrap_or(Support::Unsupported),
-            fields: declared.fields.unwrap_or(Support::Unsupported),
+            filter: Support::Unsupported,
+            filter_lang: Vec::new(),
+            query: Support::Unsupported,
+            fields: Support::Unsupported,
             page_items_max: member.request.page_items_max.unwrap_or(PAGE_ITEMS_DEFAULT).max(1),
             counts_exact: true,
             notes: Vec::new(),
@@ -90,13 +90,11 @@ impl Capabilities {
         let support = |class: &str| if has(class) { Support::Exact } else { Support::Unsupported };
         let mut known = Self { discovered: true, ..Self::implied(member) };
         known.sort = declared.sort.unwrap_or_else(|| support("item-search#sort"));
-        known.filter = declared.filter.unwrap_or_else(|| support("item-search#filter"));
-        known.query = declared.query.unwrap_or_else(|| support("item-search#query"));
-        known.fields = declared.fields.unwrap_or_else(|| support("item-search#fields"));
-        if declared.filter_lang.is_none() {
-            let languages = ["cql2-text", "cql2-json"].into_iter().filter(|language| has(language));
-            known.filter_lang = languages.map(str::to_owned).collect();
-        }
+        known.filter = support("item-search#filter");
+        known.query = support("item-search#query");
+        known.fields = support("item-search#fields");
+        let languages = ["cql2-text", "cql2-json"].into_iter().filter(|language| has(language));
+        known.filter_lang = languages.map(str::to_owned).collect();
         if member.request.method == Method::Auto && found.search_link && !found.search_post {
             known.search_post = false;
         }
@@ -108,14 +106,6 @@ impl Capabilities {
             known.note("a `search` link without the Item Search class");
         }
         known
-    }
-
-    /// Whether a geometry of this many bytes of GeoJSON reaches the member whole; else its bounding box is sent and the
-    /// geometry has to be checked on each Item.
-    #[must_use]
-    pub fn takes_geometry(&self, geojson_bytes: usize) -> bool {
-        let max = if self.search_post { INTERSECTS_POST_BYTES_MAX } else { INTERSECTS_GET_BYTES_MAX };
-        self.intersects != Support::Unsupported && geojson_bytes <= max
     }
 
     pub(super) fn note(&mut self, text: &str) {

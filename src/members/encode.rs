@@ -1,16 +1,23 @@
 //! An [`Ask`] as GET parameters and as a POST body. Pure: no address, no member.
 
 use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 
 use super::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
 use super::{Ask, Intersects};
 use crate::federation::Bbox;
 
-/// The query of a GET, without a token.
+/// Bytes of `collections` and `ids` together in the address of a GET, percent-encoded: with the rest of the query it stays
+/// below the 8 KiB at which many servers and proxies answer 414.
+const LISTS_GET_BYTES_MAX: usize = 6 << 10;
+
+/// The query of a GET, without a token. Lists that an address has no room for are left out: the member then returns
+/// too much, and what it returns is checked anyway.
 pub fn query(ask: &Ask, intersects: bool) -> Vec<(String, String)> {
     let mut pairs = vec![("limit", ask.limit.to_string())];
-    pairs.extend(ask.collections.as_ref().map(|list| ("collections", list.join(","))));
-    pairs.extend(ask.ids.as_ref().map(|list| ("ids", list.join(","))));
+    let room = Room::of(ask.collections.as_deref(), ask.ids.as_deref());
+    pairs.extend(ask.collections.as_ref().filter(|_| room.collections).map(|list| ("collections", list.join(","))));
+    pairs.extend(ask.ids.as_ref().filter(|_| room.ids).map(|list| ("ids", list.join(","))));
     let (geometry, bbox) = area(ask, intersects, INTERSECTS_GET_BYTES_MAX);
     pairs.extend(geometry.map(|geometry| ("intersects", geometry.geojson.clone())));
     pairs.extend(bbox.map(|bbox| ("bbox", corners(&bbox).iter().map(f64::to_string).collect::<Vec<_>>().join(","))));
@@ -47,6 +54,36 @@ pub fn body(ask: &Ask, intersects: bool) -> Map<String, Value> {
         }
     }
     body
+}
+
+/// Which lists a GET has room for (`true` also where there is none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    pub collections: bool,
+    pub ids: bool,
+}
+
+impl Room {
+    /// `ids` first: they select more than collections do.
+    #[must_use]
+    pub fn of(collections: Option<&[String]>, ids: Option<&[String]>) -> Self {
+        let ids_bytes = ids.map_or(0, encoded_bytes);
+        let with_ids = ids_bytes <= LISTS_GET_BYTES_MAX;
+        let left = if with_ids { LISTS_GET_BYTES_MAX - ids_bytes } else { LISTS_GET_BYTES_MAX };
+        Self { collections: collections.map_or(0, encoded_bytes) <= left, ids: with_ids }
+    }
+
+    #[must_use]
+    pub fn for_all(self) -> bool {
+        self.collections && self.ids
+    }
+}
+
+/// Bytes of a list in a query string.
+fn encoded_bytes(list: &[String]) -> usize {
+    let comma = "%2C".len();
+    let entry = |text: &String| form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum::<usize>() + comma;
+    list.iter().map(entry).sum()
 }
 
 /// A geometry, or a box: never both, which STAC API forbids. A geometry over the bound goes as its box.

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::Capabilities;
+pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use item::Item;
 

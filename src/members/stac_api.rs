@@ -144,12 +144,13 @@ impl StacApi {
         let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
         let exact = self.known.load().counts_exact;
+        let whole = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         Ok(Page {
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
-            matched: split.matched.map(|count| Matched { count, exact }),
+            matched: split.matched.filter(|_| whole).map(|count| Matched { count, exact }),
             bytes: answer.body.len(),
         })
     }

@@ -222,7 +222,7 @@ impl Body {
             }),
             matched: self.matched,
             watermark: self.watermark.position(ids),
-            turn: self.turn,
+            turn: ids.member(&self.turn).map_or(self.turn, ToString::to_string),
             legs: self.legs.into_iter().map(|leg| leg.session(ids)).collect(),
         }
     }
@@ -246,7 +246,7 @@ impl LegBody {
 
     fn session(self, ids: &Ids) -> SessionLeg {
         SessionLeg {
-            member: self.member,
+            member: ids.member(&self.member).map_or(self.member, ToString::to_string),
             ended: self.ended,
             share: self.share,
             place: self.place.map(|place| Place {
@@ -290,7 +290,10 @@ impl Cut {
             Self::At { values, .. } if values.is_empty() => Position::Start,
             Self::At { values, id, member, collection } => {
                 let collection: Arc<str> = match member {
-                    Some(member) => ids.qualified(&MemberId::new(&member), &collection).into(),
+                    Some(member) => {
+                        let now = ids.member(&member).cloned().unwrap_or_else(|| MemberId::new(&member));
+                        ids.qualified(&now, &collection).into()
+                    }
                     None => collection.into(),
                 };
                 Position::At(Key { values, id: id.into(), collection })
@@ -366,6 +369,18 @@ mod tests {
         let (keys, ids) = ring("a", &[KEY_A]);
         let opened = keys.open(&keys.seal(&session(), &ids, 1_000), &ids, 2_000).expect("a cursor");
         assert_eq!(opened, Opened { session: session(), expired: false });
+    }
+
+    #[test]
+    fn a_member_that_was_renamed_is_found_under_its_new_id() {
+        let text = "[federation]\nid = \"a\"\n[[member]]\nid = \"EODC-2\"\nrenamed_from = [\"EODC\"]\nurl = \"https://e.example\"\n";
+        let renamed = federation::load_text("test", text, std::path::Path::new(".")).expect("good").federation;
+        let (keys, before) = ring("a", &[KEY_A]);
+        let opened = keys.open(&keys.seal(&session(), &before, 1_000), &Ids::new(&renamed), 2_000).expect("a cursor");
+        assert_eq!(opened.session.legs[0].member, "EODC-2");
+        let after = Ids::new(&renamed);
+        assert_eq!(after.parse("EODC|x"), after.parse("EODC-2|x"));
+        assert_ne!(after.parse("EODC-3|x"), after.parse("EODC-2|x"));
     }
 
     #[test]

@@ -330,3 +330,28 @@ async fn a_landing_page_may_redirect_within_its_origin() {
         "a circle of redirects"
     );
 }
+
+#[tokio::test]
+async fn answers_held_at_once_are_bounded_together() {
+    let running = ScriptedMember::new("A").items(items("c", 60)).start().await;
+    let mut federation = federation_of([running.declared()]);
+    federation.limits.buffered_bytes_max = 30_000;
+    let member = adapter_of(&federation);
+    let whole = ask(60);
+    let held = member.search(&whole, soon()).await.unwrap();
+    assert!(held.bytes < 30_000 && held.bytes > 15_000, "{} bytes: the bound holds one such page, not two", held.bytes);
+    assert_eq!(member.search(&whole, soon()).await.unwrap_err().fault, Fault::RateLimited);
+    drop(held);
+    assert_eq!(member.search(&whole, soon()).await.unwrap().items.len(), 60);
+}
+
+#[tokio::test]
+async fn lists_too_long_for_an_address_are_left_to_the_broker() {
+    let running = ScriptedMember::new("A").items(items("c", 3)).start().await;
+    let many: Vec<String> = (0..2_000).map(|n| format!("c-{n:04}")).collect();
+    let long = Ask { ids: Some(many), collections: Some(vec!["c".to_owned()]), ..ask(10) };
+    let page = by(&running, Method::Get).search(&long, soon()).await.unwrap();
+    assert_eq!((page.items.len(), page.matched.is_none()), (3, true), "a count without the list is no count of it");
+    let page = by(&running, Method::Post).search(&long, soon()).await.unwrap();
+    assert!(page.matched.is_some(), "a body has room");
+}

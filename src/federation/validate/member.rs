@@ -247,12 +247,12 @@ fn read_capabilities(keys: &Keys<'_>) -> Declared {
     });
     let string_order =
         keys.text("string_order").filter(|at| later_or_unknown(keys.notes, at, &["unknown", "bytes"], &[]));
+    // Nothing asks for these before searches have filters.
+    for later in ["filter", "filter_lang", "query", "fields"] {
+        keys.later(later);
+    }
     let declared = Declared {
         sort: support("sort"),
-        filter: support("filter"),
-        filter_lang: texts("filter_lang"),
-        query: support("query"),
-        fields: support("fields"),
         intersects: support("intersects"),
         native_order: native_order.map(|at| at.value.to_string()),
         sort_fields: texts("sort_fields"),

@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use crate::federation::{Area, Bbox, Method, Policy, Support};
-use crate::members::Ask;
+use crate::members::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
+use crate::members::{Ask, Room};
 use crate::search::request::SearchRequest;
 use crate::search::residual::Residual;
 
 use super::sorting::Reading;
 use super::{Asked, Leg};
 
-/// Bytes of a geometry in a query string and in a body: beyond it members answer 414 and 413 (`members.md` section 6).
-const GEOMETRY_GET_BYTES_MAX: usize = 6 * 1024;
-const GEOMETRY_POST_BYTES_MAX: usize = 256 * 1024;
-
 pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>, reading: &Reading) -> Leg {
     let mut share = Share { ask: Ask::default(), residual: Residual::default(), pushdown: Vec::new() };
-    collections(&mut share, asked);
+    let room = room(asked, request);
+    collections(&mut share, asked, room.collections);
     if let Some(ids) = &request.ids {
-        if share.condition("ids", asked.abilities.ids) {
+        if share.condition("ids", if room.ids { asked.abilities.ids } else { Support::Unsupported }) {
             share.ask.ids = Some(ids.clone());
         }
         share.residual.ids = Some(ids.clone());
@@ -81,7 +79,7 @@ impl Share {
 }
 
 /// Restricts the member to the collections that are left, by its own ids; never to another member's.
-fn collections(share: &mut Share, asked: &Asked<'_>) {
+fn collections(share: &mut Share, asked: &Asked<'_>, has_room: bool) {
     let candidates = &asked.candidates;
     let policy = &asked.member.policy;
     if !candidates.named {
@@ -97,10 +95,23 @@ fn collections(share: &mut Share, asked: &Asked<'_>) {
             return;
         }
     }
-    if share.condition("collections", asked.abilities.collections) {
+    let support = if has_room { asked.abilities.collections } else { Support::Unsupported };
+    if share.condition("collections", support) {
         share.ask.collections = Some(candidates.natives.clone());
     }
     share.residual.collections = Some(candidates.natives.clone());
+}
+
+/// Which lists the member can be asked for: a body has room for all, an address has not.
+fn room(asked: &Asked<'_>, request: &SearchRequest) -> Room {
+    if by_post(asked) {
+        return Room { collections: true, ids: true };
+    }
+    Room::of(Some(&asked.candidates.natives), request.ids.as_deref())
+}
+
+fn by_post(asked: &Asked<'_>) -> bool {
+    asked.abilities.search_post && asked.member.request.method != Method::Get
 }
 
 fn sees_everything(policy: &Policy) -> bool {
@@ -123,8 +134,7 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
         }
     }
     let Some(intersects) = &request.intersects else { return };
-    let post = abilities.search_post && asked.member.request.method != Method::Get;
-    let bytes_max = if post { GEOMETRY_POST_BYTES_MAX } else { GEOMETRY_GET_BYTES_MAX };
+    let bytes_max = if by_post(asked) { INTERSECTS_POST_BYTES_MAX } else { INTERSECTS_GET_BYTES_MAX };
     let fits = intersects.geojson.len() <= bytes_max;
     let support = if fits { abilities.intersects } else { Support::Unsupported };
     if share.condition("intersects", support) {

@@ -491,6 +491,20 @@ fn boxes_are_asked_flat_and_on_the_map() {
 }
 
 #[test]
+fn lists_too_long_for_an_address_stay_with_the_broker() {
+    let get_only = || with(|can| can.search_post = false);
+    let ids = |count: usize| (0..count).map(|n| format!("S2A_MSIL2A_{n:012}")).collect::<Vec<_>>().join(",");
+    for (count, abilities, pushed) in [(100, get_only(), true), (400, get_only(), false), (400, able(), true)] {
+        let list = ids(count);
+        let leg = one(member("A", policy(&["*"])), abilities).leg(&[("ids", &list), ("collections", "a")]);
+        assert_eq!(leg.ask.ids.is_some(), pushed, "{count}");
+        assert_eq!(leg.residual.described, if pushed { vec![] } else { names(&["ids"]) });
+        assert_eq!(leg.residual.ids.as_ref().map(Vec::len), Some(count), "the broker checks them either way");
+        assert!(leg.ask.collections.is_some() && leg.residual.selective != pushed);
+    }
+}
+
+#[test]
 fn large_geometries_go_as_their_box() {
     let polygon = |positions: usize| {
         let ring: Vec<String> = (0..positions).map(|n| format!("[{}.5,{}.25]", n % 90, n / 90)).collect();
