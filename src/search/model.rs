@@ -25,7 +25,7 @@ use crate::members::{Ask, Fault, Item, Matched, Page, Token};
 
 use super::cursor::KeyRing;
 use super::merge::Step;
-use super::order::{Comparator, Position};
+use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
 use super::page::{PageEnd, PageRun};
 use super::plan::{Leg, Mode, Order, Plan};
@@ -167,17 +167,19 @@ impl Catalogue {
         }
         match order {
             Some(order) if matches!(self.mode, Mode::Keyset | Mode::Token) => {
-                let first = |thing: &Thing| {
-                    order.read(&thing.item(), &Arc::from(format!("{}|{}", self.member, thing.collection)))
-                };
-                list.sort_by(|a, b| {
-                    let (left, right) = (first(a).expect("a key"), first(b).expect("a key"));
-                    order.first(&left.values[0], &right.values[0]).then(a.tie.cmp(&b.tie))
-                });
+                let mut keyed: Vec<(Value, Thing)> =
+                    list.into_iter().map(|thing| (self.first(order, &thing), thing)).collect();
+                keyed.sort_by(|(left, a), (right, b)| order.first(left, right).then(a.tie.cmp(&b.tie)));
+                list = keyed.into_iter().map(|(_, thing)| thing).collect();
             }
             _ => list.sort_by_key(|thing| thing.tie),
         }
         list
+    }
+
+    fn first(&self, order: &Comparator, thing: &Thing) -> Value {
+        let exposed = Arc::from(format!("{}|{}", self.member, thing.collection));
+        order.read(&thing.item(), &exposed).expect("a key").values.swap_remove(0)
     }
 
     fn answer(&self, order: Option<&Comparator>, ask: &Ask, dice: &mut Dice) -> Result<Page, (Fault, Option<u32>)> {
