@@ -9,7 +9,7 @@ use stac_broker::federation::{Federation, Secret};
 
 use crate::support::front::names;
 use crate::support::oracle::{Held, Oracle};
-use crate::support::{Front, NextForm, Running, ScriptedMember, federation_of, item, time};
+use crate::support::{Front, NextForm, Running, ScriptedMember, federation_of, item, items, time};
 
 const MEMBERS: [&str; 5] = ["CMEMS", "EDITO", "EMODNET", "EODC", "GRNET"];
 
@@ -285,6 +285,111 @@ async fn text_is_not_ordered_by_members_of_unknown_collation() {
     assert_eq!((page.status, page.json()["code"].as_str()), (400, Some("InvalidParameter")), "{}", page.text);
     let alone = front.get("/search?sortby=id&collections=CMEMS%7Csea-surface").await;
     assert_eq!((alone.status, alone.missing().len()), (200, 0), "one member's own order is good enough");
+}
+
+/// Walks two members in pages of 1, 7 and 100, newest and oldest first.
+async fn check_pair(scripts: [ScriptedMember; 2], catalogues: [&[Value]; 2]) {
+    let [a, b] = scripts;
+    let members = [a.start().await, b.start().await];
+    let front = Front::of(declared(&members)).await;
+    let all = Oracle::of([(members[0].id.as_str(), catalogues[0]), (members[1].id.as_str(), catalogues[1])]);
+    let oldest = json!({"sortby": [{"field": "datetime"}]});
+    check_walks(&front, "", &json!({}), &[1, 7, 100], &all.newest_first()).await;
+    check_walks(&front, "sortby=datetime", &oldest, &[7, 100], &all.oldest_first()).await;
+}
+
+#[tokio::test]
+async fn every_form_of_next_and_every_way_of_asking() {
+    let (one, other) = (catalogue(0, 40), catalogue(1, 40));
+    let plain = || ScriptedMember::new("B").items(other.clone()).page_cap(9);
+    for form in [NextForm::LinkHeader, NextForm::Headers, NextForm::GetAfterPost, NextForm::PageNumber] {
+        let script = ScriptedMember::new("A").items(one.clone()).page_cap(9).next_form(form);
+        check_pair([script, plain()], [&one, &other]).await;
+    }
+    for script in [
+        ScriptedMember::new("A").claims_post(),
+        ScriptedMember::new("A").post_only().page_cap(11),
+        ScriptedMember::new("A").get_only().trailing_empty_page(),
+        ScriptedMember::new("A").next_form(NextForm::None),
+    ] {
+        check_pair([script.items(one.clone()), plain()], [&one, &other]).await;
+    }
+}
+
+#[tokio::test]
+async fn times_finer_than_a_millisecond_are_one_tie() {
+    let fine = |name: &str| -> Vec<Value> {
+        let at = |n: usize| format!("2025-01-01T00:00:00.00{}{:03}Z", n % 4, (n * 137) % 1000);
+        (0..60).map(|n| item(name, &format!("{name}-{:02}", (n * 7) % 60), &at(n))).collect()
+    };
+    let (one, other) = (fine("c"), fine("d"));
+    let scripts =
+        [ScriptedMember::new("A").items(one.clone()), ScriptedMember::new("B").items(other.clone()).page_cap(13)];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn times_in_every_notation_and_items_that_last() {
+    let mut one = items("c", 60);
+    for (n, item) in one.iter_mut().enumerate() {
+        let properties = item["properties"].as_object_mut().unwrap();
+        match n % 4 {
+            0 => properties.insert("datetime".to_owned(), format!("2025-01-01T{:02}:30:00.5+01:00", n % 24).into()),
+            1 => properties.insert("datetime".to_owned(), format!("2025-01-01t{:02}:00:00z", n % 24).into()),
+            2 => {
+                properties.insert("datetime".to_owned(), Value::Null);
+                properties.insert("start_datetime".to_owned(), format!("2024-12-{:02}T00:00:00Z", 1 + n % 28).into());
+                properties.insert("end_datetime".to_owned(), "2025-02-01T00:00:00Z".into())
+            }
+            _ => None,
+        };
+    }
+    let other = items("d", 60);
+    let scripts = [
+        ScriptedMember::new("A").items(one.clone()).page_cap(17),
+        ScriptedMember::new("B").items(other.clone()).get_only(),
+    ];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn a_tie_longer_than_a_members_page_is_read_whole() {
+    let at_once = |name: &str, count: usize| -> Vec<Value> {
+        (0..count).map(|n| item(name, &format!("{name}-{:03}", (n * 61) % count), &time(n / 90))).collect()
+    };
+    let (one, other) = (at_once("c", 180), at_once("d", 180));
+    let scripts = [
+        ScriptedMember::new("A").items(one.clone()).page_cap(30),
+        ScriptedMember::new("B").items(other.clone()).page_cap(50).repeats(2),
+    ];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn a_tie_too_long_to_be_sorted_is_declared_and_the_rest_is_right() {
+    let mut one: Vec<Value> = (0..2_500).map(|n| item("c", &format!("c-{n:04}"), &time(10))).collect();
+    one.extend(items("e", 20));
+    let other = items("d", 20);
+    let members = [
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).start().await,
+    ];
+    let front = Front::of(declared(&members)).await;
+    let of_others = Oracle::of([("A", &one[2_500..]), ("B", other.as_slice())]).newest_first();
+    for limit in [7, 100] {
+        let pages = front.walk_get(&format!("/search?limit={limit}")).await;
+        let got = names(&pages);
+        assert_eq!(got.iter().collect::<HashSet<_>>().len(), got.len(), "nothing is given twice");
+        // the other Items of A at this very time share its fate
+        let same_time = |name: &String| *name == "A|e e-0010";
+        let rest = |names: &[String]| -> Vec<String> {
+            names.iter().filter(|name| !name.starts_with("A|c") && !same_time(name)).cloned().collect()
+        };
+        check_same(&rest(&got), &rest(&of_others), &format!("pages of {limit}"));
+        let last = pages.last().unwrap();
+        assert_eq!(last.missing(), ["A"], "{}", last.report());
+        assert_eq!(last.member("A")["gaps"][0]["to"]["value"], "2025-01-01T00:10:00Z", "{}", last.member("A"));
+    }
 }
 
 #[tokio::test]
