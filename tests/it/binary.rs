@@ -311,7 +311,8 @@ async fn serve_starts_answers_and_drains() {
     let output = run(&["search", "--url", &url, "--bbox", "1,2"]).await;
     assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{output:?}");
     let output = run(&["explain", "--url", &url, "--collections", "B|b"]).await;
-    assert!(stdout(&output).contains("prune  A: not-requested"), "{output:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("not-requested"), "{output:?}");
 
     a.breaks(Fails::Late(Duration::from_millis(1_500)));
     let in_flight = tokio::spawn(reqwest::get(format!("{base}/search?limit=100&sortby=-datetime")));

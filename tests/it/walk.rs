@@ -471,6 +471,71 @@ async fn two_brokers_with_one_key_serve_alternating_pages() {
     assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("InvalidCursor")), "another key");
 }
 
+/// Brokers of one key, each with some of these members.
+async fn with_one_key(members: &[Vec<&Running>]) -> Vec<Front> {
+    let mut fronts = Vec::new();
+    for members in members {
+        let mut federation = federation_of(members.iter().map(|member| member.declared()));
+        federation.cursor.keys = vec![Secret::new("A".repeat(43))];
+        fronts.push(Front::of(federation).await);
+    }
+    fronts
+}
+
+#[tokio::test]
+async fn a_member_that_joins_or_leaves_in_a_walk_is_reported() {
+    let (one, other) = (items("c", 60), items("d", 60));
+    let (a, b) = (
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).start().await,
+    );
+    let fronts = with_one_key(&[vec![&a, &b], vec![&a]]).await;
+    let elsewhere = |next: Value, to: usize| {
+        let mut next = next;
+        let href = next["href"].as_str().unwrap();
+        next["href"] = href.replace(&fronts[1 - to].base, &fronts[to].base).into();
+        next
+    };
+    let (of_a, all) =
+        (Oracle::of([("A", one.as_slice())]), Oracle::of([("A", one.as_slice()), ("B", other.as_slice())]));
+
+    let first = fronts[0].get("/search?limit=20").await;
+    let left = fronts[1].pages(fronts[1].follow(&elsewhere(first.next().unwrap(), 1)).await).await;
+    let wanted: Vec<String> = [first.names(), of_a.newest_first()[10..].to_vec()].concat();
+    check_same(&[first.names(), names(&left)].concat(), &wanted, "B left");
+    assert!(left.iter().all(|page| page.missing() == ["B"] && page.member("B")["status"] == "removed"));
+    // it is back: from where the walk stands then, and the gap stays declared
+    let second = fronts[1].follow(&elsewhere(first.next().unwrap(), 1)).await;
+    let back = fronts[0].pages(fronts[0].follow(&elsewhere(second.next().unwrap(), 0)).await).await;
+    let got = [first.names(), second.names(), names(&back)].concat();
+    let in_order: Vec<String> = all.newest_first().into_iter().filter(|name| got.contains(name)).collect();
+    check_same(&got, &in_order, "B came back");
+    assert!(back.iter().all(|page| page.missing() == ["B"]));
+    assert!(names(&back).iter().any(|name| name.starts_with("B|")), "it contributes again");
+
+    let first = fronts[1].get("/search?limit=20").await;
+    let asked = b.searches();
+    let joined = fronts[0].pages(fronts[0].follow(&elsewhere(first.next().unwrap(), 0)).await).await;
+    check_same(&[first.names(), names(&joined)].concat(), &of_a.newest_first(), "B joined");
+    assert!(joined.iter().all(|page| page.missing().is_empty() && page.member("B")["status"] == "joined"));
+    assert_eq!(b.searches(), asked, "a member that joined is asked by new searches only");
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_federation_is_refused() {
+    let a = ScriptedMember::new("A").items(items("c", 30)).start().await;
+    let of = |id: &str| {
+        let mut federation = federation_of([a.declared()]);
+        federation.id = id.to_owned();
+        federation.cursor.keys = vec![Secret::new("A".repeat(43))];
+        federation
+    };
+    let (one, other) = (Front::of(of("one")).await, Front::of(of("other")).await);
+    let token = token_of(&one.get("/search?limit=2").await.next().unwrap());
+    let refused = other.get(&format!("/search?limit=2&token={token}")).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("InvalidCursor")));
+}
+
 #[tokio::test]
 async fn the_same_cursor_gives_the_same_page_any_number_of_times() {
     let catalogues = catalogues(60);
