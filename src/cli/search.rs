@@ -106,15 +106,15 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     };
     let bar = out::progress(None, "items");
     let mut printer = Printer::new(args.format);
-    let mut missing: Vec<String> = Vec::new();
+    let mut missing: Vec<String>;
     let (mut shown, mut token, mut matched) = (0_u64, None, None);
     loop {
         let left = args.max_items - shown;
         let limit = u64::from(args.limit).min(left);
         let batch = source.page(&pairs, limit, token.take()).await?;
         matched = matched.or(batch.matched);
-        // Every later page repeats what is missing: the last one knows all.
-        missing.extend(batch.missing.into_iter().filter(|id| !missing.contains(id)).collect::<Vec<_>>());
+        // Every later page repeats what is missing, but for what came after all: the last one knows.
+        missing = batch.missing;
         let before = shown;
         for item in batch.items.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             shown += 1;
@@ -180,7 +180,10 @@ async fn page_here(snapshot: &Snapshot, keys: &KeyRing, pairs: &[(String, String
 
 fn status(error: &SearchError) -> u8 {
     match error {
-        SearchError::Invalid(_) | SearchError::Cursor(_) => WRONG,
+        // What no member can do is asked wrongly: waiting does not help.
+        SearchError::Invalid(_)
+        | SearchError::Cursor(_)
+        | SearchError::Failed { kind: search::outcome::Failed::Incapable, .. } => WRONG,
         SearchError::Expired { .. } | SearchError::Failed { .. } => NO,
     }
 }

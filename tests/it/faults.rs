@@ -149,6 +149,66 @@ async fn a_member_that_answers_html() {
 }
 
 #[tokio::test]
+async fn a_member_that_answers_json_of_another_kind() {
+    for text in [
+        "null",
+        "5",
+        "[]",
+        "\"canary-of-the-member\"",
+        "{}",
+        r#"{"features": null}"#,
+        r#"{"features": {}}"#,
+        r#"{"features": "x", "links": []}"#,
+        r#"{"type": "FeatureCollection", "features": [}"#,
+        r#"{"type": "Catalog", "links": []}"#,
+        r#"{"code": "Error", "description": "canary-of-the-member"}"#,
+        "{\"type\": \"FeatureCollection\", \"features\": []} canary-of-the-member",
+    ] {
+        let (good, bad) = (script("GOOD").start().await, script("BAD").fails(Fails::Says(text)).start().await);
+        let front = Front::of(federation(&[&good, &bad])).await;
+        let page = front.get("/search?limit=100").await;
+        assert_eq!(page.member("BAD")["status"], "bad-response", "{text}: {}", page.text);
+        check_partial(&page, "bad-response");
+    }
+}
+
+#[tokio::test]
+async fn what_surrounds_the_items_may_be_nonsense() {
+    for text in [
+        r#"{"type": "FeatureCollection", "features": []}"#,
+        r#"{"features": [], "links": null}"#,
+        r#"{"features": [], "links": 5, "numberMatched": "x"}"#,
+        r#"{"features": [], "links": [null, 5, {"rel": "next"}, {"rel": 5, "href": []}], "numberMatched": -1}"#,
+        r#"{"features": [], "links": [{"rel": "next", "href": "http://["}], "context": {"matched": {}}}"#,
+        r#"{"features": [], "links": [], "numberMatched": 1e400, "context": null}"#,
+    ] {
+        let (good, odd) = (script("GOOD").start().await, script("BAD").fails(Fails::Says(text)).start().await);
+        let front = Front::of(federation(&[&good, &odd])).await;
+        let pages = front.walk_get("/search?limit=30").await;
+        assert_eq!(names(&pages), wanted(&["GOOD"]), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_whose_later_pages_fail() {
+    for how in [Fails::Status(500, None), Fails::Status(404, None), Fails::Truncated, Fails::Hang] {
+        let good = script("GOOD").start().await;
+        let bad = script("BAD").page_cap(20).fails_from(1, how.clone()).start().await;
+        let front = Front::of(federation(&[&good, &bad])).await;
+        let pages = front.walk_get("/search?limit=100").await;
+        let got = names(&pages);
+        let of_good: Vec<String> = got.iter().filter(|name| name.starts_with("GOOD")).cloned().collect();
+        assert_eq!(of_good, wanted(&["GOOD"]), "{how:?}");
+        let in_order: Vec<String> = wanted(&["GOOD", "BAD"]).into_iter().filter(|name| got.contains(name)).collect();
+        assert_eq!(got, in_order, "{how:?}");
+        assert!(got.len() >= 78, "{how:?}: what it gave on its first page is given: {}", got.len());
+        assert_eq!(pages.last().unwrap().missing(), ["BAD"], "{how:?}");
+        let gap = pages.last().unwrap().member("BAD")["gaps"][0].clone();
+        assert!(gap["from"]["value"].is_string(), "{how:?}: only the rest is missing: {gap}");
+    }
+}
+
+#[tokio::test]
 async fn a_member_whose_answer_is_cut_off() {
     check(script("BAD").fails(Fails::Truncated), "bad-response", 503, 502).await;
 }

@@ -16,6 +16,7 @@ use crate::support::{Front, NextForm, Running, ScriptedMember, collection, feder
 const ITEMS_MAX: usize = 1_200;
 
 /// The folder of the data, where there is one.
+#[expect(clippy::print_stderr, reason = "what was not checked is said plainly")]
 fn folder(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STAC_BROKER_TEST_DATA").map(PathBuf::from);
     if folder.is_none() {

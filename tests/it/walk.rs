@@ -9,7 +9,7 @@ use stac_broker::federation::{Federation, Secret};
 
 use crate::support::front::names;
 use crate::support::oracle::{Held, Oracle};
-use crate::support::{Front, NextForm, Running, ScriptedMember, federation_of, item, time};
+use crate::support::{Front, NextForm, Running, ScriptedMember, federation_of, item, items, time};
 
 const MEMBERS: [&str; 5] = ["CMEMS", "EDITO", "EMODNET", "EODC", "GRNET"];
 
@@ -228,8 +228,9 @@ async fn the_items_of_a_collection_are_walked_by_its_own_links() {
 #[tokio::test]
 async fn a_member_that_cannot_sort_is_drained_for_an_order_and_takes_turns_without_one() {
     let catalogues = catalogues(120);
-    let [a, b, c, d, e] = unlike(&catalogues);
-    let members = start([a, b, c.no_sort().repeats(0), d, e]).await;
+    let mut scripts = unlike(&catalogues);
+    scripts[2] = ScriptedMember::new(MEMBERS[2]).items(catalogues[2].clone()).page_cap(50).no_sort();
+    let members = start(scripts).await;
     let front = Front::of(declared(&members)).await;
     let all = oracle(&catalogues);
     let body = json!({"sortby": [{"field": "datetime", "direction": "desc"}]});
@@ -254,7 +255,7 @@ async fn a_member_that_cannot_sort_is_drained_for_an_order_and_takes_turns_witho
 
 #[tokio::test]
 async fn a_member_with_too_many_items_to_be_sorted_here_is_named() {
-    let catalogues = vec![catalogue(0, 60), catalogue(1, 1_001)];
+    let catalogues = [catalogue(0, 60), catalogue(1, 1_001)];
     let good = ScriptedMember::new(MEMBERS[0]).items(catalogues[0].clone()).start().await;
     let large = ScriptedMember::new(MEMBERS[1]).items(catalogues[1].clone()).no_sort().start().await;
     let front = Front::of(federation_of([good.declared(), large.declared()])).await;
@@ -285,6 +286,111 @@ async fn text_is_not_ordered_by_members_of_unknown_collation() {
     assert_eq!((page.status, page.json()["code"].as_str()), (400, Some("InvalidParameter")), "{}", page.text);
     let alone = front.get("/search?sortby=id&collections=CMEMS%7Csea-surface").await;
     assert_eq!((alone.status, alone.missing().len()), (200, 0), "one member's own order is good enough");
+}
+
+/// Walks two members in pages of 1, 7 and 100, newest and oldest first.
+async fn check_pair(scripts: [ScriptedMember; 2], catalogues: [&[Value]; 2]) {
+    let [a, b] = scripts;
+    let members = [a.start().await, b.start().await];
+    let front = Front::of(declared(&members)).await;
+    let all = Oracle::of([(members[0].id.as_str(), catalogues[0]), (members[1].id.as_str(), catalogues[1])]);
+    let oldest = json!({"sortby": [{"field": "datetime"}]});
+    check_walks(&front, "", &json!({}), &[1, 7, 100], &all.newest_first()).await;
+    check_walks(&front, "sortby=datetime", &oldest, &[7, 100], &all.oldest_first()).await;
+}
+
+#[tokio::test]
+async fn every_form_of_next_and_every_way_of_asking() {
+    let (one, other) = (catalogue(0, 40), catalogue(1, 40));
+    let plain = || ScriptedMember::new("B").items(other.clone()).page_cap(9);
+    for form in [NextForm::LinkHeader, NextForm::Headers, NextForm::GetAfterPost, NextForm::PageNumber] {
+        let script = ScriptedMember::new("A").items(one.clone()).page_cap(9).next_form(form);
+        check_pair([script, plain()], [&one, &other]).await;
+    }
+    for script in [
+        ScriptedMember::new("A").claims_post(),
+        ScriptedMember::new("A").post_only().page_cap(11),
+        ScriptedMember::new("A").get_only().trailing_empty_page(),
+        ScriptedMember::new("A").next_form(NextForm::None),
+    ] {
+        check_pair([script.items(one.clone()), plain()], [&one, &other]).await;
+    }
+}
+
+#[tokio::test]
+async fn times_finer_than_a_millisecond_are_one_tie() {
+    let fine = |name: &str| -> Vec<Value> {
+        let at = |n: usize| format!("2025-01-01T00:00:00.00{}{:03}Z", n % 4, (n * 137) % 1000);
+        (0..60).map(|n| item(name, &format!("{name}-{:02}", (n * 7) % 60), &at(n))).collect()
+    };
+    let (one, other) = (fine("c"), fine("d"));
+    let scripts =
+        [ScriptedMember::new("A").items(one.clone()), ScriptedMember::new("B").items(other.clone()).page_cap(13)];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn times_in_every_notation_and_items_that_last() {
+    let mut one = items("c", 60);
+    for (n, item) in one.iter_mut().enumerate() {
+        let properties = item["properties"].as_object_mut().unwrap();
+        match n % 4 {
+            0 => properties.insert("datetime".to_owned(), format!("2025-01-01T{:02}:30:00.5+01:00", n % 24).into()),
+            1 => properties.insert("datetime".to_owned(), format!("2025-01-01t{:02}:00:00z", n % 24).into()),
+            2 => {
+                properties.insert("datetime".to_owned(), Value::Null);
+                properties.insert("start_datetime".to_owned(), format!("2024-12-{:02}T00:00:00Z", 1 + n % 28).into());
+                properties.insert("end_datetime".to_owned(), "2025-02-01T00:00:00Z".into())
+            }
+            _ => None,
+        };
+    }
+    let other = items("d", 60);
+    let scripts = [
+        ScriptedMember::new("A").items(one.clone()).page_cap(17),
+        ScriptedMember::new("B").items(other.clone()).get_only(),
+    ];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn a_tie_longer_than_a_members_page_is_read_whole() {
+    let at_once = |name: &str, count: usize| -> Vec<Value> {
+        (0..count).map(|n| item(name, &format!("{name}-{:03}", (n * 61) % count), &time(n / 90))).collect()
+    };
+    let (one, other) = (at_once("c", 180), at_once("d", 180));
+    let scripts = [
+        ScriptedMember::new("A").items(one.clone()).page_cap(30),
+        ScriptedMember::new("B").items(other.clone()).page_cap(50).repeats(2),
+    ];
+    check_pair(scripts, [&one, &other]).await;
+}
+
+#[tokio::test]
+async fn a_tie_too_long_to_be_sorted_is_declared_and_the_rest_is_right() {
+    let mut one: Vec<Value> = (0..2_500).map(|n| item("c", &format!("c-{n:04}"), &time(10))).collect();
+    one.extend(items("e", 20));
+    let other = items("d", 20);
+    let members = [
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).start().await,
+    ];
+    let front = Front::of(declared(&members)).await;
+    let of_others = Oracle::of([("A", &one[2_500..]), ("B", other.as_slice())]).newest_first();
+    for limit in [7, 100] {
+        let pages = front.walk_get(&format!("/search?limit={limit}")).await;
+        let got = names(&pages);
+        assert_eq!(got.iter().collect::<HashSet<_>>().len(), got.len(), "nothing is given twice");
+        // the other Items of A at this very time share its fate
+        let same_time = |name: &String| *name == "A|e e-0010";
+        let rest = |names: &[String]| -> Vec<String> {
+            names.iter().filter(|name| !name.starts_with("A|c") && !same_time(name)).cloned().collect()
+        };
+        check_same(&rest(&got), &rest(&of_others), &format!("pages of {limit}"));
+        let last = pages.last().unwrap();
+        assert_eq!(last.missing(), ["A"], "{}", last.report());
+        assert_eq!(last.member("A")["gaps"][0]["to"]["value"], "2025-01-01T00:10:00Z", "{}", last.member("A"));
+    }
 }
 
 #[tokio::test]
@@ -342,9 +448,10 @@ async fn two_brokers_with_one_key_serve_alternating_pages() {
     let fronts = [Front::of(with_key()).await, Front::of(with_key()).await];
     for by_post in [false, true] {
         for limit in [7, 100] {
-            let mut page = match by_post {
-                true => fronts[0].post("/search", &json!({"limit": limit})).await,
-                false => fronts[0].get(&format!("/search?limit={limit}")).await,
+            let mut page = if by_post {
+                fronts[0].post("/search", &json!({"limit": limit})).await
+            } else {
+                fronts[0].get(&format!("/search?limit={limit}")).await
             };
             let mut got = page.names();
             for turn in (0..2).cycle().skip(1) {
@@ -362,6 +469,71 @@ async fn two_brokers_with_one_key_serve_alternating_pages() {
     let next = fronts[0].get("/search?limit=3").await.next().unwrap();
     let refused = other.get(&format!("/search?limit=3&token={}", token_of(&next))).await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("InvalidCursor")), "another key");
+}
+
+/// Brokers of one key, each with some of these members.
+async fn with_one_key(members: &[Vec<&Running>]) -> Vec<Front> {
+    let mut fronts = Vec::new();
+    for members in members {
+        let mut federation = federation_of(members.iter().map(|member| member.declared()));
+        federation.cursor.keys = vec![Secret::new("A".repeat(43))];
+        fronts.push(Front::of(federation).await);
+    }
+    fronts
+}
+
+#[tokio::test]
+async fn a_member_that_joins_or_leaves_in_a_walk_is_reported() {
+    let (one, other) = (items("c", 60), items("d", 60));
+    let (a, b) = (
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).start().await,
+    );
+    let fronts = with_one_key(&[vec![&a, &b], vec![&a]]).await;
+    let elsewhere = |next: Value, to: usize| {
+        let mut next = next;
+        let href = next["href"].as_str().unwrap();
+        next["href"] = href.replace(&fronts[1 - to].base, &fronts[to].base).into();
+        next
+    };
+    let (of_a, all) =
+        (Oracle::of([("A", one.as_slice())]), Oracle::of([("A", one.as_slice()), ("B", other.as_slice())]));
+
+    let first = fronts[0].get("/search?limit=20").await;
+    let left = fronts[1].pages(fronts[1].follow(&elsewhere(first.next().unwrap(), 1)).await).await;
+    let wanted: Vec<String> = [first.names(), of_a.newest_first()[10..].to_vec()].concat();
+    check_same(&[first.names(), names(&left)].concat(), &wanted, "B left");
+    assert!(left.iter().all(|page| page.missing() == ["B"] && page.member("B")["status"] == "removed"));
+    // it is back: from where the walk stands then, and the gap stays declared
+    let second = fronts[1].follow(&elsewhere(first.next().unwrap(), 1)).await;
+    let back = fronts[0].pages(fronts[0].follow(&elsewhere(second.next().unwrap(), 0)).await).await;
+    let got = [first.names(), second.names(), names(&back)].concat();
+    let in_order: Vec<String> = all.newest_first().into_iter().filter(|name| got.contains(name)).collect();
+    check_same(&got, &in_order, "B came back");
+    assert!(back.iter().all(|page| page.missing() == ["B"]));
+    assert!(names(&back).iter().any(|name| name.starts_with("B|")), "it contributes again");
+
+    let first = fronts[1].get("/search?limit=20").await;
+    let asked = b.searches();
+    let joined = fronts[0].pages(fronts[0].follow(&elsewhere(first.next().unwrap(), 0)).await).await;
+    check_same(&[first.names(), names(&joined)].concat(), &of_a.newest_first(), "B joined");
+    assert!(joined.iter().all(|page| page.missing().is_empty() && page.member("B")["status"] == "joined"));
+    assert_eq!(b.searches(), asked, "a member that joined is asked by new searches only");
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_federation_is_refused() {
+    let a = ScriptedMember::new("A").items(items("c", 30)).start().await;
+    let of = |id: &str| {
+        let mut federation = federation_of([a.declared()]);
+        federation.id = id.to_owned();
+        federation.cursor.keys = vec![Secret::new("A".repeat(43))];
+        federation
+    };
+    let (one, other) = (Front::of(of("one")).await, Front::of(of("other")).await);
+    let token = token_of(&one.get("/search?limit=2").await.next().unwrap());
+    let refused = other.get(&format!("/search?limit=2&token={token}")).await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("InvalidCursor")));
 }
 
 #[tokio::test]
@@ -443,9 +615,10 @@ async fn an_expired_cursor_comes_with_a_fresh_one() {
     federation.cursor.life = Duration::from_millis(400);
     let front = Front::of(federation).await;
     for by_post in [false, true] {
-        let first = match by_post {
-            true => front.post("/search", &json!({"limit": 60})).await,
-            false => front.get("/search?limit=60").await,
+        let first = if by_post {
+            front.post("/search", &json!({"limit": 60})).await
+        } else {
+            front.get("/search?limit=60").await
         };
         tokio::time::sleep(Duration::from_millis(500)).await;
         let expired = front.follow(&first.next().unwrap()).await;

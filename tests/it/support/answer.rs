@@ -146,6 +146,7 @@ async fn fail(how: &Fails) -> Response {
             response
         }
         Fails::Redirect(to) => redirect(to),
+        Fails::Says(text) => json_text((*text).into()),
         Fails::Loop | Fails::Late(_) => error(500),
     }
 }

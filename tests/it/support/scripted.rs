@@ -56,6 +56,8 @@ pub enum Fails {
     Status(u16, Option<&'static str>),
     /// A redirect to this address.
     Redirect(String),
+    /// This text, as JSON.
+    Says(&'static str),
     /// The right answer, this late.
     Late(Duration),
 }

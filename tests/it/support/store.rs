@@ -18,10 +18,13 @@ pub struct Doc {
     pub value: Value,
 }
 
+/// Fields to sort by, each with whether it is descending.
+type Keys = Vec<(String, bool)>;
+
 /// All of them, in the member's own order.
 pub struct Store {
     pub docs: Vec<Doc>,
-    orders: Mutex<HashMap<Vec<(String, bool)>, Arc<Vec<usize>>>>,
+    orders: Mutex<HashMap<Keys, Arc<Vec<usize>>>>,
 }
 
 impl Doc {
@@ -57,7 +60,7 @@ impl Store {
     }
 
     /// The indices of all Items in this order.
-    pub fn order(&self, keys: Vec<(String, bool)>) -> Arc<Vec<usize>> {
+    pub fn order(&self, keys: Keys) -> Arc<Vec<usize>> {
         let mut orders = self.orders.lock().unwrap();
         let sorted = || {
             let mut all: Vec<usize> = (0..self.docs.len()).collect();
