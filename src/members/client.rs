@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
 use super::budget::Budget;
+use super::error::causes;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth};
 
@@ -291,17 +292,6 @@ fn sending(error: &reqwest::Error) -> Failure {
         Fault::Unreachable
     };
     failure(fault, &causes(error))
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    for _ in 0..4 {
-        let Some(inner) = cause else { break };
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 /// Whether a body begins like a JSON object, whatever its type says: members send wrong types, and HTML as JSON.

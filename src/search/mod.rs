@@ -25,6 +25,7 @@ mod stream;
 
 use crate::broker::Snapshot;
 pub use cursor::KeyRing;
+pub use one::item;
 pub use report::Report;
 pub use request::SearchRequest;
 
@@ -213,20 +214,6 @@ fn planned(
         collections: snapshot.view.member(id),
     };
     plan::plan(&snapshot.federation, &snapshot.ids, facts, request, started, order)
-}
-
-/// One Item by its exposed collection id (qualified or bare): from the first member, in order of priority, that has it.
-/// `Ok(None)`: every holder answered that it has no such Item, or no member can hold the collection.
-///
-/// # Errors
-/// [`SearchError::Failed`] when no holder has it and some could not be asked.
-pub async fn item(
-    snapshot: &Snapshot,
-    collection: &str,
-    id: &str,
-    clock: Clock,
-) -> Result<Option<OneItem>, SearchError> {
-    one::item(snapshot, collection, id, clock).await
 }
 
 /// An Item and the further members that were asked before or beside it and have it too.
