@@ -66,8 +66,8 @@ struct Batch {
     /// Each Item on one line.
     items: Vec<Vec<u8>>,
     next: Option<String>,
-    /// Members with what is the matter with them.
-    missing: Vec<(String, String)>,
+    /// Members, each with what is the matter with it: `EDITO (timeout)`.
+    missing: Vec<String>,
     matched: Option<u64>,
 }
 
@@ -107,16 +107,15 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     };
     let bar = out::progress(None, "items");
     let mut printer = Printer::new(args.format);
-    let mut missing: Vec<(String, String)> = Vec::new();
+    let mut missing: Vec<String>;
     let (mut shown, mut token, mut matched) = (0_u64, None, None);
     loop {
         let left = args.max_items - shown;
         let limit = u64::from(args.limit).min(left);
         let batch = source.page(&pairs, limit, token.take()).await?;
         matched = matched.or(batch.matched);
-        // Every later page repeats what is missing: the last one knows all.
-        let new = |(id, _): &(String, String)| !missing.iter().any(|(known, _)| known == id);
-        missing.extend(batch.missing.into_iter().filter(new).collect::<Vec<_>>());
+        // Every later page repeats what is missing, but for what came after all: the last one knows.
+        missing = batch.missing;
         let before = shown;
         for item in batch.items.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             shown += 1;
@@ -138,7 +137,6 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let missing: Vec<String> = missing.into_iter().map(|(id, status)| format!("{id} ({status})")).collect();
     out::note(&format!("incomplete: Items may be missing of {}", missing.join(", ")));
     Ok(ExitCode::from(NO))
 }
@@ -183,7 +181,10 @@ async fn page_here(snapshot: &Snapshot, keys: &KeyRing, pairs: &[(String, String
 
 fn status(error: &SearchError) -> u8 {
     match error {
-        SearchError::Invalid(_) | SearchError::Cursor(_) => WRONG,
+        // What no member can do is asked wrongly: waiting does not help.
+        SearchError::Invalid(_)
+        | SearchError::Cursor(_)
+        | SearchError::Failed { kind: search::outcome::Failed::Incapable, .. } => WRONG,
         SearchError::Expired { .. } | SearchError::Failed { .. } => NO,
     }
 }
@@ -212,14 +213,14 @@ fn batch_of(page: &Value) -> Batch {
 }
 
 /// The members of which something is missing, each with its status.
-fn missing(page: &Value) -> Vec<(String, String)> {
+fn missing(page: &Value) -> Vec<String> {
     let reports = || page["federation:report"]["members"].as_array().into_iter().flatten();
     let status = |id: &str| {
         let status = reports().find(|member| member["id"] == id).and_then(|member| member["status"].as_str());
-        status.unwrap_or("no reason given").to_owned()
+        status.unwrap_or("no reason given")
     };
     let ids = page["federation:missing"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    ids.map(|id| (id.to_owned(), status(id))).collect()
+    ids.map(|id| format!("{id} ({})", status(id))).collect()
 }
 
 /// The cursor of a next link. Its address is not followed: the broker that was named is asked again.
@@ -321,10 +322,7 @@ mod tests {
         });
         let batch = batch_of(&page);
         assert_eq!((batch.next.as_deref(), batch.matched), (Some("A+b"), Some(7)));
-        assert_eq!(
-            (batch.items, batch.missing),
-            (vec![br#"{"id":"a"}"#.to_vec()], vec![("X".to_owned(), "timeout".to_owned())])
-        );
+        assert_eq!((batch.items, batch.missing), (vec![br#"{"id":"a"}"#.to_vec()], vec!["X (timeout)".to_owned()]));
         let nothing = batch_of(&serde_json::json!({"links": [{"rel": "next", "href": "/relative?token=x"}]}));
         assert!(nothing.next.is_none() && nothing.items.is_empty());
     }

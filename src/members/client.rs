@@ -16,7 +16,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
 use super::budget::Budget;
-use super::error::causes;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth};
 
@@ -67,7 +66,7 @@ fn build(connect: Duration, internal: bool) -> Result<reqwest::Client, String> {
         .tcp_nodelay(true)
         .dns_resolver(Resolver { internal })
         .build()
-        .map_err(|error| causes(&error))
+        .map_err(|error| super::error::causes(&error))
 }
 
 /// One request, without what every request carries.
@@ -291,7 +290,7 @@ fn sending(error: &reqwest::Error) -> Failure {
     } else {
         Fault::Unreachable
     };
-    failure(fault, &causes(error))
+    failure(fault, &super::error::causes(error))
 }
 
 /// Whether a body begins like a JSON object, whatever its type says: members send wrong types, and HTML as JSON.
