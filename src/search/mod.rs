@@ -3,25 +3,26 @@
 //! Everything but `legs.rs` is pure: no await, no clock, no I/O; time comes in as an argument. It deliberately does not
 //! know HTTP. Start reading at [`search`].
 
+pub mod request;
+pub mod plan;
+mod legs;
+pub mod residual;
+pub mod order;
+mod stream;
+mod merge;
+mod quota;
+mod page;
+pub mod session;
 pub mod cursor;
+pub mod outcome;
+pub mod report;
+pub mod fields;
+mod one;
+
 #[cfg(test)]
 mod directed;
-pub mod fields;
-mod legs;
-mod merge;
 #[cfg(test)]
 mod model;
-mod one;
-pub mod order;
-pub mod outcome;
-mod page;
-pub mod plan;
-mod quota;
-pub mod report;
-pub mod request;
-pub mod residual;
-pub mod session;
-mod stream;
 
 use crate::broker::Snapshot;
 pub use cursor::KeyRing;
