@@ -15,12 +15,12 @@
 
 #![forbid(unsafe_code)]
 
-pub mod broker;
-pub mod cli;
-pub mod collections;
-pub mod demo;
 pub mod federation;
-pub mod http;
 pub mod members;
+pub mod collections;
+pub mod broker;
 pub mod search;
+pub mod http;
+pub mod demo;
+pub mod cli;
 pub mod telemetry;

@@ -129,8 +129,13 @@ fn cells(finding: &Finding) -> [String; 7] {
         || ("?".to_owned(), "?".to_owned(), "?".to_owned()),
         |can| (methods(can).to_owned(), support(can.sort).to_owned(), can.page_items_max.to_string()),
     );
-    let listed = format!("{}{}", finding.listed, if finding.complete { "" } else { " (list not complete)" });
-    [finding.id.clone(), answers, search, sort, page, listed, finding.quarantined.len().to_string()]
+    let (listed, unlisted) = if finding.failure.is_some() {
+        ("?".to_owned(), "?".to_owned())
+    } else {
+        let cut = if finding.complete { "" } else { " (list not complete)" };
+        (format!("{}{cut}", finding.listed), finding.quarantined.len().to_string())
+    };
+    [finding.id.clone(), answers, search, sort, page, listed, unlisted]
 }
 
 fn methods(can: &Capabilities) -> &'static str {

@@ -17,10 +17,10 @@ use super::query::{SearchArgs, Where, below};
 use super::{NO, WRONG, block_on, check, out};
 use crate::broker::{Broker, Snapshot};
 use crate::federation::Federation;
+use crate::http;
 use crate::members::remote::{NoAnswer, Remote};
-use crate::members::rewrite::{ItemRewrite, write_item};
 use crate::search::request::SearchRequest;
-use crate::search::{self, Answer, Clock, Found, KeyRing, SearchError};
+use crate::search::{self, Answer, Clock, KeyRing, SearchError};
 
 pub(super) const EXAMPLES: &str = "Examples:
   stac-broker search --collections sentinel-2-l2a --datetime 2025-06-01T00:00:00Z/.. --format table
@@ -66,6 +66,7 @@ struct Batch {
     /// Each Item on one line.
     items: Vec<Vec<u8>>,
     next: Option<String>,
+    /// Members, each with what is the matter with it: `EDITO (timeout)`.
     missing: Vec<String>,
     matched: Option<u64>,
 }
@@ -136,7 +137,7 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    out::note(&format!("incomplete: missing {}", missing.join(", ")));
+    out::note(&format!("incomplete: Items may be missing of {}", missing.join(", ")));
     Ok(ExitCode::from(NO))
 }
 
@@ -190,48 +191,13 @@ fn status(error: &SearchError) -> u8 {
 
 fn batch(snapshot: &Snapshot, answer: Answer) -> Batch {
     Batch {
-        items: answer.items.iter().map(|found| item_bytes(snapshot, found)).collect(),
-        missing: answer.report.missing().iter().map(ToString::to_string).collect(),
+        items: answer.items.iter().map(|found| on_one_line(&http::published(snapshot, found))).collect(),
+        missing: missing(
+            &serde_json::json!({ "federation:missing": answer.report.missing(), "federation:report": answer.report }),
+        ),
         next: answer.next,
         matched: answer.number_matched,
     }
-}
-
-/// An Item as the broker of this file would publish it.
-fn item_bytes(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
-    let federation = &snapshot.federation;
-    let root =
-        federation.public_url.as_ref().map_or_else(|| format!("http://{}", federation.server.listen), Url::to_string);
-    let mut path: Url = match root.parse() {
-        Ok(url) => url,
-        // The validated file has only addresses that parse.
-        Err(_) => return found.item.bytes.to_vec(),
-    };
-    let root_href = format!("{}/", root.trim_end_matches('/'));
-    if let Ok(mut segments) = path.path_segments_mut() {
-        segments.pop_if_empty().extend(["collections", &found.collection]);
-    }
-    let collection_href = path.to_string();
-    if let Ok(mut segments) = path.path_segments_mut() {
-        segments.extend(["items", &found.item.id]);
-    }
-    let bases: Vec<String> = federation.member(found.member.as_str()).map_or_else(Vec::new, |member| {
-        std::iter::once(&member.url)
-            .chain(&member.aliases)
-            .map(|url| url.as_str().trim_end_matches('/').to_owned())
-            .collect()
-    });
-    let rewrite = ItemRewrite {
-        collection: &found.collection,
-        self_href: path.as_str(),
-        collection_href: &collection_href,
-        root_href: &root_href,
-        member_bases: &bases.iter().map(String::as_str).collect::<Vec<_>>(),
-        backends: &[found.member.as_str()],
-    };
-    let mut out = Vec::with_capacity(found.item.bytes.len() + 1024);
-    write_item(&found.item, &rewrite, &mut out);
-    on_one_line(&out)
 }
 
 /// A broker's `ItemCollection`.
@@ -241,15 +207,20 @@ fn batch_of(page: &Value) -> Batch {
     Batch {
         items: features.into_iter().flatten().map(|item| item.to_string().into_bytes()).collect(),
         next: next.and_then(|link| link["href"].as_str()).and_then(token_of),
-        missing: page["federation:missing"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        missing: missing(page),
         matched: page["numberMatched"].as_u64(),
     }
+}
+
+/// The members of which something is missing, each with its status.
+fn missing(page: &Value) -> Vec<String> {
+    let reports = || page["federation:report"]["members"].as_array().into_iter().flatten();
+    let status = |id: &str| {
+        let status = reports().find(|member| member["id"] == id).and_then(|member| member["status"].as_str());
+        status.unwrap_or("no reason given")
+    };
+    let ids = page["federation:missing"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    ids.map(|id| format!("{id} ({})", status(id))).collect()
 }
 
 /// The cursor of a next link. Its address is not followed: the broker that was named is asked again.
@@ -346,11 +317,12 @@ mod tests {
     fn a_brokers_page_is_read() {
         let page = serde_json::json!({
             "features": [{"id": "a"}], "numberMatched": 7, "federation:missing": ["X"],
+            "federation:report": {"members": [{"id": "X", "status": "timeout"}]},
             "links": [{"rel": "self", "href": "http://b/search?token=no"}, {"rel": "next", "href": "http://b/search?limit=1&token=A%2Bb"}]
         });
         let batch = batch_of(&page);
         assert_eq!((batch.next.as_deref(), batch.matched), (Some("A+b"), Some(7)));
-        assert_eq!((batch.items, batch.missing), (vec![br#"{"id":"a"}"#.to_vec()], vec!["X".to_owned()]));
+        assert_eq!((batch.items, batch.missing), (vec![br#"{"id":"a"}"#.to_vec()], vec!["X (timeout)".to_owned()]));
         let nothing = batch_of(&serde_json::json!({"links": [{"rel": "next", "href": "/relative?token=x"}]}));
         assert!(nothing.next.is_none() && nothing.items.is_empty());
     }

@@ -60,6 +60,14 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// An Item as this federation publishes it where no request names an address: below its public or its listen address.
+#[must_use]
+pub fn published(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
+    let mut out = Vec::with_capacity(found.item.bytes.len() + ADDED_BYTES);
+    Writer::new(snapshot, &Links::configured(&snapshot.federation)).item(found, &mut out);
+    out
+}
+
 /// The configured landing page of a member and its further bases, without trailing slashes.
 fn bases(snapshot: &Snapshot, member: &MemberId) -> Vec<String> {
     let Some(declared) = snapshot.federation.member(member.as_str()) else { return Vec::new() };

@@ -30,8 +30,8 @@ pub struct Links {
 impl Links {
     /// Finds the base for one request.
     pub fn of(federation: &Federation, request: &Parts) -> Result<Self, Problem> {
-        if let Some(url) = &federation.public_url {
-            return Ok(Self { base: url.as_str().trim_end_matches('/').to_owned() });
+        if federation.public_url.is_some() {
+            return Ok(Self::configured(federation));
         }
         let peer = request.extensions.get::<Peer>().map(|peer| peer.0);
         let forwarded =
@@ -43,6 +43,14 @@ impl Links {
         let scheme = forwarded.scheme.unwrap_or("http");
         let prefix = forwarded.prefix.unwrap_or_default();
         Ok(Self { base: format!("{scheme}://{host}{prefix}") })
+    }
+
+    /// The base where there is no request: `public_url`, else the listen address.
+    pub fn configured(federation: &Federation) -> Self {
+        let listen = || format!("http://{}", federation.server.listen);
+        let base =
+            federation.public_url.as_ref().map_or_else(listen, |url| url.as_str().trim_end_matches('/').to_owned());
+        Self { base }
     }
 
     #[cfg(test)]

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use crate::broker::Broker;
 use crate::search::KeyRing;
 
+pub use features::published;
 pub use links::via;
 pub use server::serve;
 

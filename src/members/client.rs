@@ -70,7 +70,7 @@ fn build(connect: Duration, internal: bool) -> Result<reqwest::Client, String> {
         .tcp_nodelay(true)
         .dns_resolver(Resolver { internal })
         .build()
-        .map_err(|error| causes(&error))
+        .map_err(|error| super::error::causes(&error))
 }
 
 /// One request, without what every request carries.
@@ -288,18 +288,7 @@ fn sending(error: &reqwest::Error) -> Failure {
     } else {
         Fault::Unreachable
     };
-    failure(fault, &causes(error))
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    for _ in 0..4 {
-        let Some(inner) = cause else { break };
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
+    failure(fault, &super::error::causes(error))
 }
 
 /// Whether a body begins like a JSON object, whatever its type says: members send wrong types, and HTML as JSON.

@@ -29,3 +29,37 @@ pub struct Failure {
     /// Seconds, from `Retry-After`, at most 300.
     pub retry_after_s: Option<u32>,
 }
+
+/// Causes shown of one error, innermost ones included.
+const CAUSES_MAX: usize = 4;
+
+/// What went wrong, from what caused it: the outermost sentences of HTTP clients only say that something did.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut chain = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause.filter(|_| chain.len() < CAUSES_MAX + 2) {
+        chain.push(inner.to_string());
+        cause = inner.source();
+    }
+    let empty = |text: &String| text.starts_with("error sending request") || text.starts_with("client error (");
+    let first = chain.iter().position(|text| !empty(text)).unwrap_or(0);
+    chain[first..].join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn causes_begin_where_they_say_something() {
+        let refused = || Layer("tcp connect error", Some(Box::new(Layer("Connection refused", None))));
+        let sending =
+            Layer("error sending request", Some(Box::new(Layer("client error (Connect)", Some(Box::new(refused()))))));
+        assert_eq!(causes(&sending), "tcp connect error: Connection refused");
+        assert_eq!(causes(&Layer("error sending request", None)), "error sending request");
+    }
+}

@@ -8,6 +8,8 @@ use futures::StreamExt;
 use serde_json::Value;
 use url::{Host, Url};
 
+use super::error::causes;
+
 /// Largest answer that is read: a page of 1,000 Items with room to spare.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
@@ -118,20 +120,6 @@ fn refusal(url: &Url, status: u16, json: &Value) -> String {
 /// The address without query and credentials.
 fn place(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-/// An error with what caused it; the outermost text alone says little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    if text.is_empty() { error.to_string() } else { text }
 }
 
 #[cfg(test)]

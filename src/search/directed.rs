@@ -54,7 +54,7 @@ fn newest_first() -> Order {
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {
-    Plan { order, legs, pruned: Vec::new(), refused: Vec::new() }
+    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
 }
 
 /// Runs a page against members that answer by a function of member, request and how often they were asked.

@@ -3,10 +3,9 @@
 //! Objects are opened one level at a time and only where a path leads into them; every value that stays is copied as it
 //! came. Arrays are not opened: `links` or `assets` stay or go as a whole, an asset can be named by its key.
 
-use std::borrow::Cow;
-
-use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::request::body::Members;
 
 /// Without these an Item has no identity and no way on; no request takes them away.
 const ALWAYS: [&str; 4] = ["type", "id", "collection", "links"];
@@ -82,7 +81,7 @@ impl<'a> Selection<'a> {
 }
 
 /// The default set: `datetime` of the properties, or start and end where an Item has no single time.
-fn default_set(members: &[(Cow<'_, str>, &RawValue)]) -> Selection<'static> {
+fn default_set(members: &[(String, &RawValue)]) -> Selection<'static> {
     let mut include = DEFAULT.to_vec();
     include.push("properties.datetime");
     let properties = members.iter().find(|(name, _)| name == "properties").and_then(|(_, value)| open(value.get()));
@@ -94,7 +93,7 @@ fn default_set(members: &[(Cow<'_, str>, &RawValue)]) -> Selection<'static> {
     Selection { include, exclude: Vec::new(), otherwise: false }
 }
 
-fn write(members: &[(Cow<'_, str>, &RawValue)], selection: &Selection<'_>, top: bool, out: &mut Vec<u8>) {
+fn write(members: &[(String, &RawValue)], selection: &Selection<'_>, top: bool, out: &mut Vec<u8>) {
     out.push(b'{');
     let mut first = true;
     for (name, value) in members {
@@ -125,34 +124,12 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
 }
 
 /// The members of a JSON object, values as they stand; `None` for anything else.
-fn open(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+fn open(text: &str) -> Option<Vec<(String, &RawValue)>> {
     text.trim_start()
         .starts_with('{')
         .then(|| serde_json::from_str::<Members<'_>>(text).ok())
         .flatten()
         .map(|members| members.0)
-}
-
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> serde::Deserialize<'de> for Members<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Members<'de>;
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("a JSON object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
 }
 
 #[cfg(test)]

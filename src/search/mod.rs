@@ -3,28 +3,30 @@
 //! Everything but `legs.rs` is pure: no await, no clock, no I/O; time comes in as an argument. It deliberately does not
 //! know HTTP. Start reading at [`search`].
 
+pub mod request;
+pub mod plan;
+mod legs;
+pub mod residual;
+pub mod order;
+mod stream;
+mod merge;
+mod quota;
+mod page;
+pub mod session;
 pub mod cursor;
+pub mod outcome;
+pub mod report;
+pub mod fields;
+mod one;
+
 #[cfg(test)]
 mod directed;
-pub mod fields;
-mod legs;
-mod merge;
 #[cfg(test)]
 mod model;
-mod one;
-pub mod order;
-pub mod outcome;
-mod page;
-pub mod plan;
-mod quota;
-pub mod report;
-pub mod request;
-pub mod residual;
-pub mod session;
-mod stream;
 
 use crate::broker::Snapshot;
 pub use cursor::KeyRing;
+pub use one::item;
 pub use report::Report;
 pub use request::SearchRequest;
 
@@ -213,20 +215,6 @@ fn planned(
         collections: snapshot.view.member(id),
     };
     plan::plan(&snapshot.federation, &snapshot.ids, facts, request, started, order)
-}
-
-/// One Item by its exposed collection id (qualified or bare): from the first member, in order of priority, that has it.
-/// `Ok(None)`: every holder answered that it has no such Item, or no member can hold the collection.
-///
-/// # Errors
-/// [`SearchError::Failed`] when no holder has it and some could not be asked.
-pub async fn item(
-    snapshot: &Snapshot,
-    collection: &str,
-    id: &str,
-    clock: Clock,
-) -> Result<Option<OneItem>, SearchError> {
-    one::item(snapshot, collection, id, clock).await
 }
 
 /// An Item and the further members that were asked before or beside it and have it too.

@@ -273,7 +273,7 @@ impl World {
             None => Order::Quota,
         };
         let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user)).collect();
-        Plan { order, legs, pruned: Vec::new(), refused: Vec::new() }
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
     }
 
     /// Items come and go between pages, where the member's paging can bear it.

@@ -20,6 +20,11 @@ use super::{Clock, Found, Item, OneItem, SearchError};
 /// Members asked for one bare id at most; more holders of one id than this is not a federation anybody runs.
 const HOLDERS_MAX: usize = 16;
 
+/// One Item by its exposed collection id (qualified or bare): from the first member, in order of priority, that has it.
+/// `Ok(None)`: every holder answered that it has no such Item, or no member can hold the collection.
+///
+/// # Errors
+/// [`SearchError::Failed`] when no holder has it and some could not be asked.
 pub async fn item(
     snapshot: &Snapshot,
     collection: &str,

@@ -39,6 +39,8 @@ pub struct Plan {
     pub pruned: Vec<Pruned>,
     /// `skipped-capability`, with the feature.
     pub refused: Vec<Refused>,
+    /// The members for whose sake the order is [`Order::Quota`]: they cannot deliver newest first.
+    pub unsorted: Vec<MemberId>,
 }
 
 /// The order of the answer (S1, S4).
@@ -148,7 +150,8 @@ pub fn plan<'a>(
             Err(feature) => refused.push(lacking(asked.member, feature)),
         }
     }
-    Ok(Plan { order, legs, pruned, refused })
+    let unsorted = if order == Order::Quota { sorting::unsorted(&asked) } else { Vec::new() };
+    Ok(Plan { order, legs, pruned, refused, unsorted })
 }
 
 /// A member that may hold a match.

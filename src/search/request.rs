@@ -5,7 +5,7 @@
 //! `intersects`, `lists.rs` reads everything that is a list of names, `body.rs` opens the JSON of a `POST`, and
 //! `digest.rs` gives the short sums by which a cursor recognises its search.
 
-mod body;
+pub(in crate::search) mod body;
 mod digest;
 mod lists;
 mod place;

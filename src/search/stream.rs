@@ -1,16 +1,18 @@
 //! One leg of the sorted merge: what to ask next, what is known of it, what it holds (`paging.md` sections 3 to 5).
 //!
-//! A stream never emits: it states a [`Bound`], and the merge decides. It knows no clock and no member, only pages.
+//! A stream never emits: it states a [`Bound`], and the merge decides. It knows no clock and no member, only pages; how
+//! it takes one in stands in `reading.rs`.
 
-use std::cmp::Ordering;
+mod reading;
+
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::federation::Interval;
-use crate::members::{Item, Page, Token};
+use crate::members::{Item, Token};
 
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
@@ -311,162 +313,6 @@ impl Stream {
                 (_, Some(end)) if start > end => Some(Interval { start: Some(end), end: Some(end) }),
                 (given, end) => Some(Interval { start: Some(given.map_or(start, |given| given.max(start))), end }),
             }
-        }
-    }
-
-    /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
-    pub fn feed(
-        &mut self,
-        page: Page,
-        asked: &Request,
-        order: &Comparator,
-        last: &Position,
-        keeps: impl Fn(&Item) -> bool,
-    ) {
-        self.invalid += page.invalid.count;
-        if self.requests == 1 {
-            self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
-        }
-        if self.mode == Mode::Drain && page.matched.is_some_and(|matched| matched.count > DRAIN_ITEMS_MAX) {
-            self.refuse_drain();
-            return;
-        }
-        if self.mode == Mode::Token {
-            self.pages.push((asked.token.clone(), asked.limit));
-        }
-        let received = page.received;
-        self.capped = received < asked.limit && page.next.is_some();
-        let mut unseen = 0_usize;
-        let met_in_list = self.list_seen.len();
-        for item in page.items {
-            match self.examine(item, order, last, &keeps) {
-                Ok(true) => unseen += 1,
-                Ok(false) => {}
-                Err(failure) => {
-                    self.fail(failure);
-                    return;
-                }
-            }
-        }
-        self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
-        let advanced = self.list_seen.len() > met_in_list;
-        self.go_on(page.next, received, unseen, advanced, asked, order);
-    }
-
-    /// One Item of a page: `Ok(true)` when it was not met before in this stream.
-    fn examine(
-        &mut self,
-        item: Item,
-        order: &Comparator,
-        last: &Position,
-        keeps: impl Fn(&Item) -> bool,
-    ) -> Result<bool, LegFailure> {
-        self.examined += 1;
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
-            self.invalid += 1;
-            return Ok(true);
-        }
-        let identity = self.hasher.hash_one((&*item.id, native));
-        let unseen = self.seen.insert(identity);
-        self.list_seen.insert(identity);
-        let collection = self.exposed.of(native);
-        let Some(key) = order.read(&item, &collection) else {
-            self.invalid += 1;
-            return Ok(unseen);
-        };
-        let first = key.values.first().cloned().unwrap_or(Value::Null);
-        if self.mode != Mode::Drain {
-            let against = self.last_first.as_ref().map_or(Ordering::Less, |before| order.first(before, &first));
-            // what is shown again, by a list that begins anew or a page that repeats, says nothing about the order
-            if against == Ordering::Greater && unseen {
-                return Err(Status::OrderViolation.into());
-            }
-            if against == Ordering::Less {
-                if self.mode == Mode::Token {
-                    self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
-                }
-                self.last_first = Some(first);
-            }
-        }
-        if !unseen {
-            return Ok(false);
-        }
-        if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
-            self.buffer.push_back(Hit { key, item });
-        }
-        Ok(true)
-    }
-
-    /// After a page: where the stream stands and how it goes on.
-    fn go_on(
-        &mut self,
-        next: Option<Token>,
-        received: u32,
-        unseen: usize,
-        advanced: bool,
-        asked: &Request,
-        order: &Comparator,
-    ) {
-        if self.mode != Mode::Drain
-            && let Some(first) = &self.last_first
-        {
-            let read = Position::Before(first.clone());
-            self.known = order.later(&self.known, &read).clone();
-        }
-        self.cut = next.is_none() && self.may_be_cut(received, asked);
-        match next {
-            None if self.cut => {
-                // a full page without a next link: ask once more by bound before believing it
-                if unseen == 0 {
-                    self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
-                } else if let Some(first) = &self.last_first {
-                    self.next = Next::Bound(Position::Before(first.clone()));
-                }
-            }
-            None => self.known = Position::End,
-            // an empty page is the end, unless it has a new token
-            Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
-                self.known = Position::End;
-            }
-            Some(token) => self.follow(token, received, advanced, asked),
-        }
-        if self.known != Position::End && self.failure.is_none() {
-            self.check_tie();
-        }
-    }
-
-    fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
-        self.mode == Mode::Keyset
-            && self.by_time
-            && received > 0
-            && received >= asked.limit
-            && self.last_first.is_some()
-    }
-
-    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
-        self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
-        self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
-        let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
-        if met_before || self.empty_pages > EMPTY_PAGES_MAX || self.repeated_pages >= REPEATED_PAGES_MAX {
-            self.fail(Status::NoProgress.into());
-            return;
-        }
-        self.tokens.push(token.clone());
-        self.next = Next::Token(token);
-    }
-
-    /// A tie that is too large to be read whole is given up; a drain that is too long is refused.
-    fn check_tie(&mut self) {
-        if self.mode == Mode::Drain {
-            if self.examined as u64 > DRAIN_ITEMS_MAX {
-                self.refuse_drain();
-            }
-        } else if self.buffer.len() > TIE_ITEMS_MAX as usize && self.in_tie() {
-            self.fail(self.too_large());
         }
     }
 

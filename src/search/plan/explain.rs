@@ -26,7 +26,7 @@ impl Plan {
             .collect();
         let refused: Vec<Value> = self.refused.iter().map(refused_json).collect();
         let mut plan = json!({
-            "order": { "keys": self.order.keys(), "by": self.by() },
+            "order": self.order_json(),
             "legs": legs,
             "standby": [],
             "pruned": pruned,
@@ -44,6 +44,15 @@ impl Plan {
     #[must_use]
     pub fn explain_text(&self, request: &SearchRequest) -> String {
         text(&self.explain(request))
+    }
+
+    /// As reports name it; where newest first cannot be had, with the members that stand in its way.
+    fn order_json(&self) -> Value {
+        let mut order = json!({ "keys": self.order.keys(), "by": self.by() });
+        if !self.unsorted.is_empty() {
+            order["unsorted"] = json!(self.unsorted);
+        }
+        order
     }
 
     fn by(&self) -> &'static str {
@@ -149,8 +158,7 @@ pub fn text(plan: &Value) -> String {
         text.heading("cannot answer: the answer will be incomplete");
         for lacking in refused {
             let required = if lacking["required"] == true { "; the federation requires this member" } else { "" };
-            let lacks = format!("lacks `{}`{required}", word(lacking, "feature"));
-            text.entry(2, word(lacking, "id"), longest + 2, &lacks);
+            text.entry(2, word(lacking, "id"), longest + 2, &format!("{}{required}", lack(word(lacking, "feature"))));
         }
     }
     let ignored = words(&plan["ignored"]);
@@ -164,8 +172,13 @@ pub fn text(plan: &Value) -> String {
 fn order_sentence(plan: &Value) -> String {
     match word(&plan["order"], "by") {
         "broker" => format!("{}, merged by the broker", words(&plan["order"]["keys"]).join(", ")),
-        "member" => "the member's own: only one is asked, and it does not give newest first".to_owned(),
-        _ => "members in turn, each in its own order: not every one of them gives newest first".to_owned(),
+        "member" => "the member's own: only one is asked, and it cannot sort; newest first is not promised".to_owned(),
+        _ => {
+            let who = words(&plan["order"]["unsorted"]).join(", ");
+            let who =
+                if who.is_empty() { "not every one of them can sort".to_owned() } else { format!("{who} cannot sort") };
+            format!("members in turn, each in its own order, because {who}")
+        }
     }
 }
 
@@ -181,6 +194,16 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
         "the capabilities of {whose} are not known here: unless the file says otherwise, everything is taken for granted, \
          sorting too"
     ))
+}
+
+/// What a member lacks, for admins.
+fn lack(feature: &str) -> String {
+    match feature.strip_prefix("string-order: ") {
+        Some(field) => format!(
+            "lacks `{feature}`: nothing says that it orders `{field}` by bytes; if it does, declare `string_order = \"bytes\"`"
+        ),
+        None => format!("lacks `{feature}`"),
+    }
 }
 
 fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
@@ -235,7 +258,7 @@ fn listed(list: &[&str]) -> String {
 
 fn of_members(asked: usize, all: usize) -> String {
     if asked == all {
-        format!("all of {}", plural(all, "member"))
+        if all == 1 { "the one member".to_owned() } else { format!("all {all} members") }
     } else {
         format!("{asked} of {}", plural(all, "member"))
     }

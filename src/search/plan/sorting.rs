@@ -1,6 +1,6 @@
 //! The order of the answer, and how each leg is read for it (S4, S5).
 
-use crate::federation::Support;
+use crate::federation::{MemberId, Support};
 use crate::members::Capabilities;
 use crate::search::request::{SearchRequest, SortBy};
 
@@ -17,11 +17,17 @@ pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
     if !request.sortby.is_empty() {
         return Order::Sorted(request.sortby.clone());
     }
-    let newest_first = SortBy { field: "datetime".to_owned(), descending: true };
-    if asked.iter().all(|asked| delivers(&asked.abilities, &newest_first)) {
-        return Order::Sorted(vec![newest_first]);
-    }
-    Order::Quota
+    if unsorted(asked).is_empty() { Order::Sorted(vec![newest_first()]) } else { Order::Quota }
+}
+
+/// The members that cannot deliver newest first.
+pub(super) fn unsorted(asked: &[Asked<'_>]) -> Vec<MemberId> {
+    let cannot = asked.iter().filter(|asked| !delivers(&asked.abilities, &newest_first()));
+    cannot.map(|asked| asked.member.id.clone()).collect()
+}
+
+fn newest_first() -> SortBy {
+    SortBy { field: "datetime".to_owned(), descending: true }
 }
 
 /// How this leg is read under the order; `alone` when no other member is asked.

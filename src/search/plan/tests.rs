@@ -613,7 +613,8 @@ fn explained_as_json() {
     assert_eq!((&explained["requests_first_page"], &explained["requests_max"]), (&2.into(), &24.into()));
     assert_eq!(explained["ignored"], serde_json::json!(["page"]));
     let quota = two(with(|can| can.sort = Support::Unsupported), able()).plan(&[]).explain(&request);
-    assert_eq!(quota["order"], serde_json::json!({ "keys": [], "by": "quota" }));
+    assert_eq!(quota["order"], serde_json::json!({ "keys": [], "by": "quota", "unsorted": ["A"] }));
+    assert!(explain::text(&quota).contains("because A cannot sort"), "{}", explain::text(&quota));
 }
 
 #[test]

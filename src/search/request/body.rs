@@ -77,7 +77,7 @@ fn depth(body: &[u8]) -> usize {
 }
 
 /// An object's members as they stand, doubles included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(in crate::search) struct Members<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
