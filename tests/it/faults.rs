@@ -256,6 +256,15 @@ async fn a_member_that_claims_an_order_and_has_none() {
     let front = Front::of(federation(&[&good, &bad])).await;
     let page = front.get("/search?limit=100").await;
     check_partial(&page, "order-violation");
+    for limit in [1, 7] {
+        let pages = front.walk_get(&format!("/search?limit={limit}")).await;
+        let got = names(&pages);
+        let of_good: Vec<String> = got.iter().filter(|name| name.starts_with("GOOD")).cloned().collect();
+        assert_eq!(of_good, wanted(&["GOOD"]), "in pages of {limit}");
+        let in_order: Vec<String> = wanted(&["GOOD", "BAD"]).into_iter().filter(|name| got.contains(name)).collect();
+        assert_eq!(got, in_order, "in pages of {limit}");
+        assert!(pages.iter().all(|page| page.missing() == ["BAD"]), "in pages of {limit}");
+    }
 }
 
 #[tokio::test]
@@ -446,6 +455,22 @@ async fn a_hanging_member_does_not_hold_up_searches_of_others() {
     assert!(slowest < DEADLINE + MARGIN, "{slowest:?}");
     for page in &held_up {
         assert_eq!((page.status, page.missing()), (200, vec!["BAD".to_owned()]), "{}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn many_walks_at_once_are_each_right() {
+    let (good, bad) =
+        (script("GOOD").slow(Duration::from_millis(1)).start().await, script("BAD").page_cap(7).start().await);
+    let mut patient = federation(&[&good, &bad]);
+    patient.limits.member_deadline = Duration::from_secs(8);
+    patient.limits.deadline = Duration::from_secs(12);
+    let front = Front::of(patient).await;
+    let limits = [5, 17, 30, 60, 100];
+    let paths: Vec<String> = (0..20).map(|n| format!("/search?limit={}", limits[n % limits.len()])).collect();
+    let walks = paths.iter().map(|path| front.walk_get(path));
+    for pages in futures::future::join_all(walks).await {
+        assert_eq!(names(&pages), wanted(&["GOOD", "BAD"]));
     }
 }
 

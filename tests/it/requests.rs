@@ -194,6 +194,38 @@ async fn links_begin_with_the_public_address() {
 }
 
 #[tokio::test]
+async fn collections_are_paged_to_the_end() {
+    let mut members = Vec::new();
+    for (id, count) in [("B", 7), ("A", 5), ("C", 0), ("a", 3)] {
+        let collections = (0..count).map(|n| collection(&format!("{}-{n}", ["z", "é", "x:y", "_"][n % 4]))).collect();
+        members.push(ScriptedMember::new(id).collections(collections).collections_page(2).start().await);
+    }
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    let ids = |page: &crate::support::front::Reply| -> Vec<String> {
+        let list = page.json()["collections"].as_array().unwrap();
+        list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ids(&front.get("/collections").await);
+    assert_eq!(all.len(), 15);
+    for limit in [1, 2, 7, 14, 15, 16] {
+        let mut page = front.get(&format!("/collections?limit={limit}")).await;
+        let mut got = ids(&page);
+        while let Some(next) = page.next() {
+            page = front.follow(&next).await;
+            assert!(!ids(&page).is_empty() && got.len() < 20, "{limit}");
+            got.extend(ids(&page));
+            assert_eq!(page.json()["numberMatched"], 15);
+        }
+        assert_eq!(got, all, "in pages of {limit}");
+    }
+    for id in all {
+        let path: String = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC).collect();
+        assert_eq!(front.get(&format!("/collections/{path}")).await.json()["id"], *id);
+        assert_eq!(front.get(&format!("/collections/{path}/items")).await.status, 200, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn items_come_out_as_they_are() {
     let text = r#"{"type":"Feature","stac_version":"1.0.0","x":1.0e+2,"id":"é-1","collection":"c","geometry":{"coordinates":[10.50000,54.250],"type":"Point"},"bbox":[10.5,54.25,10.5,54.25],"properties":{"datetime":"2025-01-01T00:00:00.123456789Z","big":12345678901234567890123,"a:b":null,"text":"\u00e9\/"},"links":[],"assets":{"z":{"href":"https://x.example/é?a=1&b=%20"},"a":{"href":"./a.nc"}},"extra":{"deep":[[[]]]}}"#;
     let member = ScriptedMember::new("A").documents(vec![text.to_owned()]).collections(vec![collection("c")]);
