@@ -137,7 +137,7 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    out::note(&format!("incomplete: Items may be missing of {}", missing.join(", ")));
+    out::note(&format!("incomplete: missing {}", missing.join(", ")));
     Ok(ExitCode::from(NO))
 }
 
