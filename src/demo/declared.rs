@@ -26,6 +26,9 @@ fn policy(member: &str) -> &'static str {
 }
 
 const EODC: &str = r#"
+[member.capabilities]
+string_order = "bytes"            # so a search sorted by id can be merged with others
+
 [member.policy]
 priority = 20                     # preferred over the relay where a bare Item address fits both
 ids_prefixes = ["S2A_", "S2B_", "LM0"]   # a search by other ids need not come here
@@ -43,6 +46,9 @@ until = "1986-01-01T00:00:00Z"
 "#;
 
 const GRNET: &str = r#"
+[member.capabilities]
+string_order = "bytes"            # capital letters before small ones, as in ASCII
+
 [member.request]
 method = "get"                    # it answers 405 to a POST; `auto` would find that out
 
@@ -69,6 +75,9 @@ const EDITO: &str = r#"
 [member.request]
 page_items_max = 50               # it cuts larger pages in silence; asking for more would only mislead
 
+[member.capabilities]
+string_order = "bytes"            # its database sorts in the C locale
+
 [[member.policy.retention]]
 from = "1979-01-01T00:00:00Z"     # no end: some Items are projections of the next century
 "#;
@@ -88,6 +97,9 @@ until = "2023-01-01T00:00:00Z"
 const CMEMS: &str = r#"
 [member.request]
 deadline_ms = 3000                # it is slow on every request
+
+[member.capabilities]
+string_order = "bytes"            # as the others
 
 [[member.policy.retention]]
 from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow

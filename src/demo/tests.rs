@@ -258,3 +258,13 @@ fn rows_that_cannot_be_read_are_refused() {
     assert!(table::footprint("1 2,3").is_none());
     assert_eq!(catalog::segment("a\\b%"), "a%5Cb%25");
 }
+
+#[tokio::test]
+async fn members_that_sort_declare_the_order_of_text() {
+    let demo = Demo::start().await.unwrap();
+    let federation = federation::load_text("demo", &demo.federation_toml, Path::new(".")).unwrap().federation;
+    for habits in HABITS.iter().filter(|habits| habits.sorts) {
+        let member = federation.members.iter().find(|member| member.id.as_str() == habits.id).unwrap();
+        assert!(member.capabilities.string_order_bytes, "`{}` orders ids by bytes and should say so", habits.id);
+    }
+}
