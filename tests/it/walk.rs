@@ -466,16 +466,39 @@ async fn the_limit_may_change_from_page_to_page() {
     let catalogues = catalogues(120);
     let members = start(unlike(&catalogues)).await;
     let front = Front::of(declared(&members)).await;
-    let mut page = front.get("/search?limit=3").await;
-    let mut got = page.names();
-    for limit in [50, 1, 200, 2, 7, 1000].iter().cycle() {
-        let Some(next) = page.next() else { break };
-        let token = token_of(&next);
-        page = front.get(&format!("/search?limit={limit}&token={token}")).await;
-        assert!(page.names().len() <= *limit);
-        got.extend(page.names());
+    let all = oracle(&catalogues);
+    let by_id = |a: &Held, b: &Held| a.id().as_bytes().cmp(b.id().as_bytes());
+    for (query, wanted) in [
+        ("", all.newest_first()),
+        ("&sortby=datetime", all.oldest_first()),
+        ("&sortby=id", all.sorted(by_id)),
+        ("&sortby=-collection", all.sorted(|a, b| b.collection().cmp(&a.collection()))),
+    ] {
+        let mut page = front.get(&format!("/search?limit=3{query}")).await;
+        let mut got = page.names();
+        for limit in [50, 1, 200, 2, 7, 1000].iter().cycle() {
+            let Some(next) = page.next() else { break };
+            let token = token_of(&next);
+            page = front.get(&format!("/search?limit={limit}{query}&token={token}")).await;
+            assert!(page.names().len() <= *limit);
+            got.extend(page.names());
+        }
+        check_same(&got, &wanted, &format!("changing limits{query}"));
     }
-    check_same(&got, &oracle(&catalogues).newest_first(), "changing limits");
+}
+
+#[tokio::test]
+async fn small_pages_by_collection_give_whole_collections() {
+    let (one, other) = (items("c", 300), items("d", 150));
+    let members = [
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).page_cap(40).start().await,
+    ];
+    let front = Front::of(declared(&members)).await;
+    let all = Oracle::of([("A", one.as_slice()), ("B", other.as_slice())]);
+    let body = json!({"sortby": [{"field": "collection"}]});
+    let wanted = all.sorted(|a, b| a.collection().cmp(&b.collection()));
+    check_walks(&front, "sortby=collection", &body, &[5, 10], &wanted).await;
 }
 
 #[tokio::test]
