@@ -86,6 +86,8 @@ pub struct Stream {
     mode: Mode,
     page_max: u32,
     by_time: bool,
+    /// Every Item of a collection is then one tie.
+    by_collection: bool,
     descending: bool,
     user_interval: Option<Interval>,
     single_collection: Option<Box<str>>,
@@ -171,6 +173,7 @@ impl Stream {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
             by_time: order.by_time(),
+            by_collection: order.keys().first().is_some_and(|key| key.field == "collection"),
             descending: order.descending(),
             user_interval: leg.ask.datetime,
             single_collection,
@@ -242,6 +245,8 @@ impl Stream {
         let size = match self.mode {
             Mode::Drain => self.page_max,
             _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
+            // the page size of a token stays as it was first: from the start it must let a tie be read whole
+            Mode::Token if self.by_collection => need.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX),
             _ => need.saturating_add(1),
         };
         let size = size.clamp(1, self.page_max);

@@ -254,6 +254,48 @@ async fn a_member_that_cannot_sort_is_drained_for_an_order_and_takes_turns_witho
 }
 
 #[tokio::test]
+async fn members_that_cannot_sort_are_walked_in_turns_under_every_condition() {
+    let catalogues = catalogues(100);
+    let script = |index: usize| ScriptedMember::new(MEMBERS[index]).items(catalogues[index].clone()).no_sort();
+    let scripts = [
+        script(0).next_form(NextForm::PostMerge),
+        script(1).get_only().page_cap(9),
+        script(2).next_form(NextForm::PageNumber).trailing_empty_page(),
+        script(3).next_form(NextForm::LinkHeader).page_cap(13),
+        script(4).next_form(NextForm::GetAfterPost).no_counts(),
+    ];
+    let members = start(scripts).await;
+    let front = Front::of(declared(&members)).await;
+    let all = oracle(&catalogues);
+    let until = chrono::DateTime::parse_from_rfc3339(&time(30)).unwrap().timestamp_millis();
+    let x = |held: &Held| held.item["bbox"][0].as_f64().unwrap();
+    let some: Vec<String> = all.0.iter().step_by(7).map(|held| held.id().to_owned()).collect();
+    for (query, wanted) in [
+        (String::new(), all.clone()),
+        (format!("datetime=../{}", time(30)), all.only(|held| held.at() <= until)),
+        ("bbox=-50,-90,50,90".to_owned(), all.only(|held| (-50.0..=50.0).contains(&x(held)))),
+        (
+            "collections=twins,sea-surface".to_owned(),
+            all.only(|held| held.collection().ends_with("twins") || held.collection().ends_with("sea-surface")),
+        ),
+        // a single member: its own order passes through
+        ("collections=EODC%7Ceodc-1".to_owned(), all.only(|held| held.collection() == "EODC|eodc-1")),
+        (format!("ids={}", some.join(",")), all.only(|held| some.iter().any(|id| id == held.id()))),
+    ] {
+        assert!(wanted.0.len() > 9, "{query}");
+        for limit in [1, 7, 100] {
+            let pages = front.walk_get(&format!("/search?limit={limit}&{query}")).await;
+            let mut got = names(&pages);
+            got.sort_unstable();
+            check_same(&got, &wanted.names(), &format!("{query} in pages of {limit}"));
+            assert!(
+                pages.iter().all(|page| page.report()["complete"] == true && page.report()["order"]["by"] != "broker")
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_member_with_too_many_items_to_be_sorted_here_is_named() {
     let catalogues = [catalogue(0, 60), catalogue(1, 1_001)];
     let good = ScriptedMember::new(MEMBERS[0]).items(catalogues[0].clone()).start().await;
@@ -424,16 +466,39 @@ async fn the_limit_may_change_from_page_to_page() {
     let catalogues = catalogues(120);
     let members = start(unlike(&catalogues)).await;
     let front = Front::of(declared(&members)).await;
-    let mut page = front.get("/search?limit=3").await;
-    let mut got = page.names();
-    for limit in [50, 1, 200, 2, 7, 1000].iter().cycle() {
-        let Some(next) = page.next() else { break };
-        let token = token_of(&next);
-        page = front.get(&format!("/search?limit={limit}&token={token}")).await;
-        assert!(page.names().len() <= *limit);
-        got.extend(page.names());
+    let all = oracle(&catalogues);
+    let by_id = |a: &Held, b: &Held| a.id().as_bytes().cmp(b.id().as_bytes());
+    for (query, wanted) in [
+        ("", all.newest_first()),
+        ("&sortby=datetime", all.oldest_first()),
+        ("&sortby=id", all.sorted(by_id)),
+        ("&sortby=-collection", all.sorted(|a, b| b.collection().cmp(&a.collection()))),
+    ] {
+        let mut page = front.get(&format!("/search?limit=3{query}")).await;
+        let mut got = page.names();
+        for limit in [50, 1, 200, 2, 7, 1000].iter().cycle() {
+            let Some(next) = page.next() else { break };
+            let token = token_of(&next);
+            page = front.get(&format!("/search?limit={limit}{query}&token={token}")).await;
+            assert!(page.names().len() <= *limit);
+            got.extend(page.names());
+        }
+        check_same(&got, &wanted, &format!("changing limits{query}"));
     }
-    check_same(&got, &oracle(&catalogues).newest_first(), "changing limits");
+}
+
+#[tokio::test]
+async fn small_pages_by_collection_give_whole_collections() {
+    let (one, other) = (items("c", 300), items("d", 150));
+    let members = [
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).page_cap(40).start().await,
+    ];
+    let front = Front::of(declared(&members)).await;
+    let all = Oracle::of([("A", one.as_slice()), ("B", other.as_slice())]);
+    let body = json!({"sortby": [{"field": "collection"}]});
+    let wanted = all.sorted(|a, b| a.collection().cmp(&b.collection()));
+    check_walks(&front, "sortby=collection", &body, &[5, 10], &wanted).await;
 }
 
 #[tokio::test]
