@@ -182,6 +182,8 @@ struct PlaceBody {
     token: Option<String>,
     size: u32,
     offset: u32,
+    ordered: bool,
+    bound: Cut,
     anchors: Vec<u32>,
 }
 
@@ -238,6 +240,8 @@ impl LegBody {
                 token: place.token.as_ref().map(|token| token.0.to_string()),
                 size: place.size,
                 offset: place.offset,
+                ordered: place.ordered,
+                bound: cut(&place.bound),
                 anchors: place.anchors.clone(),
             }),
             gaps: leg.gaps.iter().map(|gap| (cut(&gap.from), gap.to.as_ref().map(cut), gap.status)).collect(),
@@ -253,6 +257,8 @@ impl LegBody {
                 token: place.token.map(|token| Token(token.into())),
                 size: place.size,
                 offset: place.offset,
+                ordered: place.ordered,
+                bound: place.bound.position(ids),
                 anchors: place.anchors,
             }),
             gaps: self
@@ -345,7 +351,14 @@ mod tests {
         let leg = SessionLeg {
             member: "EODC".into(),
             share: 20,
-            place: Some(Place { token: Some(Token("next:abc".into())), size: 7, offset: 3, anchors: vec![1, 2] }),
+            place: Some(Place {
+                token: Some(Token("next:abc".into())),
+                size: 7,
+                offset: 3,
+                ordered: true,
+                bound: Position::Before(Value::Time(8)),
+                anchors: vec![1, 2],
+            }),
             gaps: vec![Gap {
                 from: Position::Start,
                 to: Some(Position::After(Value::Time(9))),

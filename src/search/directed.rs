@@ -136,7 +136,8 @@ fn a_full_page_without_a_next_link_is_not_believed() {
 #[test]
 fn a_tie_over_the_bound_is_given_up_alone() {
     let plan = plan(vec![leg("A", Mode::Keyset), leg("B", Mode::Keyset)], newest_first());
-    let tie: Vec<Item> = (0..2_500).map(|n| item(&format!("t{n:04}"), 50)).collect();
+    // in no order of ids, so that it cannot be given as it comes
+    let tie: Vec<Item> = (0..2_500).map(|n| item(&format!("t{:04}", (n * 7) % 2_500), 50)).collect();
     let end = first(&plan, 10, |member, request, _| {
         if member == "B" {
             return Ok(answer(vec![item("b", 10)], None));
@@ -305,4 +306,35 @@ fn the_quota_order_does_not_depend_on_the_page_size() {
     for limit in [1, 2, 3, 5, 7] {
         assert_eq!(walk(limit), whole, "pages of {limit}");
     }
+}
+
+#[test]
+fn a_tie_of_twenty_thousand_is_walked_with_few_requests_a_page() {
+    let plan = plan(vec![leg("A", Mode::Keyset), leg("B", Mode::Keyset)], newest_first());
+    let tie: Vec<Item> = (0..20_000).map(|n| item(&format!("t{n:05}"), 50)).collect();
+    let serve = |member: &str, request: &Request| {
+        let below = request.datetime.and_then(|interval| interval.end).map_or(i64::MAX, |end| end.timestamp_micros());
+        let list = match member {
+            "A" if below >= 50_000 => &tie[..],
+            _ => &[],
+        };
+        let from: usize = request.token.as_ref().map_or(0, |token| token.0.parse().expect("an offset"));
+        let to = (from + request.limit as usize).min(list.len());
+        let last = if member == "B" { vec![item("t00500", 50), item("z", 40)] } else { Vec::new() };
+        let next = (to < list.len()).then(|| to.to_string());
+        Ok(answer([list[from.min(to)..to].to_vec(), last].concat(), next.as_deref()))
+    };
+    let (mut given, mut requests) = (Vec::new(), Vec::new());
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    for turn in 0.. {
+        let end = page(&plan, session, turn == 0, 100, |member, request, _| serve(member, request));
+        given.extend(end.hits.iter().map(|(_, hit)| (hit.key.id.to_string(), hit.key.collection.to_string())));
+        requests.push(end.legs.iter().map(|leg| leg.requests).sum::<u32>());
+        assert!(end.legs.iter().all(|leg| leg.gaps.is_empty()), "page {turn}: {:?}", end.legs);
+        let Some(next) = end.next else { break };
+        session = next;
+    }
+    assert_eq!(given.len(), 20_002);
+    assert!(given.is_sorted(), "by id, then by collection");
+    assert!(requests.iter().all(|requests| *requests <= 6), "{requests:?}");
 }

@@ -165,7 +165,7 @@ impl Merge {
             self.short = true;
             return;
         }
-        let from = if failure.status == Status::OrderViolation { Position::Start } else { self.last.clone() };
+        let from = self.last.clone();
         if failure.tie_only
             && let Some(to) = leg.stream.skip_tie()
         {
@@ -187,6 +187,12 @@ impl Merge {
             leg.session.close_gap(&start);
         }
         leg.stream.feed(page, &asked, &self.order, &self.last, keeps);
+        if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
+            // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)
+            leg.session.open_gap(Position::Start, failure.status);
+            leg.failure = Some(failure);
+            leg.dead = true;
+        }
     }
 
     /// A leg's request failed. It takes effect when the leg's bound is the smallest.

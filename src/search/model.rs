@@ -82,6 +82,8 @@ struct Habits {
     repeats: bool,
     /// Page numbers instead of keys: depends on the page size.
     offsets: bool,
+    /// Orders ties by id.
+    sorts_ties: bool,
     /// Tie order differs from request to request.
     shuffles_ties: bool,
 }
@@ -99,6 +101,8 @@ struct World {
     order: Option<Comparator>,
     catalogues: Vec<Catalogue>,
     user: Option<Interval>,
+    /// Ties over this many Items are large.
+    ties_max: usize,
     trace: Trace,
 }
 
@@ -264,7 +268,8 @@ impl World {
             let end = start + dice.below(span as u64) as i64;
             Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
         });
-        Self { dice, order: order.map(Comparator::new), catalogues, user, trace: Trace::default() }
+        let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
+        Self { dice, order: order.map(Comparator::new), catalogues, user, ties_max, trace: Trace::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -284,7 +289,7 @@ impl World {
             if steady || !dice.one_in(6) {
                 continue;
             }
-            if dice.one_in(2) && !catalogue.things.is_empty() {
+            if (dice.one_in(2) || catalogue.habits.sorts_ties) && !catalogue.things.is_empty() {
                 let gone = dice.below(catalogue.things.len() as u64) as usize;
                 catalogue.things.remove(gone);
             } else {
@@ -333,13 +338,22 @@ impl Catalogue {
         }
         let offsets = dice.one_in(4) || mode == Mode::Token;
         let no_next = mode == Mode::Keyset && dice.one_in(8);
+        let shuffles_ties = mode == Mode::Keyset && no_next;
+        let sorts_ties = mode == Mode::Keyset && !shuffles_ties && dice.one_in(2);
+        if sorts_ties {
+            things.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+            for (rank, thing) in things.iter_mut().enumerate() {
+                thing.tie = rank as u64;
+            }
+        }
         let habits = Habits {
+            sorts_ties,
             cap: 1 + dice.below(9) as usize + if no_next { 200 } else { 20 * dice.below(2) as usize },
             no_next,
             trailing_empty: dice.one_in(4),
             repeats: !offsets && matches!(mode, Mode::Keyset) && dice.one_in(6),
             offsets,
-            shuffles_ties: mode == Mode::Keyset && no_next,
+            shuffles_ties,
         };
         Self { member: MemberId::new(&format!("M{index}")), things, habits, mode, down: false }
     }
@@ -370,6 +384,14 @@ fn page(
     outages: u64,
 ) -> Result<PageEnd, String> {
     let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
+    run.with_ties_of(|member| {
+        // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
+        let simple = world.order.as_ref().is_some_and(|order| order.keys().len() == 1);
+        let sorts = |catalogue: &Catalogue| {
+            catalogue.member == *member && (catalogue.habits.sorts_ties || catalogue.mode == Mode::Token)
+        };
+        if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
+    });
     let mut under_way: Vec<(usize, Request)> = Vec::new();
     let mut rounds = 0;
     while let Step::Needs(requests) = run.step() {

@@ -66,9 +66,10 @@ pub struct Key {
 }
 
 /// A cut in the total order: everything up to here is dealt with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Position {
     /// Before everything.
+    #[default]
     Start,
     /// All Items with an earlier first key.
     Before(Value),
@@ -164,6 +165,13 @@ impl Comparator {
             }
         }
         a.id.as_bytes().cmp(b.id.as_bytes()).then_with(|| a.collection.as_bytes().cmp(b.collection.as_bytes()))
+    }
+
+    /// Whole keys but for the collection: what a member that sorts by id can be held to.
+    #[must_use]
+    pub fn within_member(&self, a: &Key, b: &Key) -> Ordering {
+        let anywhere = Arc::clone(&a.collection);
+        self.keys_of(a, &Key { collection: anywhere, ..b.clone() })
     }
 
     /// Positions: by first key, then by form, then inside the form.

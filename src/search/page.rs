@@ -148,6 +148,14 @@ impl<'a> PageRun<'a> {
         Self { plan, session, first, engine, absent, joined, planned }
     }
 
+    /// Other bounds on ties, for tests.
+    #[cfg(test)]
+    pub fn with_ties_of(&mut self, items_max: impl Fn(&MemberId) -> usize) {
+        if let Engine::Sorted(merge) = &mut self.engine {
+            merge.legs.iter_mut().for_each(|leg| leg.stream.with_ties_of(items_max(&leg.member)));
+        }
+    }
+
     /// What to ask now; the indices are those of [`PageRun::leg`].
     pub fn step(&mut self) -> Step {
         match &mut self.engine {
@@ -280,8 +288,10 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref());
         let broken = leg.dead || leg.tie_given_up;
+        // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
+        let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
+        let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.stream.requests,
@@ -290,7 +300,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         next.legs.push(SessionLeg {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
-            place: leg.stream.place(),
+            place: leg.stream.place(&next.watermark),
             ..leg.session
         });
     }

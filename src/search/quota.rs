@@ -153,7 +153,7 @@ impl QuotaLeg {
         let native =
             if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
         let collection: Arc<str> = format!("{}{native}", self.prefix).into();
-        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item })
+        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item, page: 0 })
     }
 }
 

@@ -39,7 +39,7 @@ pub struct SessionLeg {
 }
 
 /// A place in a member's own list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Place {
     /// Of the page to ask for; `None`: the first.
     pub token: Option<Token>,
@@ -47,6 +47,10 @@ pub struct Place {
     pub size: u32,
     /// Items of that page already given, as received.
     pub offset: u32,
+    /// Inside a tie that the member orders itself.
+    pub ordered: bool,
+    /// The bound of the list that the token goes on in; `Start`: the leg's own ask.
+    pub bound: Position,
     /// Short hashes of the last Items given from that page; they hold the place when its start shifts.
     pub anchors: Vec<u32>,
 }

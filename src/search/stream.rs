@@ -21,6 +21,12 @@ use super::session::{Place, SessionLeg};
 
 /// Items of one first key that are read to sort them; a larger tie is given up alone, as a declared gap.
 pub const TIE_ITEMS_MAX: u32 = 1_000;
+/// Pages in a row inside one tie after which a member that orders the tie is taken at its word, if they held enough
+/// Items to tell that from chance.
+const TIE_PAGES_MAX: u32 = 3;
+const TIE_ITEMS_TELLING: usize = 64;
+/// Items a member that is resumed by its token is asked for at least: its page size stays for the whole list.
+const TOKEN_PAGE_MIN: u32 = 100;
 /// Items a member that cannot sort may report before it is left out.
 pub const DRAIN_ITEMS_MAX: u64 = 1_000;
 /// Requests per leg and page while the page holds an Item, and while it holds none.
@@ -35,6 +41,8 @@ const REPEATED_PAGES_MAX: u32 = 2;
 pub struct Hit {
     pub key: Key,
     pub item: Item,
+    /// Which page of its stream it came with, counted in this request.
+    pub page: usize,
 }
 
 /// What a leg can say about its next Item.
@@ -119,9 +127,23 @@ pub struct Stream {
     list_seen: HashSet<u64>,
     hasher: RandomState,
     tokens: Vec<Token>,
-    /// Token mode: the page that each first key began in.
-    pages: Vec<(Option<Token>, u32)>,
+    /// How each page was asked for, and, in token mode, the page that each first key began in.
+    pages: Vec<PageAsked>,
     firsts: Vec<(Value, usize)>,
+    /// The last Item met, while the list goes on: inside a tie it tells whether the member orders ties itself.
+    last_key: Option<Key>,
+    tie_sorted: bool,
+    tie_pages: u32,
+    tie_items_max: usize,
+    /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
+    ordered: Vec<Value>,
+}
+
+/// What it takes to ask for a page again.
+struct PageAsked {
+    token: Option<Token>,
+    size: u32,
+    bound: Position,
 }
 
 impl Leg {
@@ -164,9 +186,15 @@ impl Stream {
                 start = order.later(&start, to).clone();
             }
         }
-        let next = match (&session.place, leg.mode) {
-            (Some(Place { token: Some(token), .. }), Mode::Token) => Next::Token(token.clone()),
-            _ => Next::Bound(start.clone()),
+        let place = session.place.as_ref().filter(|place| leg.mode == Mode::Token || place.ordered);
+        let (next, list_start) = match place {
+            Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
+            Some(Place { bound, .. }) if leg.mode == Mode::Keyset => (Next::Bound(bound.clone()), bound.clone()),
+            _ => (Next::Bound(start.clone()), start.clone()),
+        };
+        let ordered = match watermark {
+            Position::At(key) if place.is_some_and(|place| place.ordered) => key.values.first().cloned(),
+            _ => None,
         };
         let single_collection = leg.only_collection().map(Into::into);
         Self {
@@ -179,7 +207,7 @@ impl Stream {
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
             known: start.clone(),
-            list_start: start.clone(),
+            list_start,
             start,
             buffer: VecDeque::new(),
             next,
@@ -201,7 +229,18 @@ impl Stream {
             tokens: Vec::new(),
             pages: Vec::new(),
             firsts: Vec::new(),
+            last_key: None,
+            tie_sorted: true,
+            tie_pages: 0,
+            tie_items_max: TIE_ITEMS_MAX as usize,
+            ordered: ordered.into_iter().collect(),
         }
+    }
+
+    /// Another bound on ties, so that a test need not make a thousand Items for each.
+    #[cfg(test)]
+    pub fn with_ties_of(&mut self, items_max: usize) {
+        self.tie_items_max = items_max;
     }
 
     /// What the leg can say about its next Item.
@@ -228,8 +267,12 @@ impl Stream {
 
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
-        let Position::Before(value) = &self.known else { return None };
-        let tie = Position::After(value.clone());
+        let tie = match &self.known {
+            Position::Before(value) => value.clone(),
+            Position::At(key) => key.values.first()?.clone(),
+            _ => return None,
+        };
+        let tie = Position::After(tie);
         self.buffer.clear();
         self.failure = None;
         self.known = tie.clone();
@@ -244,6 +287,7 @@ impl Stream {
         let full = self.refills >= 2 || self.cut || self.in_tie();
         let size = match self.mode {
             Mode::Drain => self.page_max,
+            Mode::Token => limit.saturating_add(1).max(TOKEN_PAGE_MIN),
             _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
             // the page size of a token stays as it was first: from the start it must let a tie be read whole
             Mode::Token if self.by_collection => need.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX),
@@ -252,6 +296,7 @@ impl Stream {
         let size = size.clamp(1, self.page_max);
         // a larger page only helps where the member gave as much as it was asked for
         if full
+            && self.ordered.is_empty()
             && !self.capped
             && self.mode == Mode::Keyset
             && self.by_time
@@ -266,6 +311,7 @@ impl Stream {
             Next::Bound(position) => {
                 // a list that begins anew may show again what lies before the bound
                 self.last_first = None;
+                self.last_key = None;
                 self.tokens.clear();
                 self.list_seen.clear();
                 self.list_start = position.clone();
@@ -351,7 +397,10 @@ impl Stream {
     /// Remembers a failure. A refused token is not one where a bound can take its place.
     pub fn fail(&mut self, failure: LegFailure) {
         if failure.status == Status::OrderViolation {
+            // nothing it said is a place to go on from
             self.buffer.clear();
+            self.ordered.clear();
+            self.next = Next::Bound(self.start.clone());
         }
         self.failure = Some(failure);
     }
@@ -362,25 +411,41 @@ impl Stream {
             (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
+            // the tie is read again from its start
+            (None, Mode::Keyset, Next::Token(_)) if self.by_time => self.next = Next::Bound(self.start.clone()),
             _ => self.fail(Status::BadResponse.into()),
         }
     }
 
-    /// Where a token leg goes on: the page in which the first tie that is not fully given begins.
-    pub fn place(&self) -> Option<Place> {
-        if self.mode != Mode::Token {
+    /// Where a leg goes on that cannot go on by its bound alone, when the client has been served up to `watermark`.
+    ///
+    /// Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
+    /// given. Else, in token mode: the page in which the first tie that is not fully given begins.
+    pub fn place(&self, watermark: &Position) -> Option<Place> {
+        let ordered = match watermark {
+            Position::At(key) => key.values.first().is_some_and(|first| self.ordered.contains(first)),
+            _ => false,
+        };
+        let page = if ordered {
+            self.buffer.iter().map(|hit| hit.page).min()
+        } else if self.mode == Mode::Token {
+            let first = self.buffer.front().and_then(|hit| hit.key.values.first());
+            first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
+        } else {
             return None;
-        }
-        let place = |token: Option<Token>, size| Place { token, size, offset: 0, anchors: Vec::new() };
-        if let Some(hit) = self.buffer.front()
-            && let Some(first) = hit.key.values.first()
-            && let Some((_, index)) = self.firsts.iter().find(|(value, _)| value == first)
-            && let Some((token, size)) = self.pages.get(*index)
-        {
-            return Some(place(token.clone(), *size));
+        };
+        let place = |token: Option<Token>, size, bound: &Position| Place {
+            token,
+            size,
+            ordered,
+            bound: bound.clone(),
+            ..Place::default()
+        };
+        if let Some(PageAsked { token, size, bound }) = page.and_then(|page| self.pages.get(page)) {
+            return Some(place(token.clone(), *size, bound));
         }
         match &self.next {
-            Next::Token(token) => Some(place(Some(token.clone()), self.list_size)),
+            Next::Token(token) => Some(place(Some(token.clone()), self.list_size, &self.list_start)),
             Next::Bound(_) => None,
         }
     }

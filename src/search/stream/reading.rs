@@ -5,12 +5,13 @@ use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Position, Value};
+use crate::search::order::{Comparator, Key, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
 use super::{
-    DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, REPEATED_PAGES_MAX, Request, Stream, TIE_ITEMS_MAX,
+    DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream,
+    TIE_ITEMS_TELLING, TIE_PAGES_MAX,
 };
 
 impl Stream {
@@ -31,9 +32,9 @@ impl Stream {
             self.refuse_drain();
             return;
         }
-        if self.mode == Mode::Token {
-            self.pages.push((asked.token.clone(), asked.limit));
-        }
+        let page_asked = PageAsked { token: asked.token.clone(), size: asked.limit, bound: self.list_start.clone() };
+        self.pages.push(page_asked);
+        let tie_before = self.last_first.clone();
         let received = page.received;
         self.capped = received < asked.limit && page.next.is_some();
         let mut unseen = 0_usize;
@@ -49,6 +50,7 @@ impl Stream {
             }
         }
         self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
+        self.tie_pages = if self.last_first == tie_before { self.tie_pages + 1 } else { 0 };
         let advanced = self.list_seen.len() > met_in_list;
         self.go_on(page.next, received, unseen, advanced, asked, order);
     }
@@ -90,15 +92,44 @@ impl Stream {
                     self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
                 }
                 self.last_first = Some(first);
+                self.tie_sorted = true;
+            }
+            if unseen {
+                self.check_tie_order(against, &key, order)?;
+                self.last_key = Some(key.clone());
             }
         }
         if !unseen {
             return Ok(false);
         }
         if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
-            self.buffer.push_back(Hit { key, item });
+            self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
+    }
+
+    /// Inside a tie: whether the member orders it by the further keys and the id, as a class `ordered` tie must be.
+    fn check_tie_order(&mut self, against: Ordering, key: &Key, order: &Comparator) -> Result<(), LegFailure> {
+        let in_order = match &self.last_key {
+            Some(before) if against == Ordering::Equal => order.within_member(before, key) != Ordering::Greater,
+            _ => true,
+        };
+        self.tie_sorted &= in_order;
+        let claimed = key.values.first().is_some_and(|first| self.ordered.contains(first));
+        if claimed && !in_order { Err(Status::OrderViolation.into()) } else { Ok(()) }
+    }
+
+    /// What a stream has shown up to its last Item: everything before its tie, or, where the member orders the tie
+    /// itself, everything before that Item's id.
+    fn shown(&self) -> Option<Position> {
+        let first = self.last_first.as_ref()?;
+        match &self.last_key {
+            Some(key) if self.ordered.contains(first) && key.values.first() == Some(first) => {
+                // Items of one id may come from several collections in any order
+                Some(Position::At(Key { collection: "".into(), ..key.clone() }))
+            }
+            _ => Some(Position::Before(first.clone())),
+        }
     }
 
     /// After a page: where the stream stands and how it goes on.
@@ -112,9 +143,8 @@ impl Stream {
         order: &Comparator,
     ) {
         if self.mode != Mode::Drain
-            && let Some(first) = &self.last_first
+            && let Some(read) = self.shown()
         {
-            let read = Position::Before(first.clone());
             self.known = order.later(&self.known, &read).clone();
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
@@ -135,7 +165,7 @@ impl Stream {
             Some(token) => self.follow(token, received, advanced, asked),
         }
         if self.known != Position::End && self.failure.is_none() {
-            self.check_tie();
+            self.check_tie(order);
         }
     }
 
@@ -159,13 +189,26 @@ impl Stream {
         self.next = Next::Token(token);
     }
 
-    /// A tie that is too large to be read whole is given up; a drain that is too long is refused.
-    fn check_tie(&mut self) {
+    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else given up; a drain
+    /// that is too long is refused.
+    fn check_tie(&mut self, order: &Comparator) {
         if self.mode == Mode::Drain {
             if self.examined as u64 > DRAIN_ITEMS_MAX {
                 self.refuse_drain();
             }
-        } else if self.buffer.len() > TIE_ITEMS_MAX as usize && self.in_tie() {
+            return;
+        }
+        let large = self.buffer.len() > self.tie_items_max;
+        let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
+        if !self.in_tie() || !(large || long) {
+            return;
+        }
+        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
+            self.ordered.extend(self.last_first.clone());
+            if let Some(shown) = self.shown() {
+                self.known = order.later(&self.known, &shown).clone();
+            }
+        } else if large {
             self.fail(self.too_large());
         }
     }
