@@ -287,10 +287,10 @@ impl Stream {
         let full = self.refills >= 2 || self.cut || self.in_tie();
         let size = match self.mode {
             Mode::Drain => self.page_max,
+            // the page size of a token stays as it was first: from the start it must let a tie be read whole
+            Mode::Token if self.by_collection => limit.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX),
             Mode::Token => limit.saturating_add(1).max(TOKEN_PAGE_MIN),
             _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
-            // the page size of a token stays as it was first: from the start it must let a tie be read whole
-            Mode::Token if self.by_collection => need.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX),
             _ => need.saturating_add(1),
         };
         let size = size.clamp(1, self.page_max);

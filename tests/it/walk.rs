@@ -409,15 +409,36 @@ async fn a_tie_longer_than_a_members_page_is_read_whole() {
 }
 
 #[tokio::test]
-async fn a_tie_too_long_to_be_sorted_is_declared_and_the_rest_is_right() {
-    let mut one: Vec<Value> = (0..2_500).map(|n| item("c", &format!("c-{n:04}"), &time(10))).collect();
+async fn a_tie_of_thousands_is_walked_whole_where_the_member_orders_it() {
+    let mut one: Vec<Value> = (0..2_500).map(|n| item("c", &format!("c-{:04}", (n * 7) % 2_500), &time(10))).collect();
+    one.extend(items("e", 20));
+    let other = items("d", 20);
+    let members = [
+        ScriptedMember::new("A").items(one.clone()).start().await,
+        ScriptedMember::new("B").items(other.clone()).page_cap(10).start().await,
+    ];
+    let front = Front::of(declared(&members)).await;
+    let all = Oracle::of([("A", one.as_slice()), ("B", other.as_slice())]).newest_first();
+    let pages = front.walk_get("/search?limit=100").await;
+    check_same(&names(&pages), &all, "pages of 100");
+    for page in &pages {
+        assert_eq!(page.report()["complete"], true, "{}", page.report());
+        assert!(page.member("A")["requests"].as_u64().unwrap() <= 5, "{}", page.member("A"));
+    }
+}
+
+#[tokio::test]
+async fn a_tie_too_long_to_be_sorted_that_the_member_does_not_order_is_declared() {
+    let mut one: Vec<Value> = (0..2_500).map(|n| item("c", &format!("c-{:04}", (n * 7) % 2_500), &time(10))).collect();
     one.extend(items("e", 20));
     let other = items("d", 20);
     let members = [
         ScriptedMember::new("A").items(one.clone()).start().await,
         ScriptedMember::new("B").items(other.clone()).start().await,
     ];
-    let front = Front::of(declared(&members)).await;
+    let mut federation = declared(&members);
+    federation.members[0].capabilities.sort_fields = Some(vec!["datetime".to_owned()]);
+    let front = Front::of(federation).await;
     let of_others = Oracle::of([("A", &one[2_500..]), ("B", other.as_slice())]).newest_first();
     for limit in [7, 100] {
         let pages = front.walk_get(&format!("/search?limit={limit}")).await;
