@@ -109,6 +109,8 @@ pub struct Split {
     pub invalid: Invalid,
     /// `numberMatched`, else `context.matched`, else `numMatched`.
     pub matched: Option<u64>,
+    /// The page names members of its own that are missing from it (`federation:missing`).
+    pub partial: bool,
     /// The `links` array of the page, where there is one.
     pub links: Option<Bytes>,
 }
@@ -153,6 +155,13 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
                 }
             }
             b"numMatched" => matched[2] = count(scanner)?,
+            b"federation:missing" if scanner.kind()? == Kind::Array => {
+                let mut walk = scanner.enter();
+                while scanner.element(&mut walk)? {
+                    page.partial = true;
+                    scanner.pass()?;
+                }
+            }
             _ => scanner.pass()?,
         }
     }

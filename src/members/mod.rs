@@ -98,6 +98,8 @@ pub struct Page {
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
     pub matched: Option<Matched>,
+    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
+    pub partial: bool,
     /// Size of the answer after decompression.
     pub bytes: usize,
 }

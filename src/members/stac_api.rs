@@ -151,6 +151,7 @@ impl StacApi {
             invalid: split.invalid,
             next,
             matched: split.matched.filter(|_| whole).map(|count| Matched { count, exact }),
+            partial: split.partial,
             bytes: answer.body.len(),
         })
     }

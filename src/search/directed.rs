@@ -338,3 +338,20 @@ fn a_tie_of_twenty_thousand_is_walked_with_few_requests_a_page() {
     assert!(given.is_sorted(), "by id, then by collection");
     assert!(requests.iter().all(|requests| *requests <= 6), "{requests:?}");
 }
+
+#[test]
+fn a_member_that_lacks_members_of_its_own_makes_the_answer_incomplete() {
+    for mode in [Mode::Keyset, Mode::PassThrough] {
+        let order = if mode == Mode::Keyset { newest_first() } else { Order::Quota };
+        let plan = plan(vec![leg("A", mode)], order);
+        let whole = || answer(vec![item("a", 3), item("b", 2), item("c", 1)], None);
+        let end = first(&plan, 1, |_, _, _| Ok(Page { partial: true, ..whole() }));
+        assert_eq!(ids(&end), ["a"], "what it has is given");
+        assert_eq!(end.legs[0].status, Status::BadResponse);
+        assert_eq!(decide(&end, &plan, Handling::Lenient), Verdict::Partial);
+        assert!(matches!(decide(&end, &plan, Handling::Strict), Verdict::Failed { .. }));
+        let later = page(&plan, end.next.expect("a next page"), false, 1, |_, _, _| Ok(whole()));
+        assert_eq!((ids(&later), later.legs[0].status), (vec!["b"], Status::Ok));
+        assert_eq!(decide(&later, &plan, Handling::Lenient), Verdict::Partial, "later pages repeat it");
+    }
+}

@@ -41,6 +41,8 @@ pub struct MergeLeg {
     pub failure: Option<LegFailure>,
     /// A tie of it was given up on this page; it goes on behind it.
     pub tie_given_up: bool,
+    /// It said of an answer that it is not complete.
+    pub partial: bool,
     pub returned: u32,
 }
 
@@ -185,6 +187,11 @@ impl Merge {
             leg.answered = true;
             let start = self.order.later(&self.watermark, &leg.stream.start).clone();
             leg.session.close_gap(&start);
+        }
+        if page.partial {
+            // its own gap is not known here, so it reaches from the watermark to where it next answers in full
+            leg.session.open_gap(self.watermark.clone(), Status::BadResponse);
+            leg.partial = true;
         }
         leg.stream.feed(page, &asked, &self.order, &self.last, keeps);
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {

@@ -139,6 +139,7 @@ impl<'a> PageRun<'a> {
                         dead: false,
                         failure: None,
                         tie_given_up: false,
+                        partial: false,
                         returned: 0,
                     })
                     .collect();
@@ -278,6 +279,14 @@ fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: 
     }
 }
 
+/// What is said of a member that is a federation itself and lacks members of its own.
+fn incomplete_itself() -> LegFailure {
+    LegFailure {
+        feature: Some("its own answer names members that are missing".to_owned()),
+        ..Status::BadResponse.into()
+    }
+}
+
 /// Returns whether some leg can go on.
 fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
     next.watermark = merge.next_watermark();
@@ -288,10 +297,12 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let broken = leg.dead || leg.tie_given_up;
+        let broken = leg.dead || leg.tie_given_up || leg.partial;
         // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
         let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
+        let partial = leg.partial.then(incomplete_itself);
         let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
+        let failure = failure.or(partial.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.stream.requests,
@@ -319,11 +330,13 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
             // the last page: what it still had cannot be reached any more
             leg.session.open_gap(Position::Start, failure.status);
         }
-        let broken = leg.failure.is_some();
+        let broken = leg.failure.is_some() || leg.partial;
+        let partial = leg.partial.then(incomplete_itself);
+        let failure = leg.failure.as_ref().or(partial.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.requests,
-            ..leg_end(leg.member.clone(), leg.failure.as_ref(), leg.ended, broken, &leg.session.gaps)
+            ..leg_end(leg.member.clone(), failure, leg.ended, broken, &leg.session.gaps)
         });
         let place = Some(leg.place());
         next.legs.push(SessionLeg {

@@ -13,10 +13,10 @@ use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page, Token};
 
 use super::merge::Step;
-use super::order::Key;
+use super::order::{Key, Position};
 use super::outcome::Status;
 use super::plan::Leg;
-use super::session::{Place, SessionLeg};
+use super::session::{Gap, Place, SessionLeg};
 use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
 /// Hashes of the Items given last, which hold a place when the page before it shifts.
@@ -45,6 +45,8 @@ pub struct QuotaLeg {
     pub failure: Option<LegFailure>,
     pub ended: bool,
     pub answered: bool,
+    /// It said of an answer that it is not complete.
+    pub partial: bool,
     pub invalid: u32,
     pub matched: Option<u64>,
     pub returned: u32,
@@ -78,6 +80,7 @@ impl QuotaLeg {
             requests: 0,
             failure: None,
             answered: false,
+            partial: false,
             invalid: 0,
             matched: None,
             returned: 0,
@@ -219,8 +222,12 @@ impl Quota {
         let Some(asked) = leg.asked.take() else { return };
         if !leg.answered {
             leg.answered = true;
-            // it kept its place, so nothing was lost
-            leg.session.gaps.clear();
+            // it kept its place, so nothing was lost but what its own answers lacked
+            leg.session.gaps.retain(|gap| gap.to.is_some());
+        }
+        if page.partial && !leg.partial {
+            leg.partial = true;
+            leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
         }
         leg.feed(page, &asked, keeps);
     }

@@ -119,6 +119,9 @@ fn a_page_is_split_and_counts_what_it_drops() {
     assert_eq!(page.links.as_deref(), Some(&br#"[{"rel":"next"}]"#[..]));
     assert_eq!(split(r#"{"features":[],"numberMatched":3,"context":{"matched":7}}"#).matched, Some(3));
     assert_eq!(split(r#"{"features":[],"numberMatched":null}"#).matched, None);
+    assert!(split(r#"{"features":[],"federation:missing":["A"]}"#).partial);
+    assert!(!split(r#"{"features":[],"federation:missing":[]}"#).partial);
+    assert!(!split(r#"{"features":[],"federation:missing":"A"}"#).partial);
     assert_eq!(split(r#"{"features":[],"numberMatched":-1}"#).matched, None);
 }
 
