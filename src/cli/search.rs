@@ -112,7 +112,17 @@ async fn all(args: &Args) -> Result<ExitCode, Stop> {
     loop {
         let left = args.max_items - shown;
         let limit = u64::from(args.limit).min(left);
-        let batch = source.page(&pairs, limit, token.take()).await?;
+        let batch = match source.page(&pairs, limit, token.take()).await {
+            Ok(batch) => batch,
+            Err(stop) => {
+                bar.finish_and_clear();
+                if shown > 0 {
+                    printer.end();
+                    out::note(&format!("{shown} items, then:"));
+                }
+                return Err(stop);
+            }
+        };
         matched = matched.or(batch.matched);
         // Every later page repeats what is missing, but for what came after all: the last one knows.
         missing = batch.missing;
@@ -244,6 +254,8 @@ fn on_one_line(json: &[u8]) -> Vec<u8> {
     kept.collect()
 }
 
+const GEOJSON_START: &str = r#"{"type":"FeatureCollection","features":["#;
+
 /// Prints Items as they come; a table is printed at the end, when its widths are known.
 struct Printer {
     form: Form,
@@ -253,9 +265,6 @@ struct Printer {
 
 impl Printer {
     fn new(form: Form) -> Self {
-        if form == Form::Geojson {
-            out::data("{\"type\":\"FeatureCollection\",\"features\":[");
-        }
         Self { form, table: out::table(&["datetime", "collection", "id"]), first: true }
     }
 
@@ -264,7 +273,7 @@ impl Printer {
         let first = std::mem::take(&mut self.first);
         match self.form {
             Form::Ndjson => out::data_bytes(item),
-            Form::Geojson if first => out::data_bytes(item),
+            Form::Geojson if first => out::data(GEOJSON_START) && out::data_bytes(item),
             Form::Geojson => out::data_bytes(&[b",", item].concat()),
             Form::Table => {
                 self.table.add_row(row(item));
@@ -276,6 +285,7 @@ impl Printer {
     fn end(&self) {
         match self.form {
             Form::Ndjson => true,
+            Form::Geojson if self.first => out::data(GEOJSON_START) && out::data("]}"),
             Form::Geojson => out::data("]}"),
             Form::Table => out::data(&self.table.to_string()),
         };
