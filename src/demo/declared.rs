@@ -76,7 +76,7 @@ const EDITO: &str = r#"
 page_items_max = 50               # it cuts larger pages in silence; asking for more would only mislead
 
 [member.capabilities]
-string_order = "bytes"            # its database sorts in the C locale
+string_order = "bytes"            # text is sorted by its bytes: a search by id can be merged
 
 [[member.policy.retention]]
 from = "1979-01-01T00:00:00Z"     # no end: some Items are projections of the next century
@@ -99,7 +99,7 @@ const CMEMS: &str = r#"
 deadline_ms = 3000                # it is slow on every request
 
 [member.capabilities]
-string_order = "bytes"            # as the others
+string_order = "bytes"
 
 [[member.policy.retention]]
 from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow

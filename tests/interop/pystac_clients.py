@@ -49,10 +49,12 @@ def walks(client):
     for method in ("POST", "GET"):
         for search in ({}, {"sortby": "-datetime"}, {"sortby": "+datetime"}):
             same(f"{method}, limit 150, {search}", set(identities(client, method=method, limit=150, **search)) == whole, True)
-        by_id = identities(client, method=method, limit=1000, sortby="+id")
-        ids = [id for _, id in by_id]
-        same(f"{method}, by id, complete", set(by_id) == whole, True)
-        same(f"{method}, by id", ids == sorted(ids, key=str.encode), True)
+        for limit, sortby in ((1000, "+id"), (150, "-id")):
+            by_id = identities(client, method=method, limit=limit, sortby=sortby)
+            ids = [id for _, id in by_id]
+            same(f"{method}, limit {limit}, {sortby}, complete", set(by_id) == whole, True)
+            in_order = sorted(ids, key=str.encode, reverse=sortby == "-id")
+            same(f"{method}, limit {limit}, {sortby}, in order", ids == in_order, True)
         one = identities(client, method=method, limit=1, collections=["EMODnet|emodnet-bathymetry"])
         same(f"{method}, limit 1, as before", small in (None, one), True)
         small = one
