@@ -6,6 +6,7 @@
 pub mod capabilities;
 mod client;
 mod encode;
+mod disorder;
 mod error;
 pub mod item;
 mod memory;
@@ -52,6 +53,10 @@ pub trait Member: Send + Sync {
 
     /// All Collections, followed through their pages, each as the bytes of its JSON object.
     fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>>;
+
+    /// Notes that the member broke the order it claims. After three times in ten minutes its sort capability is
+    /// withdrawn until it is discovered again (S6), unless the federation file declares it.
+    fn disordered(&self) {}
 
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;

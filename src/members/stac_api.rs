@@ -10,10 +10,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use tracing::warn;
 use url::Url;
 
 use super::capabilities::{Capabilities, Found};
 use super::client::{Answer, Clients, Line, Outgoing, failure};
+use super::disorder::Disorder;
 use super::encode;
 use super::item::{Bounds, Item, split_page};
 use super::next_link::{self, Delta, Sent};
@@ -42,6 +44,7 @@ pub struct StacApi {
     health: ArcSwap<Health>,
     /// POST was refused once; GET is used from then on.
     post_refused: AtomicBool,
+    disorder: Disorder,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +73,7 @@ impl StacApi {
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
             post_refused: AtomicBool::new(false),
+            disorder: Disorder::default(),
             member: member.clone(),
         }
     }
@@ -337,6 +341,25 @@ impl Member for StacApi {
 
     fn health(&self) -> Health {
         (**self.health.load()).clone()
+    }
+
+    fn disordered(&self) {
+        if !self.disorder.add(Instant::now()) {
+            return;
+        }
+        let declared = self.member.capabilities.sort.is_some();
+        warn!(member = %self.member.id, declared, "order broken three times in ten minutes");
+        self.known.rcu(|known| {
+            let mut known = (**known).clone();
+            if declared {
+                known.note("breaks the order that the federation file declares");
+            } else {
+                known.sort = Support::Unsupported;
+                known
+                    .note("broke its order three times in ten minutes; taken not to sort until it is discovered again");
+            }
+            known
+        });
     }
 
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>> {

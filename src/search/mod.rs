@@ -107,7 +107,13 @@ pub async fn search(
     let session = session.unwrap_or_else(|| Session::begin(&plan, request.digests(), now_ms));
     let mut page = PageRun::new(&plan, session, first, request.limit, |member| snapshot.ids.qualified(member, ""));
     let took = legs::run(snapshot, &mut page, clock).await;
-    answer(snapshot, keys, request, &plan, page.finish(), &took, now_ms)
+    let end = page.finish();
+    for leg in end.legs.iter().filter(|leg| leg.status == outcome::Status::OrderViolation) {
+        if let Some(member) = snapshot.members.get(leg.member.as_str()) {
+            member.disordered();
+        }
+    }
+    answer(snapshot, keys, request, &plan, end, &took, now_ms)
 }
 
 /// Opens the cursor of a later page and checks that it belongs to this query (S26 h).

@@ -256,15 +256,29 @@ async fn a_member_that_claims_an_order_and_has_none() {
     let front = Front::of(federation(&[&good, &bad])).await;
     let page = front.get("/search?limit=100").await;
     check_partial(&page, "order-violation");
-    for limit in [1, 7] {
-        let pages = front.walk_get(&format!("/search?limit={limit}")).await;
-        let got = names(&pages);
-        let of_good: Vec<String> = got.iter().filter(|name| name.starts_with("GOOD")).cloned().collect();
-        assert_eq!(of_good, wanted(&["GOOD"]), "in pages of {limit}");
-        let in_order: Vec<String> = wanted(&["GOOD", "BAD"]).into_iter().filter(|name| got.contains(name)).collect();
-        assert_eq!(got, in_order, "in pages of {limit}");
-        assert!(pages.iter().all(|page| page.missing() == ["BAD"]), "in pages of {limit}");
+    let pages = front.walk_get("/search?limit=1&sortby=-datetime").await;
+    let got = names(&pages);
+    let of_good: Vec<String> = got.iter().filter(|name| name.starts_with("GOOD")).cloned().collect();
+    assert_eq!(of_good, wanted(&["GOOD"]));
+    let in_order: Vec<String> = wanted(&["GOOD", "BAD"]).into_iter().filter(|name| got.contains(name)).collect();
+    assert_eq!(got, in_order);
+    assert!(pages.iter().all(|page| page.missing() == ["BAD"]), "what was lost once stays declared");
+}
+
+#[tokio::test]
+async fn a_member_that_breaks_its_order_three_times_is_not_asked_to_sort_any_more() {
+    let (good, bad) = (script("GOOD").start().await, script("BAD").claims_sort().start().await);
+    let front = Front::of(federation(&[&good, &bad])).await;
+    for _ in 0..3 {
+        check_partial(&front.get("/search?limit=100").await, "order-violation");
     }
+    let pages = front.walk_get("/search?limit=7&sortby=-datetime").await;
+    assert_eq!(names(&pages), wanted(&["GOOD", "BAD"]), "read whole and sorted by the broker");
+    assert!(pages.iter().all(|page| page.missing().is_empty()));
+    let answer = front.get("/federation/members/BAD").await;
+    let known = answer.json();
+    assert_eq!(known["capabilities"]["sort"], "unsupported", "{known}");
+    assert!(known["capabilities"]["notes"].to_string().contains("broke its order"), "{known}");
 }
 
 #[tokio::test]
