@@ -86,7 +86,6 @@ impl StacApi {
     }
 
     fn remember(&self, failed: Option<&Failure>) {
-        #[allow(clippy::disallowed_methods, reason = "signs of life carry the time they were seen")]
         let now = Some(chrono::Utc::now());
         // An answer with a status is a sign of life, whatever it says: only its absence is a failure of the member,
         // and errors of its own making.

@@ -122,6 +122,35 @@ fn federation_alone_knows_toml_and_members_alone_connect() {
     }
 }
 
+/// Files of `search` and `federation` that may wait, read a clock or a file.
+const IMPURE: [&str; 6] = [
+    "src/search/mod.rs",
+    "src/search/legs.rs",
+    "src/search/one.rs",
+    "src/federation/mod.rs",
+    "src/federation/file.rs",
+    "src/federation/validate",
+];
+
+#[test]
+fn the_stages_of_a_search_and_the_policy_are_pure() {
+    let impure = [".await", "async fn", "async move", "::now()", "std::fs", "tokio::", "std::env"];
+    let pure = |file: &&Source| {
+        let inside = file.path.starts_with("src/search/") || file.path.starts_with("src/federation/");
+        inside && !IMPURE.iter().any(|place| file.path.starts_with(place))
+    };
+    let mut checked = 0;
+    for file in sources().iter().filter(pure).filter(|file| !file.path.ends_with("model.rs")) {
+        checked += 1;
+        let code = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let found = impure.iter().find(|word| line.contains(**word));
+            assert!(found.is_none(), "{} is a pure stage: {line}", file.path);
+        }
+    }
+    assert!(checked > 20, "only {checked} files were looked at");
+}
+
 #[test]
 fn the_test_sees_every_spelling() {
     let text = "use crate::search::plan;\nuse crate::{http::App, cli, members::{Item, item::crate_of}};\n// crate::demo\nfn f() { \
