@@ -1,4 +1,6 @@
-//! Pure stages alone, as ratios to reading and writing the same page as JSON documents in the same run.
+//! Stages alone, as ratios to reading and writing one member's page as JSON documents in the same run: splitting a page
+//! and reading its keys, writing Items for clients, and planning, merging and sealing a page of five members that
+//! answer from memory.
 //!
 //! `cargo bench --bench stages`
 
@@ -10,11 +12,17 @@ mod canned;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use stac_broker::members::Item;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use stac_broker::broker::Broker;
+use stac_broker::federation::{self, MemberId};
 use stac_broker::members::item::{Bounds, split_page};
 use stac_broker::members::rewrite::{ItemRewrite, write_item};
+use stac_broker::members::{Ask, Capabilities, Failure, Health, Item, Listing, Member, Page, Registry};
+use stac_broker::search::{self, Clock, KeyRing, SearchRequest};
 
 const REPEATS: usize = 200;
 
@@ -43,10 +51,84 @@ fn main() {
         out.extend_from_slice(&page);
         black_box(&out);
     });
+    let merge = merging();
     report("parse and write as documents", documents, documents);
     report("split into Items, read keys", split, documents);
     report("write Items for clients", write, documents);
+    report("plan, merge and seal five pages", merge, documents);
     report("copy the bytes", copy, documents);
+}
+
+/// A member that answers one page from memory, without a network.
+struct Instantly {
+    id: MemberId,
+    capabilities: Arc<Capabilities>,
+    page: Page,
+}
+
+impl Member for Instantly {
+    fn id(&self) -> &MemberId {
+        &self.id
+    }
+    fn capabilities(&self) -> Arc<Capabilities> {
+        Arc::clone(&self.capabilities)
+    }
+    fn health(&self) -> Health {
+        Health::default()
+    }
+    fn search<'a>(&'a self, _: &'a Ask, _: tokio::time::Instant) -> BoxFuture<'a, Result<Page, Failure>> {
+        Box::pin(async { Ok(self.page.clone()) })
+    }
+    fn item<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: tokio::time::Instant,
+    ) -> BoxFuture<'a, Result<Option<Item>, Failure>> {
+        Box::pin(async { Ok(None) })
+    }
+    fn collections(&self, _: tokio::time::Instant) -> BoxFuture<'_, Result<Listing, Failure>> {
+        Box::pin(async { Ok(Listing::default()) })
+    }
+    fn discover(&self, _: tokio::time::Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>> {
+        Box::pin(async { Ok(self.capabilities()) })
+    }
+}
+
+/// A first page of 100 Items out of five members' pages of 100.
+fn merging() -> Duration {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Duration::ZERO };
+    runtime.block_on(async {
+        let file: String = (0..canned::MEMBERS)
+            .map(|n| format!("[[member]]\nid = \"M{n}\"\nkind = \"stac-api\"\nurl = \"https://m{n}.example\"\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        let text = format!("[federation]\nid = \"bench\"\n{file}");
+        let loaded = federation::load_text("bench.toml", &text, std::path::Path::new("."));
+        let federation = loaded.map(|loaded| loaded.federation).expect("the federation of the benchmark is good");
+        let members = federation.members.iter().enumerate().map(|(n, member)| -> Arc<dyn Member> {
+            let split =
+                split_page(&canned::page(member.url.as_str(), n).into(), &Bounds::default()).unwrap_or_default();
+            let page = Page { items: split.items, received: split.received, ..Page::default() };
+            let page = Page { next: Some(stac_broker::members::Token("2".into())), ..page };
+            Arc::new(Instantly { id: member.id.clone(), capabilities: Arc::new(Capabilities::implied(member)), page })
+        });
+        let members = Registry::of(members.collect());
+        let keys = KeyRing::from_federation(&federation).expect("a key");
+        let snapshot = Broker::of(federation, members).snapshot();
+        let request = SearchRequest { limit: 100, ..SearchRequest::default() };
+        let mut times = Vec::with_capacity(REPEATS);
+        for _ in 0..REPEATS {
+            let started = Instant::now();
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+            let clock = Clock { now: chrono::DateTime::UNIX_EPOCH, deadline };
+            let answer = search::search(&snapshot, &keys, &request, clock).await.expect("a page");
+            times.push(started.elapsed());
+            assert_eq!(answer.items.len(), 100, "the page is full");
+        }
+        times.sort();
+        times[REPEATS / 2]
+    })
 }
 
 fn rewrite(item: &Item, out: &mut Vec<u8>) {
