@@ -87,13 +87,17 @@ impl Order {
 
 /// `required` and `discovered` stand there only where they say something unusual.
 fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
+    let mut residual = leg.residual.described.clone();
+    if leg.mode == Mode::Drain {
+        residual.push("sortby".to_owned());
+    }
     let mut json = json!({
         "id": leg.member,
         "mode": leg.mode,
         "collections": leg.ask.collections,
         "datetime": leg.ask.datetime.map(|interval| interval.to_param()),
         "pushdown": leg.pushdown,
-        "residual": leg.residual.described,
+        "residual": residual,
         "page": first_page(leg, request),
         "reason": leg.reason,
     });
