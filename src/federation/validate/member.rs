@@ -48,7 +48,8 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         keys.later(later);
     }
     read_kind(&keys);
-    let internal = keys.flag("internal", false);
+    // one that is no flag is a problem of its own, and meant as one: it is not followed by problems of the address
+    let internal = keys.flag("internal", keys.has("internal"));
     let url = read_url(&keys, internal);
     let aliases = keys.texts("aliases").unwrap_or_default();
     let aliases = aliases.iter().filter_map(|at| values::web_url(keys.notes, at)).collect();
