@@ -19,7 +19,8 @@ use super::outcome::Status;
 use super::plan::{Leg, Mode};
 use super::session::{Place, SessionLeg};
 
-/// Items of one first key that are read to sort them; a larger tie is given up alone, as a declared gap.
+/// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
+/// it is given up alone, as a declared gap.
 pub const TIE_ITEMS_MAX: u32 = 1_000;
 /// Pages in a row inside one tie after which a member that orders the tie is taken at its word, if they held enough
 /// Items to tell that from chance.
@@ -394,7 +395,7 @@ impl Stream {
         self.fail(refusal);
     }
 
-    /// Remembers a failure. A refused token is not one where a bound can take its place.
+    /// Remembers a failure; the merge decides when it takes effect.
     pub fn fail(&mut self, failure: LegFailure) {
         if failure.status == Status::OrderViolation {
             // nothing it said is a place to go on from
