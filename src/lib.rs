@@ -3,19 +3,21 @@
 //! Read the rooms in the order a search passes them:
 //!
 //! 1. [`federation`] what admins declare in `federation.toml`, validated;
-//! 2. [`members`] the adapters that ask one catalogue, and the Items they bring back as bytes;
-//! 3. [`collections`] the merged view of every member's Collections;
-//! 4. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
-//! 5. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
-//! 6. [`http`] the STAC API face, the only room that knows status codes;
-//! 7. [`demo`] embedded members that are real HTTP servers on loopback;
-//! 8. [`cli`] one file per command.
+//! 2. [`cql2`] conditions: read, written, evaluated;
+//! 3. [`members`] the adapters that ask one catalogue, and the Items they bring back as bytes;
+//! 4. [`collections`] the merged view of every member's Collections;
+//! 5. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
+//! 6. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
+//! 7. [`http`] the STAC API face, the only room that knows status codes;
+//! 8. [`demo`] embedded members that are real HTTP servers on loopback;
+//! 9. [`cli`] one file per command.
 //!
 //! `docs/ARCHITECTURE.md` has the table of who may know whom; a test holds it.
 
 #![forbid(unsafe_code)]
 
 pub mod federation;
+pub mod cql2;
 pub mod members;
 pub mod collections;
 pub mod broker;

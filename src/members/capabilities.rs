@@ -1,5 +1,6 @@
 //! What a member can do: conformance classes, overruled by configuration (S8, S10).
 
+use crate::cql2::Expr;
 use crate::federation::{Member, Method, Support};
 
 /// What is known of a member's abilities.
@@ -106,6 +107,12 @@ impl Capabilities {
             known.note("a `search` link without the Item Search class");
         }
         known
+    }
+
+    /// How the member evaluates a condition that is joined to the rest by AND (S8).
+    #[must_use]
+    pub fn condition(&self, _condition: &Expr) -> Support {
+        Support::Unsupported
     }
 
     pub(super) fn note(&mut self, text: &str) {

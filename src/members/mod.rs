@@ -23,6 +23,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::Capabilities;
@@ -72,6 +73,8 @@ pub struct Ask {
     /// A GeoJSON geometry as text, with its bounding box for members and methods that cannot take it.
     pub intersects: Option<Arc<Intersects>>,
     pub datetime: Option<Interval>,
+    /// What of the condition the member does itself, with its own collection ids.
+    pub filter: Option<Arc<Expr>>,
     /// Field (as clients write it, for example `properties.datetime`, `id`) and whether descending. Empty: not asked.
     pub sortby: Vec<(String, bool)>,
     pub limit: u32,

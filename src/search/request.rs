@@ -17,6 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::cql2::Expr;
 use crate::federation::{Bbox, Interval, Limits};
 use crate::members::Intersects;
 
@@ -52,6 +53,8 @@ pub struct SearchRequest {
     pub bbox: Option<Bbox>,
     pub intersects: Option<Arc<Intersects>>,
     pub datetime: Option<Interval>,
+    /// `filter` and `query`, joined by AND; ids in it are as the client wrote them.
+    pub filter: Option<Arc<Expr>>,
     /// Empty: no `sortby` was given.
     pub sortby: Vec<SortBy>,
     /// Clamped to the maximum.

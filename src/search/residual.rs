@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::cql2::Expr;
 use crate::federation::{Area, Interval, Policy};
 use crate::members::Item;
 
@@ -17,6 +18,8 @@ pub struct Residual {
     pub policy: Option<Arc<Policy>>,
     pub ids: Option<Vec<String>>,
     pub datetime: Option<Interval>,
+    /// The whole condition, with the member's own collection ids: evaluated also where the member says it does it.
+    pub filter: Option<Arc<Expr>>,
     /// Checked by the Item's `bbox` alone, or by its geometry where `exact_area`.
     pub area: Option<Area>,
     pub exact_area: bool,

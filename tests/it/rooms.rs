@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::house::{Source, sources};
 
 /// Each room with the rooms it may name. What is not here is a design change.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
     ("lib", &[]),
     (
@@ -19,17 +19,20 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "processes",
             "members",
             "federation",
+            "cql2",
             "error",
             "telemetry",
         ],
     ),
-    ("http", &["search", "collections", "processes", "broker", "members", "federation", "error", "telemetry"]),
+    ("http", &["search", "collections", "processes", "broker", "members", "federation", "cql2", "error", "telemetry"]),
     ("demo", &["federation", "telemetry"]),
-    ("search", &["broker", "members", "collections", "federation", "telemetry"]),
-    ("collections", &["members", "federation", "cache", "telemetry"]),
+    ("search", &["broker", "members", "collections", "federation", "cql2", "telemetry"]),
+    ("processes", &["broker", "members", "collections", "federation", "cache", "telemetry"]),
+    ("collections", &["members", "federation", "cql2", "cache", "telemetry"]),
     ("broker", &["federation", "members", "collections", "telemetry"]),
-    ("members", &["federation", "cache", "telemetry"]),
+    ("members", &["federation", "cql2", "cache", "telemetry"]),
     ("federation", &[]),
+    ("cql2", &[]),
     ("telemetry", &[]),
     ("cache", &[]),
 ];

@@ -1,0 +1,10 @@
+//! Conditions on Items and Collections in CQL2 (OGC 21-065r2): the expression, its two spellings, and what it means.
+//!
+//! A leaf like `federation`: it knows no member, no search and no HTTP, so that the plan can reason about a condition,
+//! an adapter can translate it, the residual can evaluate it and the collections view can search with it. Both
+//! spellings, and the Query extension, become one [`Expr`]; nothing later knows how a condition was written.
+//! Start reading at [`Expr`].
+
+mod ast;
+
+pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
