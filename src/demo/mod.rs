@@ -6,13 +6,14 @@
 //!
 //! Reading order: `table.rs` rows of `data/*.tsv`; `recent.rs` the rolling part of one site; `catalog.rs` rows to Items
 //! and Collections; `conditions.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
-//! server; `declared.rs` the federation file.
+//! server; `processes/` what two of them execute; `declared.rs` the federation file.
 
 mod assets;
 mod catalog;
 mod conditions;
 mod declared;
 mod habits;
+mod processes;
 mod recent;
 mod server;
 mod table;
@@ -75,6 +76,13 @@ impl Demo {
     #[must_use]
     pub fn search_requests(&self) -> Vec<(String, u64)> {
         self.members.iter().map(|member| (member.habits.id.to_owned(), member.counters.searches())).collect()
+    }
+
+    /// Execute requests that each member with processes received since the start, by member id.
+    #[must_use]
+    pub fn executions(&self) -> Vec<(String, u64)> {
+        let executing = self.members.iter().filter_map(|member| Some((member, member.processes.as_ref()?)));
+        executing.map(|(member, (_, service))| (member.habits.id.to_owned(), service.executions())).collect()
     }
 
     /// Makes a member refuse connections (`true`) or serve again. An unknown member is left alone.
