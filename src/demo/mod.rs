@@ -5,13 +5,14 @@
 //! deliberately shares no code with the rooms it is used to check: conditions, order and paging are evaluated anew.
 //!
 //! Reading order: `table.rs` rows of `data/*.tsv`; `recent.rs` the rolling part of one site; `catalog.rs` rows to Items
-//! and Collections; `conditions.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
+//! and Collections; `conditions.rs` and `filter.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
 //! server; `processes/` what two of them execute; `declared.rs` the federation file.
 
 mod assets;
 mod catalog;
 mod conditions;
 mod declared;
+mod filter;
 mod habits;
 mod processes;
 mod recent;

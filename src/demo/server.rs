@@ -169,6 +169,15 @@ fn classes(habits: &Habits) -> Vec<&'static str> {
     if habits.sorts {
         classes.push("https://api.stacspec.org/v1.0.0/item-search#sort");
     }
+    if habits.filters {
+        classes.extend([
+            "https://api.stacspec.org/v1.0.0/item-search#filter",
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+            "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+            "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+            "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+        ]);
+    }
     classes
 }
 
@@ -275,6 +284,7 @@ async fn listed(site: &Site, asked: Result<Conditions, String>, request: &Reques
         Ok(asked) => asked,
         Err(description) => return refused(StatusCode::BAD_REQUEST, "BadRequest", &description),
     };
+    let asked = if site.habits.filters { asked } else { Conditions { filter: None, ..asked } };
     let limit = asked.limit.unwrap_or(PAGE_ITEMS_DEFAULT).min(site.habits.page_items_max);
     let Some(from) = start(site.habits.next, asked.place.as_ref(), limit) else {
         return refused(StatusCode::BAD_REQUEST, "BadRequest", "the paging parameter was not made here");
