@@ -207,6 +207,12 @@ pub enum Support {
 pub struct Declared {
     pub sort: Option<Support>,
     pub intersects: Option<Support>,
+    pub filter: Option<Support>,
+    /// Spellings of CQL2 that the member reads: `cql2-text`, `cql2-json`.
+    pub filter_lang: Option<Vec<String>>,
+    /// The Query extension.
+    pub query: Option<Support>,
+    pub fields: Option<Support>,
     /// Order without `sortby`: today only `-datetime` and `datetime` mean something to the plan.
     pub native_order: Option<String>,
     /// `None`: all, verified while reading.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stac_broker::federation::{Auth, Loaded, NextPath, Problems, load, load_text};
+use stac_broker::federation::{Auth, Loaded, NextPath, Problems, Support, load, load_text};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/federation").join(name)
@@ -78,6 +78,9 @@ fn a_file_with_every_key() {
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    let can = &member.capabilities;
+    assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
+    assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));
     assert_eq!(member.request.headers, [("x-client".to_string(), "stac-broker".to_string())]);
     assert!(
         matches!(&member.auth, Auth::Header { name, value } if name == "x-api-key" && value.expose() == "test-only")
