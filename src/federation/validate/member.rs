@@ -88,6 +88,7 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         capabilities,
         policy,
         auth,
+        processes: None,
     })
 }
 

@@ -77,6 +77,7 @@ fn member(id: &str, policy: Policy) -> Member {
         capabilities: Declared::default(),
         policy,
         auth: Auth::None,
+        processes: None,
     }
 }
 

@@ -94,6 +94,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             retention: Vec::new(),
         },
         auth: Auth::None,
+        processes: None,
     }
 }
 
