@@ -18,7 +18,7 @@ use toml::de::DeTable;
 
 use super::file::{Keys, Notes};
 use super::problem::Severity;
-use super::{Cursor, Federation, Limits, Member, Problem, Problems, Routing, Server};
+use super::{Cursor, Federation, Limits, Member, Problem, Problems, Server};
 
 /// Largest federation file: thousands of members with long comments fit.
 const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -154,7 +154,7 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         limits,
         cursor,
         processes,
-        routing: routing.unwrap_or_else(Routing::default),
+        routing: routing.unwrap_or_default(),
         members,
     })
 }
