@@ -331,7 +331,8 @@ fn fixed_headers(member: &federation::Member, federation: &str) -> HeaderMap {
 fn credentials(auth: &Auth) -> Option<(HeaderName, HeaderValue)> {
     use base64::Engine;
     let (name, text) = match auth {
-        Auth::None => return None,
+        // What a caller brings goes with that caller's executions only (`process_api.rs`).
+        Auth::None | Auth::Forward => return None,
         Auth::Bearer { token } => (AUTHORIZATION, format!("Bearer {}", token.expose())),
         Auth::Basic { user, password } => {
             let pair = format!("{}:{}", user.expose(), password.expose());
