@@ -63,8 +63,8 @@ impl Demo {
         for habits in &HABITS {
             members.push(Running::start(habits, now).await?);
         }
-        let urls: Vec<(&str, String)> = members.iter().map(|member| (member.habits.id, member.url.clone())).collect();
-        Ok(Self { federation_toml: declared::federation_toml(&urls), members })
+        let federation_toml = declared::federation_toml(&members);
+        Ok(Self { federation_toml, members })
     }
 
     /// Requests that each member received since the start, by member id.
