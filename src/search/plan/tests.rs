@@ -122,6 +122,8 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         title: None,
         area,
         interval,
+        words: "".into(),
+        places: Vec::new(),
     }
 }
 
