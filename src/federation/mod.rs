@@ -223,9 +223,17 @@ pub struct Declared {
 #[derive(Debug, Clone)]
 pub enum Auth {
     None,
-    Bearer { token: Secret },
-    Basic { user: Secret, password: Secret },
-    Header { name: String, value: Secret },
+    Bearer {
+        token: Secret,
+    },
+    Basic {
+        user: Secret,
+        password: Secret,
+    },
+    Header {
+        name: String,
+        value: Secret,
+    },
     /// The caller's `Authorization`, exactly as received, on requests to this member's process base and nowhere else.
     Forward,
 }
