@@ -26,7 +26,7 @@ pub use area::{Area, Bbox};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{Problem, Problems, Severity};
-pub use processes::{Callbacks, MemberProcesses};
+pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
@@ -45,6 +45,8 @@ pub struct Federation {
     pub cursor: Cursor,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
+    /// `[processes]`.
+    pub routing: Routing,
     /// In the order of the file; disabled members are kept, so that they can be named as pruned.
     pub members: Vec<Member>,
 }

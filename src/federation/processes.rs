@@ -1,10 +1,10 @@
-//! What admins declare of processes: of one member (`[member.processes]`).
+//! What admins declare of processes: of one member (`[member.processes]`), and of choosing among members (`[processes]`).
 
 use std::time::Duration;
 
 use url::Url;
 
-use super::Patterns;
+use super::{MemberId, Patterns};
 
 /// A synchronous execution may wait so long for its answer (`processes.md` 1.2).
 pub const SYNC: Duration = Duration::from_secs(300);
@@ -66,4 +66,58 @@ pub enum Callbacks {
     Pass,
     /// Such a request is refused.
     Refuse,
+}
+
+/// `[processes]`: how the member that executes is chosen where the data alone does not say it (`processes.md` 6.4).
+#[derive(Debug, Clone, Default)]
+pub struct Routing {
+    pub unlocated: Unlocated,
+    pub spread: Spread,
+    pub ambiguous: Ambiguous,
+    /// Members that hold the named Collection are asked whether they have a matching Item.
+    pub probe: bool,
+    pub aliases: Vec<Equated>,
+}
+
+/// When nothing in a request says where its data lies and several members offer the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unlocated {
+    #[default]
+    Reject,
+    /// The offering member of highest priority.
+    Preferred,
+}
+
+/// When no single member holds all the data of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    #[default]
+    Reject,
+    /// The member that holds most of the references.
+    Majority,
+}
+
+/// When several members hold the data alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ambiguous {
+    #[default]
+    Pick,
+    Reject,
+}
+
+/// One public process id and the members' own ids that mean the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equated {
+    pub public: String,
+    /// At most one process of each member.
+    pub processes: Vec<(MemberId, String)>,
+}
+
+impl Routing {
+    /// The public id under which a member's process is known: what the aliases say, else its own id.
+    #[must_use]
+    pub fn public_id<'a>(&'a self, member: &MemberId, native: &'a str) -> &'a str {
+        let named = |equated: &&Equated| equated.processes.iter().any(|(of, own)| of == member && own == native);
+        self.aliases.iter().find(named).map_or(native, |equated| equated.public.as_str())
+    }
 }

@@ -92,6 +92,7 @@ fn federation(members: Vec<Member>) -> Federation {
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
+        routing: crate::federation::Routing::default(),
         members,
     }
 }
