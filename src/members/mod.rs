@@ -11,6 +11,7 @@ mod error;
 pub mod item;
 mod memory;
 mod next_link;
+pub mod process_api;
 pub mod remote;
 pub mod rewrite;
 mod scan;
@@ -144,6 +145,8 @@ pub struct Health {
 /// The running members of a federation, in the order of the file.
 pub struct Registry {
     members: Vec<Arc<dyn Member>>,
+    /// The process APIs of those members that have one, likewise.
+    process_apis: Vec<Arc<process_api::ProcessApi>>,
 }
 
 impl Registry {
@@ -159,13 +162,17 @@ impl Registry {
                 }
             })
             .collect();
-        Self { members }
+        let enabled = federation.members.iter().filter(|member| member.enabled);
+        let process_apis = enabled
+            .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
+            .collect();
+        Self { members, process_apis }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members }
+        Self { members, process_apis: Vec::new() }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {
@@ -175,5 +182,16 @@ impl Registry {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Member>> {
         self.members.iter().find(|member| member.id().as_str() == id)
+    }
+
+    /// The process APIs of enabled members.
+    pub fn process_apis(&self) -> impl Iterator<Item = &Arc<process_api::ProcessApi>> {
+        self.process_apis.iter()
+    }
+
+    /// The process API of one enabled member.
+    #[must_use]
+    pub fn process_api(&self, id: &str) -> Option<&Arc<process_api::ProcessApi>> {
+        self.process_apis.iter().find(|api| api.member().as_str() == id)
     }
 }
