@@ -6,5 +6,8 @@
 //! Start reading at [`Expr`].
 
 mod ast;
+mod eval;
+pub mod times;
 
 pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
+pub use eval::is_temporal;

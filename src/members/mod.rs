@@ -15,7 +15,6 @@ pub mod remote;
 pub mod rewrite;
 mod scan;
 mod stac_api;
-mod times;
 
 use std::sync::Arc;
 
