@@ -59,6 +59,10 @@ pub trait Member: Send + Sync {
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
 
+    /// Notes that the member returned Items that a condition excludes which it claims to evaluate exactly; `what` is
+    /// that condition, for admins.
+    fn contradicted(&self, _what: &str) {}
+
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
 }
