@@ -67,7 +67,7 @@ impl Local<'_> {
             Expr::In { value, list } if is_property(value, COLLECTION) => self.one_of(value, list),
             Expr::In { value, list } if list.iter().any(|entry| is_property(entry, COLLECTION)) => {
                 let equal =
-                    |entry: &Value| Expr::Compare { op: Comparison::Equal, left: value.clone(), right: entry.clone() };
+                    |entry: &Value| Expr::Compare { op: Comparison::Equal, left: entry.clone(), right: value.clone() };
                 Expr::Or(list.iter().map(|entry| self.leaf(equal(entry))).collect())
             }
             Expr::Like { value, pattern } if is_property(value, COLLECTION) => {
@@ -236,3 +236,6 @@ fn with_text(value: &Value, text: &str) -> Value {
         _ => Value::Text(text.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
