@@ -124,7 +124,7 @@ fn tell_members(snapshot: &Snapshot, plan: &plan::Plan, end: &page::PageEnd) {
         if leg.contradictions > 0 {
             let promised = plan.legs.iter().find(|planned| planned.member == leg.member);
             let promised = promised.and_then(|planned| planned.residual.promised.as_ref());
-            let filter = promised.map_or_else(String::new, |promised| plan::shown(&format!("{promised:?}")));
+            let filter = promised.map_or_else(String::new, |promised| plan::shown(&promised.to_text()));
             warn!(member = %leg.member, items = leg.contradictions, filter, "items do not match the filter sent");
             member.contradicted(&filter);
         }

@@ -55,7 +55,7 @@ struct Parts {
 
 impl Parts {
     fn place(&mut self, share: &mut Share, asked: &Asked<'_>, part: &Expr) {
-        let text = format!("{part:?}");
+        let text = part.to_text();
         let described = format!("filter: {}", shown(&text));
         let support = match asked.abilities.condition(part) {
             _ if !by_post(asked) && self.bytes + text.len() > FILTER_GET_BYTES_MAX => Support::Unsupported,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::cql2::{Expr, Wrong};
+use crate::cql2::{Expr, Wrong, query};
 
 use super::body::{described, text};
 use super::{Invalid, SearchRequest, digest, quoted};
@@ -69,8 +69,8 @@ impl Written {
     pub(super) fn read(self, request: &mut SearchRequest, default: Language) -> Result<(), Invalid> {
         let filter = self.filter.map(|given| filter(given, self.lang, default)).transpose()?;
         let query = match &self.query {
-            Some(_) => return Err(Invalid::new("query", "not read yet", "`filter`")),
-            None => None::<Expr>,
+            Some(object) => Some(query::read(object).map_err(|wrong| invalid("query", &wrong))?),
+            None => None,
         };
         request.filter_sum = filter.as_ref().map_or(0, |filter| digest::of_condition("filter", filter));
         request.query_sum = query.as_ref().map_or(0, |query| digest::of_condition("query", query));
@@ -203,5 +203,32 @@ mod tests {
         assert!(told(post(&json!({ "filter-crs": "EPSG:4326" }))).contains("longitude before latitude"));
         assert_eq!(post(&json!({ "filter": null, "query": null })).unwrap().filter, None);
         assert!(post(&json!({ "filter": true })).unwrap().filter.is_some());
+    }
+
+    #[test]
+    fn filter_and_query_are_joined() {
+        let query = json!({ "eo:cloud_cover": { "lt": 20 } });
+        let both = post(&json!({ "query": query, "filter": "platform = 'S2A'", "filter-lang": "cql2-text" })).unwrap();
+        let by_get = get(&[("filter", "platform = 'S2A'"), ("query", &query.to_string())]).unwrap();
+        assert_eq!(both.filter, by_get.filter);
+        assert_eq!(both.digests(), by_get.digests());
+        let properties: Vec<&str> = both.filter.as_deref().unwrap().properties().into_iter().collect();
+        assert_eq!(properties, ["eo:cloud_cover", "platform"]);
+        assert!(told(get(&[("query", "x")])).starts_with("`query` is not JSON"));
+    }
+
+    #[test]
+    fn a_cursor_tells_which_of_the_two_was_changed() {
+        let names = |one: &[(&str, &str)], other: &[(&str, &str)]| -> Vec<&str> {
+            let (one, other) = (get(one).unwrap().digests(), get(other).unwrap().digests());
+            let changed = one.iter().zip(other).enumerate().filter(|(_, (one, other))| **one != *other);
+            changed.map(|(place, _)| super::super::DIGEST_NAMES[place]).collect()
+        };
+        let query = [("query", r#"{"a":{"eq":1}}"#)];
+        assert_eq!(names(&[("filter", "a = 1")], &[("filter", "a = 2")]), ["filter"]);
+        assert_eq!(names(&[("filter", "a = 1")], &[]), ["filter"]);
+        assert_eq!(names(&query, &[("query", r#"{"a":{"eq":2}}"#)]), ["query"]);
+        assert_eq!(names(&query, &[("filter", "a = 1")]), ["filter", "query"]);
+        assert_eq!(names(&[("filter-lang", "cql2-json")], &[]), Vec::<&str>::new());
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn of(request: &SearchRequest) -> [u32; 12] {
 /// The sum of a condition by its meaning, however it was written.
 pub(super) fn of_condition(parameter: &str, condition: &Expr) -> u32 {
     let place = DIGEST_NAMES.iter().position(|name| *name == parameter).and_then(|place| u8::try_from(place).ok());
-    Sum::new(place.unwrap_or_default()).bytes(format!("{condition:?}").as_bytes()).done()
+    Sum::new(place.unwrap_or_default()).bytes(condition.to_text().as_bytes()).done()
 }
 
 /// A sum in the making: every part goes in with its length, so that parts cannot run into one another.
