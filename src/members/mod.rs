@@ -173,6 +173,29 @@ impl Registry {
         Self { members, process_apis }
     }
 
+    /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
+    /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
+    #[must_use]
+    pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
+        let fresh = Self::new(now);
+        if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
+            return fresh;
+        }
+        let kept = |id: &str| {
+            let (old, new) = (before.member(id)?, now.member(id)?);
+            old.asked_as(new).then_some(())
+        };
+        let members = fresh.members.into_iter().map(|new| {
+            let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        let process_apis = fresh.process_apis.into_iter().map(|new| {
+            let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        Self { members: members.collect(), process_apis: process_apis.collect() }
+    }
+
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {

@@ -10,6 +10,7 @@ mod federation;
 mod house;
 mod pruning;
 mod real_data;
+mod reload;
 mod requests;
 mod rewriting;
 mod rooms;
