@@ -22,7 +22,8 @@ use super::items::cut;
 use super::links::Links;
 use super::params;
 use super::problem::Problem;
-use super::respond::{self, JSON, Keep};
+use super::queryables::{OF_COLLECTIONS, QUERYABLES_REL, SORTABLES_REL};
+use super::respond::{self, JSON, Keep, SCHEMA};
 
 /// Seconds for which others may keep a complete list.
 const KEEP_S: u32 = 60;
@@ -38,6 +39,8 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
         link("self", &params::with_query(&href, &query), JSON),
         link("root", &call.links.root(), JSON),
         link("parent", &call.links.root(), JSON),
+        link(QUERYABLES_REL, &call.links.to(OF_COLLECTIONS.0), SCHEMA),
+        link(SORTABLES_REL, &call.links.to(OF_COLLECTIONS.1), SCHEMA),
     ];
     if let Some(token) = found.next.and_then(|last| asked.token(last, &call.snapshot)) {
         let next = params::with_token(&href, &query, &token);
@@ -90,7 +93,7 @@ pub async fn one(
 }
 
 /// Why a collection is not there: the reason helps more than the status.
-fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
+pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
     let (member, native) = match snapshot.ids.parse(given) {
         Named::Qualified { member, native } => (Some(member), native),
         Named::Bare(bare) => (None, bare),
@@ -120,6 +123,8 @@ fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
         self_href: &call.links.collection(&entry.exposed_id),
         root_href: &call.links.root(),
         items_href: &call.links.items(&entry.exposed_id),
+        queryables_href: &call.links.queryables(&entry.exposed_id),
+        sortables_href: &call.links.sortables(&entry.exposed_id),
         canonical: canonical.as_deref(),
         backends: &[entry.member.as_str()],
     };
@@ -134,6 +139,8 @@ fn write_bare(id: &str, entries: &[Arc<Entry>], links: &Links, out: &mut Vec<u8>
         self_href: &links.collection(id),
         root_href: &links.root(),
         items_href: &links.items(id),
+        queryables_href: &links.queryables(id),
+        sortables_href: &links.sortables(id),
         canonical: None,
         backends: &backends,
     };

@@ -18,6 +18,7 @@ mod links;
 mod openapi;
 mod params;
 mod problem;
+mod queryables;
 mod respond;
 mod routes;
 mod search;

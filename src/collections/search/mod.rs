@@ -18,8 +18,8 @@ use crate::federation::{Area, Interval};
 use super::view::{Entry, View};
 
 pub use order::{Key, Position, SORTABLES, SortBy};
-pub use subject::QUERYABLES;
 pub(super) use subject::places;
+pub use subject::{Kind, QUERYABLES};
 pub(super) use words::of_collection;
 pub use words::{Terms, TermsError};
 
