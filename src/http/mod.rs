@@ -8,6 +8,7 @@ mod collection_search;
 mod collections;
 mod conformance;
 mod door;
+mod exception;
 mod features;
 mod federation;
 mod health;

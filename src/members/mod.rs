@@ -11,11 +11,11 @@ mod error;
 pub mod item;
 mod memory;
 mod next_link;
+pub mod process_api;
 pub mod remote;
 pub mod rewrite;
 mod scan;
 mod stac_api;
-mod times;
 
 use std::sync::Arc;
 
@@ -68,6 +68,10 @@ pub trait Member: Send + Sync {
     /// Notes that the member broke the order it claims. After three times in ten minutes its sort capability is
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
+
+    /// Notes that the member returned Items that a condition excludes which it claims to evaluate exactly; `what` is
+    /// that condition, for admins.
+    fn contradicted(&self, _what: &str) {}
 
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
@@ -155,6 +159,8 @@ pub struct Health {
 /// The running members of a federation, in the order of the file.
 pub struct Registry {
     members: Vec<Arc<dyn Member>>,
+    /// The process APIs of those members that have one, likewise.
+    process_apis: Vec<Arc<process_api::ProcessApi>>,
 }
 
 impl Registry {
@@ -170,13 +176,17 @@ impl Registry {
                 }
             })
             .collect();
-        Self { members }
+        let enabled = federation.members.iter().filter(|member| member.enabled);
+        let process_apis = enabled
+            .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
+            .collect();
+        Self { members, process_apis }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members }
+        Self { members, process_apis: Vec::new() }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {
@@ -186,5 +196,16 @@ impl Registry {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Member>> {
         self.members.iter().find(|member| member.id().as_str() == id)
+    }
+
+    /// The process APIs of enabled members.
+    pub fn process_apis(&self) -> impl Iterator<Item = &Arc<process_api::ProcessApi>> {
+        self.process_apis.iter()
+    }
+
+    /// The process API of one enabled member.
+    #[must_use]
+    pub fn process_api(&self, id: &str) -> Option<&Arc<process_api::ProcessApi>> {
+        self.process_apis.iter().find(|api| api.member().as_str() == id)
     }
 }
