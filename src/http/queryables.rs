@@ -101,7 +101,8 @@ pub async fn sortables_for_collections(Extension(call): Extension<Call>) -> Resp
 fn sortables_at(href: &str, title: &str) -> Response {
     let mut all = minimum(&[]).0;
     let properties = SORTABLES.iter().filter_map(|name| Some(((*name).to_owned(), all.remove(*name)?))).collect();
-    let about = "Fields that `sortby` accepts, because the whole federation can be ordered by them.";
+    let about = "Fields that `sortby` accepts. Texts are ordered by their bytes: a member that is not known to do the \
+                 same is missing from a search that is sorted by `id` or `collection`, and named in its answer.";
     respond::document(SCHEMA, schema(href, title, about, properties, false).to_string(), Keep::For(KEEP_S))
 }
 
