@@ -55,6 +55,16 @@ pub trait Member: Send + Sync {
     /// All Collections, followed through their pages, each as the bytes of its JSON object.
     fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>>;
 
+    /// The JSON Schema of what conditions can name: of one collection by its native id, with the member's own link to it
+    /// where it has one, or of all. `None` when the member says that it has none.
+    fn queryables<'a>(
+        &'a self,
+        _collection: Option<(&'a str, Option<&'a str>)>,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Notes that the member broke the order it claims. After three times in ten minutes its sort capability is
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}

@@ -4,11 +4,13 @@
 
 mod bad_input;
 mod binary;
+mod collection_search;
 mod contract;
 mod faults;
 mod federation;
 mod house;
 mod pruning;
+mod queryables;
 mod real_data;
 mod reload;
 mod requests;
