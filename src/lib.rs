@@ -8,7 +8,7 @@
 //! 4. [`collections`] the merged view of every member's Collections;
 //! 5. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
 //! 6. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
-//! 7. [`processes`] which member executes a process, jobs without state, addresses rewritten both ways;
+//! 7. [`processes`] which processes members offer, and which member executes one;
 //! 8. [`http`] the STAC API face, the only room that knows status codes;
 //! 9. [`demo`] embedded members that are real HTTP servers on loopback;
 //! 10. [`cli`] one file per command.
