@@ -242,7 +242,15 @@ impl Policy {
         self.admits_by(&rules, question, now)
     }
 
-    /// The same for the retention rules that count; without any, time is without limit.
+    /// The oldest time that the member may keep of this collection (by its own id); `None`: without limit.
+    #[must_use]
+    pub fn keeps_from(&self, collection: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let rules = self.retention.iter().filter(|rule| rule.collections.matches(collection));
+        let starts: Option<Vec<_>> = rules.map(|rule| rule.window(now).start).collect();
+        starts?.into_iter().min()
+    }
+
+    /// [`Policy::admits`] for the retention rules that count; without any, time is without limit.
     fn admits_by(&self, rules: &[&Retention], question: &Question<'_>, now: DateTime<Utc>) -> Result<(), Refusal> {
         let in_time = rules_in_time(rules, question.interval, now)?;
         if let Some(area) = question.area {
