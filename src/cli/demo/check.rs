@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Stage;
 use super::ask::{Query, Walk, encoded};
+use super::execution;
 use super::samples::{early_years, samples};
 use super::say;
 use super::show;
@@ -32,6 +33,7 @@ pub async fn run(stage: &Stage) -> Result<bool, String> {
     verdicts.push(told("A search of 1958 to 1965 reaches EMODnet alone", early));
     verdicts.push(told("A walk over everything by GET, newest first", walk_in_order(stage).await));
     verdicts.push(told("A walk over everything by POST, in no order asked for", walk_any_order(stage).await));
+    verdicts.push(told("An execution on an Item of EDITO", execution::check(stage).await));
     verdicts.push(told("A search with EDITO switched off", switched_off(stage).await));
     stage.demo.switch_off("EDITO", false);
     verdicts.push(told("The same search with EDITO back", comes_back(stage).await));
