@@ -54,7 +54,7 @@ pub fn plan(stage: &Stage, query: &Query) -> Result<Plan, String> {
 async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
     say::heading(sample.title);
     say::line(sample.look);
-    let plan = plan(stage, &sample.query)?;
+    let plan = plan(stage, &sample.asked())?;
     for leg in &plan.legs {
         say::line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
     }
@@ -66,7 +66,7 @@ async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
         say::line(&format!("  cannot  {:<16} {}", refused.member.as_str(), refused.feature));
     }
 
-    let mut query = sample.query.clone();
+    let mut query = sample.asked();
     query.push(("limit", ITEMS_SHOWN.to_string()));
     let page = stage.client.search(&query).await?;
     let features = page.body["features"].as_array().ok_or("an answer without features")?;
