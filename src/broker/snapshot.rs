@@ -6,10 +6,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use chrono::Utc;
 use futures::StreamExt;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::collections::refresh::{self, AT_ONCE};
+use crate::collections::refresh::{self, AT_ONCE, Gates, PROBE_TIME};
 use crate::collections::{Ids, MemberView, View};
 use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Registry};
@@ -93,10 +93,22 @@ impl Broker {
         futures::stream::iter(reads.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
     }
 
+    /// Asks every member whose probe is due what it really does, and says how it went, in the order of the file. The
+    /// background does this by itself; this is for those who want to know now.
+    pub async fn probe_now(&self) -> Vec<(MemberId, Result<(), Failure>)> {
+        let snapshot = self.snapshot();
+        let due = snapshot.members.iter().filter(|member| member.probe_due());
+        let probes = due.map(|member| async move {
+            let outcome = member.probe(tokio::time::Instant::now() + PROBE_TIME).await;
+            (member.id().clone(), outcome)
+        });
+        futures::stream::iter(probes.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
+    }
+
     /// Starts one refresh task per member.
     fn keep_fresh(self: &Arc<Self>) {
         let snapshot = self.snapshot();
-        let gate = Arc::new(Semaphore::new(AT_ONCE));
+        let gates = Arc::new(Gates::default());
         let start = |member| {
             // Weak: the tasks must not keep alive what stops them when it is dropped.
             let broker = Arc::downgrade(self);
@@ -104,7 +116,7 @@ impl Broker {
                 Weak::upgrade(&broker).map(|broker| broker.publish(id, outcome)).is_some()
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
-            tokio::spawn(refresh::keep_fresh(member, federation, ids, gate.clone(), publish)).abort_handle()
+            tokio::spawn(refresh::keep_fresh(member, federation, ids, gates.clone(), publish)).abort_handle()
         };
         let started = snapshot.members.iter().cloned().map(start).collect::<Vec<_>>();
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(started);

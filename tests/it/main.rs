@@ -8,6 +8,7 @@ mod contract;
 mod faults;
 mod federation;
 mod house;
+mod items_only;
 mod pruning;
 mod real_data;
 mod requests;
