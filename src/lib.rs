@@ -25,4 +25,5 @@ pub mod search;
 pub mod http;
 pub mod demo;
 pub mod cli;
+pub mod cache;
 pub mod telemetry;

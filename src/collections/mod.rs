@@ -1,7 +1,8 @@
 //! The merged view of every member's Collections: ids, extents, refresh.
 //!
 //! It deliberately does not know searches. Start reading at [`View`]: `repair.rs` judges each document that a member
-//! lists, `view.rs` holds what is listed, `document.rs` writes it for clients, `refresh.rs` keeps it fresh.
+//! lists, `view.rs` holds what is listed, `document.rs` writes it for clients, `search/` finds
+//! Collections in it, `refresh.rs` keeps it fresh.
 
 mod document;
 mod extent;
@@ -10,6 +11,7 @@ mod links;
 mod object;
 pub mod refresh;
 mod repair;
+pub mod search;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -13,6 +13,9 @@ mod wrong;
 mod bounds;
 mod read;
 mod parts;
+mod eval;
+pub mod times;
 
 pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
+pub use eval::is_temporal;
 pub use wrong::Wrong;

@@ -266,6 +266,28 @@ impl<'a> Keys<'a> {
         entries
     }
 
+    /// Every key with a list of texts, for tables whose keys are the admin's. Lists of anything else are noted.
+    pub fn lists(&self) -> Vec<(At<&'a str>, Vec<At<&'a str>>)> {
+        self.silent.set(true);
+        let mut lists = Vec::new();
+        for (key, value) in self.table {
+            let written: &'a str = key.get_ref();
+            let at = self.at(written, value.span(), ());
+            let texts = value.get_ref().as_array().and_then(|list| {
+                let text = |(index, value): (usize, &'a Spanned<DeValue<'a>>)| {
+                    let name = self.name(&format!("{written}[{index}]"));
+                    value.get_ref().as_str().map(|text| At { value: text, span: value.span(), name })
+                };
+                list.iter().enumerate().map(text).collect::<Option<Vec<_>>>()
+            });
+            match texts {
+                Some(texts) => lists.push((self.at(written, key.span(), written), texts)),
+                None => at.refuse(self.notes, "wrong-type", "not a list of texts", None),
+            }
+        }
+        lists
+    }
+
     /// A key whose feature this release does not have.
     pub fn later(&self, key: &'static str) {
         self.asked.borrow_mut().push(key);

@@ -9,6 +9,7 @@ mod file;
 pub mod interval;
 pub mod policy;
 mod problem;
+pub mod processes;
 pub mod retention;
 mod validate;
 
@@ -25,6 +26,7 @@ pub use area::{Area, Bbox};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{Problem, Problems, Severity};
+pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
@@ -43,6 +45,8 @@ pub struct Federation {
     pub cursor: Cursor,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
+    /// `[processes]`.
+    pub routing: Routing,
     /// In the order of the file; disabled members are kept, so that they can be named as pruned.
     pub members: Vec<Member>,
 }
@@ -158,6 +162,8 @@ pub struct Member {
     pub capabilities: Declared,
     pub policy: Policy,
     pub auth: Auth,
+    /// Absent: the member executes nothing.
+    pub processes: Option<MemberProcesses>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,9 +231,19 @@ pub struct Declared {
 #[derive(Debug, Clone)]
 pub enum Auth {
     None,
-    Bearer { token: Secret },
-    Basic { user: Secret, password: Secret },
-    Header { name: String, value: Secret },
+    Bearer {
+        token: Secret,
+    },
+    Basic {
+        user: Secret,
+        password: Secret,
+    },
+    Header {
+        name: String,
+        value: Secret,
+    },
+    /// The caller's `Authorization`, exactly as received, on requests to this member's process base and nowhere else.
+    Forward,
 }
 
 /// A resolved secret. Prints as `***`, wiped when dropped.

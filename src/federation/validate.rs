@@ -1,11 +1,12 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! `processes.rs` what concerns executions, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
 mod member;
 mod policy;
+mod processes;
 mod values;
 
 use std::collections::HashMap;
@@ -110,7 +111,7 @@ fn parse(notes: &Notes<'_>) -> Option<Federation> {
 }
 
 fn read_root(root: &Keys<'_>) -> Option<Federation> {
-    for later in ["auth", "registry", "processes", "collection"] {
+    for later in ["auth", "registry", "collection"] {
         root.later(later);
     }
     let limits = root.table("limits").map(|keys| read_limits(&keys)).unwrap_or_default();
@@ -122,6 +123,9 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
     }
     let members = read_members(root, &limits);
+    // A member that could not be read is a problem already: its absence is no second one.
+    let all_read = members.len() == root.tables("member").len();
+    let routing = root.table("processes").map(|keys| processes::read_routing(&keys, &members, all_read));
     root.finish();
     let own = own?;
     let id = own.text("id");
@@ -150,6 +154,7 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         limits,
         cursor,
         processes,
+        routing: routing.unwrap_or_default(),
         members,
     })
 }

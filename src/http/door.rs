@@ -22,6 +22,7 @@ use tracing::{Instrument, debug, error, error_span};
 use crate::broker::Snapshot;
 
 use super::App;
+use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
 use super::{respond, routes};
@@ -102,13 +103,22 @@ impl Door {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
         let asked = respond::Asked::of(&request);
+        let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
         let span = error_span!("request", %request_id);
         let admitted = self.admitted(request, &request_id, &snapshot);
         let mut response = caught(admitted).instrument(span.clone()).await;
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
-            response = respond::problem(&problem, &request_id);
+            response = if exception::concerns(&path) {
+                respond::exception(&problem.into(), &path, &request_id)
+            } else {
+                respond::problem(&problem, &request_id)
+            };
+        }
+        if let Some(exception) = response.extensions_mut().remove::<Exception>() {
+            debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
+            response = respond::exception(&exception, &path, &request_id);
         }
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response

@@ -7,6 +7,7 @@
 mod collections;
 mod conformance;
 mod door;
+mod exception;
 mod features;
 mod federation;
 mod health;

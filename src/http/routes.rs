@@ -50,6 +50,7 @@ pub mod tests {
             limits: Limits::default(),
             cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(60) },
             processes: 1,
+            routing: crate::federation::Routing::default(),
             members: Vec::new(),
         }
     }

@@ -9,8 +9,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::Invalid;
 use super::scan::{Broken, Kind, Scanner, Text};
-use super::{Invalid, times};
+use crate::cql2::times;
 use crate::federation::Bbox;
 
 /// Reasons kept of a page, for the log.

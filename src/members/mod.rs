@@ -11,6 +11,7 @@ mod findings;
 pub mod item;
 mod memory;
 mod next_link;
+pub mod process_api;
 pub mod remote;
 pub mod rewrite;
 mod said;
@@ -18,7 +19,6 @@ mod shim;
 mod scan;
 mod stac_api;
 mod tally;
-mod times;
 
 use std::sync::Arc;
 
@@ -62,9 +62,10 @@ pub trait Member: Send + Sync {
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
 
-    /// Notes that an Item came which does not meet a condition that the member was said to do exactly. After three times
-    /// in ten minutes it counts as inexact until it is discovered again (S10), unless the federation file declares it.
-    fn contradicted(&self) {}
+    /// Notes that an Item came which does not meet a condition that the member was said to do exactly; `what` is that
+    /// condition, for admins. After three times in ten minutes conditions count as inexact until the member is
+    /// discovered again (S10), unless the federation file declares them.
+    fn contradicted(&self, _what: &str) {}
 
     /// Whether the member should be asked what it really does: after discovery and after contradictions.
     fn probe_due(&self) -> bool {
@@ -162,6 +163,8 @@ pub struct Health {
 /// The running members of a federation, in the order of the file.
 pub struct Registry {
     members: Vec<Arc<dyn Member>>,
+    /// The process APIs of those members that have one, likewise.
+    process_apis: Vec<Arc<process_api::ProcessApi>>,
 }
 
 impl Registry {
@@ -177,13 +180,17 @@ impl Registry {
                 }
             })
             .collect();
-        Self { members }
+        let enabled = federation.members.iter().filter(|member| member.enabled);
+        let process_apis = enabled
+            .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
+            .collect();
+        Self { members, process_apis }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members }
+        Self { members, process_apis: Vec::new() }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {
@@ -193,5 +200,16 @@ impl Registry {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Member>> {
         self.members.iter().find(|member| member.id().as_str() == id)
+    }
+
+    /// The process APIs of enabled members.
+    pub fn process_apis(&self) -> impl Iterator<Item = &Arc<process_api::ProcessApi>> {
+        self.process_apis.iter()
+    }
+
+    /// The process API of one enabled member.
+    #[must_use]
+    pub fn process_api(&self, id: &str) -> Option<&Arc<process_api::ProcessApi>> {
+        self.process_apis.iter().find(|api| api.member().as_str() == id)
     }
 }

@@ -31,6 +31,8 @@ use crate::federation::{self, MemberId, Method, Support};
 
 const JSON: &str = "application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
+/// Characters of a condition that a note shows.
+const CONDITION_SHOWN: usize = 120;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -286,15 +288,16 @@ impl Member for StacApi {
         });
     }
 
-    fn contradicted(&self) {
+    fn contradicted(&self, what: &str) {
         if !self.contradictions.add(Instant::now()) {
             return;
         }
-        warn!(member = %self.member.id, "Items outside the condition three times in ten minutes");
+        warn!(member = %self.member.id, condition = %what, "Items outside the condition three times in ten minutes");
         self.distrusted.store(true, Ordering::Relaxed);
         self.learn(|known| {
             known.distrust();
-            known.contradicted("returned Items outside its condition");
+            let what: String = what.chars().take(CONDITION_SHOWN).collect();
+            known.contradicted(&format!("returned Items outside a condition that counted as exact: {what}"));
         });
         self.probe_due.store(true, Ordering::Relaxed);
     }

@@ -333,6 +333,7 @@ mod tests {
                 life: Duration::from_secs(60),
             },
             processes: 1,
+            routing: crate::federation::Routing::default(),
             members: Vec::new(),
         }
     }

@@ -77,6 +77,7 @@ fn member(id: &str, policy: Policy) -> Member {
         capabilities: Declared::default(),
         policy,
         auth: Auth::None,
+        processes: None,
     }
 }
 
@@ -91,6 +92,7 @@ fn federation(members: Vec<Member>) -> Federation {
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
+        routing: crate::federation::Routing::default(),
         members,
     }
 }
@@ -120,6 +122,8 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         title: None,
         area,
         interval,
+        words: "".into(),
+        places: Vec::new(),
     }
 }
 
