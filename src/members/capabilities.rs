@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::cql2::Class;
 use crate::federation::{Member, Method, Support};
 
 pub(super) use condition::weaker;
@@ -150,20 +151,15 @@ const REFUSED_MAX: usize = 32;
 /// What stands in `filter_refused` for all conditions.
 pub const ALL_REFUSED: &str = "*";
 
-/// The classes of CQL2 (OGC 21-065r2, table 1), each with a name of earlier drafts that servers still use.
-const CQL2_CLASSES: [(&str, &str); 12] = [
-    ("basic-cql2", "basic-cql"),
-    ("advanced-comparison-operators", "enhanced-comparison-operators"),
-    ("case-insensitive-comparison", "case-insensitive-comparisons"),
-    ("accent-insensitive-comparison", "accent-insensitive-comparisons"),
-    ("basic-spatial-functions", "basic-spatial-operators"),
-    ("basic-spatial-functions-plus", "basic-spatial-operators-plus"),
-    ("spatial-functions", "spatial-operators"),
-    ("temporal-functions", "temporal-operators"),
-    ("array-functions", "array-operators"),
-    ("property-property", "property-property-comparisons"),
-    ("arithmetic", "arithmetic-expressions"),
-    ("functions", "custom-functions"),
+/// Names that earlier drafts had for classes of CQL2; servers still use them.
+const OLD_CLASSES: [(Class, &str); 7] = [
+    (Class::BasicCql2, "basic-cql"),
+    (Class::CaseInsensitiveComparison, "case-insensitive-comparisons"),
+    (Class::BasicSpatialFunctions, "basic-spatial-operators"),
+    (Class::SpatialFunctions, "spatial-operators"),
+    (Class::TemporalFunctions, "temporal-operators"),
+    (Class::ArrayFunctions, "array-operators"),
+    (Class::Arithmetic, "arithmetic-expressions"),
 ];
 
 /// What landing page and conformance say.
@@ -235,8 +231,9 @@ impl Capabilities {
         known.filter = support("item-search#filter");
         known.query = support("item-search#query");
         known.fields = support("item-search#fields");
-        let classes = CQL2_CLASSES.iter().filter(|(name, old)| found.has(name) || found.has(old));
-        known.filter_classes = classes.map(|(name, _)| *name).collect();
+        let by_old_name = |class: Class| OLD_CLASSES.iter().any(|(new, old)| *new == class && found.has(old));
+        let classes = Class::ALL.into_iter().filter(|class| found.has(class.name()) || by_old_name(*class));
+        known.filter_classes = classes.map(Class::name).collect();
         known.filter_lang = Language::ALL.into_iter().filter(|language| found.has(language.name())).collect();
         known.spoken = Spoken::of(&known.filter_lang);
         for name in ["sort", "filter", "query", "fields"] {

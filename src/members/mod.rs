@@ -15,7 +15,6 @@ pub mod process_api;
 pub mod remote;
 pub mod rewrite;
 mod said;
-mod shim;
 mod scan;
 mod stac_api;
 mod tally;

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::Ask;
 use super::capabilities::{Capabilities, Language};
 use super::encode;
-use crate::cql2::Expr;
+use crate::cql2::{Expr, Shape, Value as Cql, query};
 use crate::federation::Support;
 
 /// Bytes of a condition in the body of a POST: with long geometries it stays below what proxies let through.
@@ -68,13 +68,14 @@ impl Said {
     }
 
     fn spell(ask: &Ask, parts: &[&Expr], known: &Capabilities, by_post: bool) -> Self {
+        let parts: Vec<Expr> = parts.iter().map(|part| drawn((*part).clone())).collect();
         let mut room = if by_post { BODY_BYTES_MAX } else { encode::room_left(ask) };
         let mut kept: Vec<Expr> = Vec::new();
         for part in parts {
-            let Some(bytes) = words(part, known, by_post).map(|words| words.bytes(by_post)) else { continue };
+            let Some(bytes) = words(&part, known, by_post).map(|words| words.bytes(by_post)) else { continue };
             if bytes <= room {
                 room -= bytes;
-                kept.push((*part).clone());
+                kept.push(part);
             }
         }
         let whole = kept.len() == ask.filter.as_deref().map_or(0, |filter| filter.conjuncts().len());
@@ -91,8 +92,26 @@ impl Said {
     }
 }
 
+/// Boxes as the polygons that they mean: servers differ in how they spell a box, and in what one across the
+/// antimeridian is.
+fn drawn(expr: Expr) -> Expr {
+    expr.map_leaves(&mut |leaf| match leaf {
+        Expr::Spatial { op, left, right } => Expr::Spatial { op, left: polygon(left), right: polygon(right) },
+        other => other,
+    })
+}
+
+fn polygon(value: Cql) -> Cql {
+    match value {
+        Cql::Geometry(shape) if !shape.bbox.is_empty() => {
+            Cql::Geometry(Shape { geometry: shape.geometry.clone(), bbox: Vec::new() }.into())
+        }
+        other => other,
+    }
+}
+
 fn words(expr: &Expr, known: &Capabilities, by_post: bool) -> Option<Words> {
-    let Some(language) = known.language(by_post) else { return super::shim::query_write(expr).map(Words::Query) };
+    let Some(language) = known.language(by_post) else { return query::write(expr).map(Words::Query) };
     Some(Words::of(expr, language))
 }
 
@@ -100,8 +119,8 @@ impl Words {
     /// A condition in a language of CQL2.
     pub fn of(expr: &Expr, language: Language) -> Self {
         match language {
-            Language::Text => Self::Text(super::shim::to_text(expr)),
-            Language::Json => Self::Json(super::shim::to_json(expr)),
+            Language::Text => Self::Text(expr.to_text()),
+            Language::Json => Self::Json(expr.to_json()),
         }
     }
 
@@ -135,6 +154,6 @@ impl Words {
 
 /// A short digest of a condition, the same in every process: it travels in cursors.
 fn mark(expr: &Expr) -> u32 {
-    let hash = digest(&SHA256, super::shim::to_text(expr).as_bytes());
+    let hash = digest(&SHA256, expr.to_text().as_bytes());
     hash.as_ref().get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }

@@ -6,7 +6,7 @@
 //! indexed by their words, and where coordinates are rounded. Those parts stay with the broker, unless the federation
 //! file vouches for the member with `exact`.
 
-use crate::cql2::{Comparison, Expr, SpatialOp, Value};
+use crate::cql2::{Class, Comparison, Expr, SpatialOp, Value};
 use crate::federation::Support;
 
 use super::{ALL_REFUSED, Capabilities, Language, Source};
@@ -29,16 +29,13 @@ impl Capabilities {
 
     /// The same for one method: the languages may differ.
     pub(in crate::members) fn condition_by(&self, condition: &Expr, by_post: bool) -> Support {
-        if !crate::members::shim::READY {
-            return Support::Unsupported;
-        }
         if self.language(by_post).is_some() {
             return weaker(
                 self.filter,
                 self.judge(condition, Way::Filter { vouched: self.vouched("filter", self.filter) }),
             );
         }
-        if self.query == Support::Unsupported || crate::members::shim::query_write(condition).is_none() {
+        if self.query == Support::Unsupported || crate::cql2::query::write(condition).is_none() {
             return Support::Unsupported;
         }
         weaker(self.query, self.judge(condition, Way::Query { vouched: self.vouched("query", self.query) }))
@@ -89,7 +86,7 @@ impl Capabilities {
 
     fn leaf(&self, leaf: &Expr, way: Way) -> Support {
         let covered = match way {
-            Way::Filter { .. } => classes_of(leaf).iter().all(|class| self.covers(class)),
+            Way::Filter { .. } => leaf.classes().into_iter().all(|class| self.covers(class)),
             // what can be written as `query` is what the extension has
             Way::Query { .. } => true,
         };
@@ -102,14 +99,18 @@ impl Capabilities {
         }
     }
 
-    fn covers(&self, class: &str) -> bool {
-        let has = |class: &str| self.filter_classes.contains(&class);
+    fn covers(&self, class: Class) -> bool {
+        let has = |class: Class| self.filter_classes.contains(&class.name());
         match class {
             // a file that vouches for a member which declares nothing means the basic class
-            "basic-cql2" => has(class) || (self.filter_classes.is_empty() && self.from_file("filter")) || self.probed(),
+            Class::BasicCql2 => {
+                has(class) || self.probed() || (self.filter_classes.is_empty() && self.from_file("filter"))
+            }
             // STAC reads the basic class as intersecting any geometry; who takes boxes only refuses, and is remembered
-            "basic-spatial-functions-plus" | "basic-spatial-functions" => {
-                has("basic-spatial-functions") || has("basic-spatial-functions-plus") || has("spatial-functions")
+            Class::BasicSpatialFunctions | Class::BasicSpatialFunctionsPlus => {
+                has(Class::BasicSpatialFunctions)
+                    || has(Class::BasicSpatialFunctionsPlus)
+                    || has(Class::SpatialFunctions)
             }
             _ => has(class),
         }
@@ -208,78 +209,6 @@ fn folds(value: &Value) -> Support {
         Value::Text(text) if text.is_ascii() => Support::Inexact,
         Value::Property(name) if !FREE_TEXT.contains(&&**name) => Support::Inexact,
         _ => Support::Unsupported,
-    }
-}
-
-/// The conformance classes that a part without AND, OR and NOT needs.
-fn classes_of(leaf: &Expr) -> Vec<&'static str> {
-    let mut classes = vec!["basic-cql2"];
-    let mut values: Vec<&Value> = Vec::new();
-    match leaf {
-        Expr::Compare { left, right, .. } => {
-            values.extend([left, right]);
-            if !is_literal(right) || is_literal(left) {
-                classes.push("property-property");
-            }
-        }
-        Expr::Between { value, low, high } => {
-            classes.push("advanced-comparison-operators");
-            values.extend([value, low, high]);
-        }
-        Expr::In { value, list } => {
-            classes.push("advanced-comparison-operators");
-            values.push(value);
-            values.extend(list);
-        }
-        Expr::Like { value, pattern } => {
-            classes.push("advanced-comparison-operators");
-            values.extend([value, pattern]);
-        }
-        Expr::IsNull(value) => values.push(value),
-        Expr::Spatial { op, left, right } => {
-            classes.push(if *op == SpatialOp::Intersects { "basic-spatial-functions" } else { "spatial-functions" });
-            values.extend([left, right]);
-        }
-        Expr::Temporal { left, right, .. } => {
-            classes.push("temporal-functions");
-            values.extend([left, right]);
-        }
-        Expr::Array { left, right, .. } => {
-            classes.push("array-functions");
-            values.extend([left, right]);
-        }
-        Expr::Constant(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => {}
-    }
-    for value in values {
-        classes_of_value(value, &mut classes);
-    }
-    classes
-}
-
-fn classes_of_value(value: &Value, classes: &mut Vec<&'static str>) {
-    match value {
-        Value::CaseI(inner) => {
-            classes.push("case-insensitive-comparison");
-            classes_of_value(inner, classes);
-        }
-        Value::AccentI(inner) => {
-            classes.push("accent-insensitive-comparison");
-            classes_of_value(inner, classes);
-        }
-        Value::Arithmetic { left, right, .. } => {
-            classes.push("arithmetic");
-            classes_of_value(left, classes);
-            classes_of_value(right, classes);
-        }
-        _ => {}
-    }
-}
-
-fn is_literal(value: &Value) -> bool {
-    match value {
-        Value::Property(_) | Value::Arithmetic { .. } => false,
-        Value::CaseI(inner) | Value::AccentI(inner) => is_literal(inner),
-        _ => true,
     }
 }
 
