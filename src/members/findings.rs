@@ -137,8 +137,12 @@ impl Findings {
             if tried.is_empty() {
                 continue;
             }
-            let good = tried.iter().find(|spoke| spoke.support == Support::Exact);
-            let chosen = good.or_else(|| tried.iter().find(|spoke| spoke.support == Support::Inexact));
+            let best_of = |support| {
+                let mut good = tried.iter().filter(|spoke| spoke.support == support);
+                let spoken = if by_post { known.spoken.post } else { known.spoken.get };
+                good.clone().find(|spoke| Some(spoke.language) == spoken).or_else(|| good.next())
+            };
+            let chosen = best_of(Support::Exact).or_else(|| best_of(Support::Inexact));
             let place = if by_post { &mut known.spoken.post } else { &mut known.spoken.get };
             if !known.sources.contains_key("filter_lang") {
                 *place = chosen.map(|spoke| spoke.language);

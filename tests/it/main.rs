@@ -9,6 +9,7 @@ mod faults;
 mod federation;
 mod house;
 mod items_only;
+mod probes;
 mod pruning;
 mod real_data;
 mod requests;

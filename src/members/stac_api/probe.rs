@@ -150,7 +150,7 @@ impl Probe<'_> {
 
     async fn seen(&self, ask: Ask, known: &Known) -> Result<Option<Seen>, Failure> {
         let ask = Ask { limit: if ask.limit == 0 { NEIGHBOURS } else { ask.limit }, ..ask };
-        self.see(&ask, &Said::default(), self.can.by_post(), known).await
+        self.see(&ask, &plain(), self.can.by_post(), known).await
     }
 
     /// Some Item of the member, in whatever order it gives them; from its first Collection where it wants one named.
@@ -158,7 +158,7 @@ impl Probe<'_> {
         let first = self.api.first_listed();
         for collections in [None, first.map(|id| vec![id])] {
             let ask = Ask { collections, limit: 2, ..Ask::default() };
-            let Some(Ok(page)) = self.ask(&ask, &Said::default(), self.can.by_post()).await? else { continue };
+            let Some(Ok(page)) = self.ask(&ask, &plain(), self.can.by_post()).await? else { continue };
             let counted = page.matched.is_some();
             if let Some(known) = page.items.iter().find(|item| !item.collection.is_empty()).map(Known::of) {
                 findings.counts = (!counted).then_some(Counts::None);
@@ -172,7 +172,7 @@ impl Probe<'_> {
     async fn identity(&self, known: &Known, findings: &mut Findings) -> Result<(), Failure> {
         let of = |id: &str| Ask { ids: Some(vec![id.to_owned()]), limit: 2, ..Ask::default() };
         let by_post = self.can.by_post();
-        if let Some(Ok(page)) = self.ask(&of(&known.id), &Said::default(), by_post).await?
+        if let Some(Ok(page)) = self.ask(&of(&known.id), &plain(), by_post).await?
             && let (Some(matched), None) = (page.matched, findings.counts)
         {
             let good = matched.count == u64::from(page.received);
@@ -298,7 +298,7 @@ impl Probe<'_> {
         let mut ask = Ask { sortby, limit: ORDER_ITEMS, ..Ask::default() };
         let mut times = Vec::new();
         for _page in 0..2 {
-            match self.ask(&ask, &Said::default(), self.can.by_post()).await? {
+            match self.ask(&ask, &plain(), self.can.by_post()).await? {
                 Some(Ok(page)) => {
                     times.extend(page.items.iter().filter_map(Item::time_key));
                     ask.token = page.next;
@@ -340,6 +340,11 @@ fn absent(id: &str) -> String {
 
 fn equals(property: &str, value: Cql) -> Expr {
     Expr::Compare { op: Comparison::Equal, left: Cql::Property(property.into()), right: value }
+}
+
+/// No condition.
+fn plain() -> Said {
+    Said { whole: true, ..Said::default() }
 }
 
 /// A condition in a language, whatever the member declares.

@@ -325,7 +325,8 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
             None => link_header = Some(format!("<{href}>; rel=\"next\"; type=\"application/geo+json\"")),
         }
     }
-    let counted = if script.counts { format!(r#""numberMatched":{},"#, found.len()) } else { String::new() };
+    let matched = if script.guesses_counts { state.store.docs.len() } else { found.len() };
+    let counted = if script.counts { format!(r#""numberMatched":{matched},"#) } else { String::new() };
     let body = format!(
         r#"{{"type":"FeatureCollection",{counted}"features":[{}],"links":{}}}"#,
         page.join(","),

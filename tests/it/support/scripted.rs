@@ -102,6 +102,8 @@ pub struct ScriptedMember {
     pub(super) sorts: bool,
     pub(super) says_sorts: bool,
     pub(super) counts: bool,
+    /// Its counts are of all Items, whatever was asked.
+    pub(super) guesses_counts: bool,
     pub(super) next_form: NextForm,
     pub(super) next_base: Option<String>,
     pub(super) trailing_empty: bool,
@@ -157,6 +159,7 @@ impl ScriptedMember {
             sorts: true,
             says_sorts: true,
             counts: true,
+            guesses_counts: false,
             next_form: NextForm::Get,
             next_base: None,
             trailing_empty: false,
@@ -330,6 +333,11 @@ impl ScriptedMember {
     /// Gives no `numberMatched`.
     pub fn no_counts(mut self) -> Self {
         self.counts = false;
+        self
+    }
+
+    pub fn guesses_counts(mut self) -> Self {
+        self.guesses_counts = true;
         self
     }
 
