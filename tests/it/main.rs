@@ -9,6 +9,8 @@ mod contract;
 mod faults;
 mod federation;
 mod house;
+mod items_only;
+mod probes;
 mod pruning;
 mod queryables;
 mod real_data;
