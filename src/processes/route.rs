@@ -177,9 +177,13 @@ impl Choice<'_> {
         let (near, reason) = self.near_the_data(candidates)?;
         let reachable = self.reachable(near)?;
         self.ranking = reachable.into_iter().map(|candidate| self.ranked(candidate)).collect();
-        // More is better, and the smaller id where nothing else differs.
+        // More is better, and the smaller id where nothing else differs. Preferred is who has the priority, and no more.
         self.ranking.sort_by(|a, b| {
-            b.scores.cmp(&a.scores).then_with(|| a.candidate.member.as_str().cmp(b.candidate.member.as_str()))
+            let by_scores = match reason {
+                Some(Reason::Preferred) => b.scores.priority.cmp(&a.scores.priority),
+                _ => b.scores.cmp(&a.scores),
+            };
+            by_scores.then_with(|| a.candidate.member.as_str().cmp(b.candidate.member.as_str()))
         });
         if matches!(reason, Some(Reason::Located(_)) | None) {
             self.not_ambiguous()?;
@@ -329,3 +333,7 @@ fn headroom_days(member: &Holdings<'_>, located: &Located, now: DateTime<Utc>) -
     }
     .clamp(0, HEADROOM_MAX)
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;
