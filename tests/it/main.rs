@@ -8,6 +8,7 @@ mod contract;
 mod faults;
 mod federation;
 mod house;
+mod processes;
 mod pruning;
 mod real_data;
 mod requests;
