@@ -17,6 +17,7 @@ use serde_json::Value;
 use stac_broker::federation::{Member, MemberProcesses};
 use url::Url;
 
+pub use answers::{CHUNK, bytes_at};
 pub use script::{Created, Does, Location, Names, On, Results, Script};
 
 /// A request as the member received it.
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub asked: Mutex<Vec<Asked>>,
     /// Executions being answered, whose connections are open.
     pub executing: std::sync::atomic::AtomicUsize,
+    /// Slow results being sent.
+    pub streams: std::sync::atomic::AtomicUsize,
 }
 
 /// Counts an execution for as long as its connection is open: hyper drops the answer with the connection.
@@ -75,6 +78,7 @@ impl ProcessStub {
             jobs: Mutex::default(),
             asked: Mutex::default(),
             executing: std::sync::atomic::AtomicUsize::new(0),
+            streams: std::sync::atomic::AtomicUsize::new(0),
         });
         let task = tokio::spawn(serve(listener, state.clone()));
         Self { id: id.to_owned(), base: base.parse().unwrap(), address, state, task }
@@ -117,6 +121,16 @@ impl ProcessStub {
     /// Executions that are being answered.
     pub fn executing(&self) -> usize {
         self.state.executing.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Results that are being sent.
+    pub fn streams(&self) -> usize {
+        self.state.streams.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// The results by reference, as the stub writes them.
+    pub fn references(&self) -> String {
+        answers::references(self.base.as_str()).to_string()
     }
 
     /// Requests of this method to this path below the base.

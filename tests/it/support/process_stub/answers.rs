@@ -1,6 +1,8 @@
 //! What a stub answers.
 
 use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -10,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::{Asked, Created, Does, Job, Location, Names, On, Results, Script, State};
 
-const CHUNK: u64 = 64 << 10;
+pub const CHUNK: u64 = 64 << 10;
 const EXCEPTIONS: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0";
 
 type Answer = Result<Response<Body>, io::Error>;
 
-pub(super) async fn answer(state: &State, asked: &Asked) -> Answer {
+pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> Answer {
     let script = state.script.lock().unwrap().clone();
     let path = asked.uri.path().strip_prefix(script.base_path).unwrap_or("?").trim_start_matches('/').to_owned();
     let parts: Vec<&str> = path.split('/').collect();
@@ -182,7 +184,7 @@ fn job_path(script: &Script, id: &str, process: &str) -> String {
     if script.legacy_jobs { format!("processes/{process}/jobs/{id}") } else { format!("jobs/{id}") }
 }
 
-async fn execute(state: &State, script: &Script, asked: &Asked, process: &str) -> Answer {
+async fn execute(state: &Arc<State>, script: &Script, asked: &Asked, process: &str) -> Answer {
     if process_of(script, process).is_none() {
         return exception(
             404,
@@ -298,7 +300,7 @@ fn single(script: &Script, job: &Job, output: &str) -> Answer {
     }
 }
 
-fn results(state: &State, script: &Script, asked: &Asked, job: &Job) -> Answer {
+fn results(state: &Arc<State>, script: &Script, asked: &Asked, job: &Job) -> Answer {
     match &script.results {
         Results::Document => ok(&job.inputs),
         Results::List => {
@@ -318,18 +320,22 @@ fn results(state: &State, script: &Script, asked: &Asked, job: &Job) -> Answer {
             );
             with(say(204, "application/json", ""), header::LINK, Some(&links))
         }
-        Results::References => ok(&json!({
-            "inside": {"href": format!("{}/jobs/job-1/results/inside", state.base), "type": "image/tiff"},
-            "outside": {"href": "https://store.example/bucket/1.nc?sig=A%2FB", "type": "application/x-netcdf"},
-            "relative": [{"href": "/ogc/files/1.nc"}],
-            "text": format!("{}/jobs/job-1", state.base),
-            "number": 1.50,
-        })),
-        Results::Bytes(size, pause) => bytes(asked, *size, *pause),
+        Results::References => ok(&references(&state.base)),
+        Results::Bytes(size, pause) => bytes(state, asked, *size, *pause),
         Results::SeeOther(to) => {
             Ok(Response::builder().status(303).header("location", *to).body(Body::empty()).unwrap())
         }
     }
+}
+
+pub(super) fn references(base: &str) -> Value {
+    json!({
+        "inside": {"href": format!("{base}/jobs/job-1/results/inside"), "type": "image/tiff"},
+        "outside": {"href": "https://store.example/bucket/1.nc?sig=A%2FB", "type": "application/x-netcdf"},
+        "relative": [{"href": "/ogc/files/1.nc"}],
+        "text": format!("{base}/jobs/job-1"),
+        "number": 1.50,
+    })
 }
 
 fn multipart(state: &State, with_location: bool) -> Answer {
@@ -342,26 +348,38 @@ fn multipart(state: &State, with_location: bool) -> Answer {
     say(200, "multipart/related; boundary=xyz", body)
 }
 
-/// Bytes that tell where they stand: each is its offset modulo 251.
-pub fn byte_at(offset: u64) -> u8 {
-    u8::try_from(offset % 251).unwrap()
+/// Bytes that tell where they stand: each is its offset modulo 251. At most `CHUNK` of them.
+pub fn bytes_at(offset: u64, count: u64) -> &'static [u8] {
+    static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
+    let pattern = PATTERN.get_or_init(|| (0..=250).cycle().take(usize::try_from(CHUNK).unwrap() + 251).collect());
+    &pattern[usize::try_from(offset % 251).unwrap()..][..usize::try_from(count).unwrap()]
 }
 
-fn bytes(asked: &Asked, size: u64, pause: Duration) -> Answer {
+/// Counts results for as long as they are sent.
+struct Streaming(Arc<State>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn bytes(state: &Arc<State>, asked: &Asked, size: u64, pause: Duration) -> Answer {
     let range =
         asked.headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
     let (from, to) = match range {
         Some((from, to)) => (from.parse().unwrap(), to.parse::<u64>().map_or(size, |to| to + 1).min(size)),
         None => (0, size),
     };
-    let parts = stream::unfold(from, move |at| async move {
+    state.streams.fetch_add(1, Ordering::SeqCst);
+    let streaming = Streaming(state.clone());
+    let parts = stream::unfold((from, streaming), move |(at, streaming)| async move {
         if at >= to {
             return None;
         }
         tokio::time::sleep(pause).await;
         let end = (at + CHUNK).min(to);
-        let chunk: Vec<u8> = (at..end).map(byte_at).collect();
-        Some((Ok::<_, io::Error>(Bytes::from(chunk)), end))
+        Some((Ok::<_, io::Error>(Bytes::from_static(bytes_at(at, end - at))), (end, streaming)))
     });
     let builder = Response::builder()
         .header("content-type", "application/x-netcdf")
