@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
@@ -89,7 +89,7 @@ impl Door {
         }
         let compression = CompressionLayer::new()
             .quality(CompressionLevel::Fastest)
-            .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES));
+            .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES).and(may_compress));
         let service = service_fn(|request| async { Ok::<_, Infallible>(self.finished(request).await) });
         let response = match compression.layer(service).oneshot(request).await {
             Ok(response) => response.map(Body::new),
@@ -154,6 +154,11 @@ impl Door {
     }
 }
 
+/// What passes through from a member keeps its bytes.
+fn may_compress(_: StatusCode, _: http::Version, _: &http::HeaderMap, extensions: &http::Extensions) -> bool {
+    extensions.get::<respond::AsItIs>().is_none()
+}
+
 /// A panic costs its own request only (T24).
 async fn caught(answer: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
@@ -179,7 +184,9 @@ fn rebase(uri: &mut Uri, prefix: &str) {
 
 /// A 405 of the router gets its text; `OPTIONS` is allowed everywhere.
 fn with_methods(response: Response) -> Response {
-    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+    // A member's own refusal of a method says itself what is allowed.
+    let is_relayed = response.extensions().get::<Exception>().is_some();
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || is_relayed {
         return response;
     }
     let known = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("GET,HEAD");

@@ -107,6 +107,15 @@ pub fn say_missing<'a>(response: &mut Response, members: impl Iterator<Item = &'
     never_keep(response);
 }
 
+/// Marks an answer whose bytes pass as they are, so that lengths, ranges and streams hold.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItIs;
+
+/// The answer is not to be compressed here.
+pub fn as_it_is(response: &mut Response) {
+    response.extensions_mut().insert(AsItIs);
+}
+
 /// Nobody may keep this answer.
 pub fn never_keep(response: &mut Response) {
     response.headers_mut().insert(header::CACHE_CONTROL, Keep::Never.value());

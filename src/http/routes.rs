@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::door::Face;
 use super::problem::Problem;
-use super::{collections, conformance, federation, health, items, landing, openapi, search};
+use super::{collections, conformance, execution, federation, health, items, jobs, landing, openapi, search};
 
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -21,6 +21,10 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/collections/{collection}/items/{item}", get(items::one))
         .route("/search", get(search::get).post(search::post))
         .route("/search/explain", get(search::explain_get).post(search::explain_post))
+        .route("/processes/{process}/execution", post(execution::post))
+        .route("/jobs/{job}", get(jobs::status).delete(jobs::dismiss))
+        .route("/jobs/{job}/results", get(jobs::results))
+        .route("/jobs/{job}/results/{output}", get(jobs::output))
         .route("/federation/members", get(federation::list))
         .route("/federation/members/{member}", get(federation::one))
         .route("/health/live", get(health::live))
