@@ -20,6 +20,7 @@ mod links;
 mod openapi;
 mod params;
 mod problem;
+mod processes;
 mod respond;
 mod routes;
 mod search;

@@ -7,7 +7,9 @@ use axum::routing::{get, post};
 
 use super::door::Face;
 use super::problem::Problem;
-use super::{collections, conformance, execution, federation, health, items, jobs, landing, openapi, search};
+use super::{
+    collections, conformance, execution, federation, health, items, jobs, landing, openapi, processes, search,
+};
 
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -21,7 +23,10 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/collections/{collection}/items/{item}", get(items::one))
         .route("/search", get(search::get).post(search::post))
         .route("/search/explain", get(search::explain_get).post(search::explain_post))
+        .route("/processes", get(processes::list))
+        .route("/processes/{process}", get(processes::one))
         .route("/processes/{process}/execution", post(execution::post))
+        .route("/processes/{process}/execution/explain", post(processes::explain))
         .route("/jobs/{job}", get(jobs::status).delete(jobs::dismiss))
         .route("/jobs/{job}/results", get(jobs::results))
         .route("/jobs/{job}/results/{output}", get(jobs::output))

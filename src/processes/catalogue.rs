@@ -20,6 +20,7 @@ use crate::members::{Failure, Fault};
 
 use super::ids::{self, Named};
 use super::merge::{self, Offer, Process};
+use super::names;
 use super::rewrite::segment;
 
 /// For one list or one description (`processes.md` 1.2).
@@ -133,7 +134,8 @@ impl Catalogue {
     pub async fn find(&self, snapshot: &Snapshot, id: &str, caller: &Caller) -> Lookup {
         match ids::parse(&snapshot.ids, id) {
             Named::Pinned { member, native } => self.find_pinned(snapshot, &member, &native, caller).await,
-            Named::Logical(id) => self.find_logical(snapshot, &id, caller).await,
+            // Nobody but the member that executes gets the caller's credentials, and who that is, is not known yet.
+            Named::Logical(id) => self.find_logical(snapshot, &id).await,
         }
     }
 
@@ -158,7 +160,7 @@ impl Catalogue {
         }
     }
 
-    async fn find_logical(&self, snapshot: &Snapshot, id: &str, caller: &Caller) -> Lookup {
+    async fn find_logical(&self, snapshot: &Snapshot, id: &str) -> Lookup {
         let lists = self.lists(snapshot).await;
         let routing = &snapshot.federation.routing;
         let mut offers: Vec<Offer> = Vec::new();
@@ -174,12 +176,8 @@ impl Catalogue {
             !listed && (nobody || list.is_none_or(|list| list.may_be_cut()))
         });
         let asks = asks.filter_map(|(member, api)| {
-            let equated = routing.aliases.iter().filter(|equated| equated.public == id);
-            let mut equated = equated.flat_map(|equated| &equated.processes).filter(|(of, _)| *of == member.id);
-            let native = equated.next().map_or(id, |(_, native)| native.as_str()).to_owned();
-            // A process that is equated under another id is not known by its own.
-            let named = routing.public_id(&member.id, &native) == id && sees(member, &native);
-            named.then_some(async move { (member, self.described(api, &native, caller).await, native) })
+            let native = names::native(snapshot, &member.id, id).filter(|native| sees(member, native))?;
+            Some(async move { (member, self.described(api, &native, &Caller::default()).await, native) })
         });
         let asked: Vec<_> = futures::stream::iter(asks.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
         for (member, described, native) in asked {
@@ -199,7 +197,7 @@ impl Catalogue {
                 None => Lookup::Unknown { offered_by: Vec::new() },
             };
         }
-        self.describe(snapshot, &mut offers, caller).await;
+        self.describe(snapshot, &mut offers).await;
         let offered_by: Vec<MemberId> = offers.iter().map(|offer| offer.member.clone()).collect();
         let mut merged = merge::merge(offers, routing).into_iter();
         merged.find(|process| !process.is_pinned).map_or(Lookup::Unknown { offered_by }, Lookup::Found)
@@ -224,16 +222,16 @@ impl Catalogue {
         let is_shared = |offer: &Offer| counts.get(routing.public_id(&offer.member, &offer.native)) > Some(&1);
         let (mut shared, alone): (Vec<_>, Vec<_>) = std::mem::take(offers).into_iter().partition(is_shared);
         let compared = shared.len().min(COMPARED_MAX);
-        self.describe(snapshot, &mut shared[..compared], &Caller::default()).await;
+        self.describe(snapshot, &mut shared[..compared]).await;
         offers.extend(alone);
         offers.extend(shared);
     }
 
     /// Reads the descriptions that are not there yet; what cannot be read stays away.
-    async fn describe(&self, snapshot: &Snapshot, offers: &mut [Offer], caller: &Caller) {
+    async fn describe(&self, snapshot: &Snapshot, offers: &mut [Offer]) {
         let reads = offers.iter_mut().filter(|offer| offer.description.is_none()).map(|offer| async move {
             let Some(api) = snapshot.members.process_api(offer.member.as_str()) else { return };
-            offer.description = self.described(api, &offer.native, caller).await.ok().flatten();
+            offer.description = self.described(api, &offer.native, &Caller::default()).await.ok().flatten();
         });
         futures::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<()>().await;
     }

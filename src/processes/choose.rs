@@ -12,20 +12,20 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::broker::Snapshot;
-use crate::federation::{Member, MemberId};
+use crate::federation::MemberId;
 use crate::members::process_api::Caller;
 use crate::members::{Ask, Fault};
 
 use super::catalogue::{Catalogue, Lookup};
+use super::execute;
 use super::facts::Facts;
 use super::holders::{How, Located};
 use super::ids::{self, Named};
 use super::merge::{Process, collection_inputs};
-use super::references::{self, Target, TooMuch};
+use super::references::{self, Place, TooMuch};
 use super::refusal::{self, Refused};
-use super::rewrite::{Face, Inbound};
 use super::route::{Asked, Candidate, Decision, Probed, decide};
-use super::splice::{self, Rewrite};
+use super::splice::Rewrite;
 
 /// References about which members are asked; each is a search at each of them.
 const PROBES_MAX: usize = 3;
@@ -37,7 +37,8 @@ const AT_ONCE: usize = 8;
 pub struct Request<'a> {
     /// As in the path.
     pub process: &'a str,
-    pub body: &'a [u8],
+    /// An object; what stands in it is for the references and the member to say.
+    pub body: &'a Value,
     /// The broker's own base, without a slash at its end.
     pub base: &'a str,
     pub wants_async: bool,
@@ -49,11 +50,6 @@ pub struct Request<'a> {
 /// Why there is nothing to choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invalid {
-    /// The body is not an execution: where, and a clause.
-    Body {
-        pointer: String,
-        reason: String,
-    },
     TooMuch(TooMuch),
     /// Whether the process exists cannot be told: these members gave no answer.
     Unread {
@@ -96,7 +92,6 @@ pub struct Expired {
 /// # Errors
 /// When the request cannot be read, or its process cannot be looked up.
 pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Request<'_>) -> Result<Choice, Invalid> {
-    let body = read(request.body)?;
     let (process, offered_by) = match catalogue.find(snapshot, request.process, request.caller).await {
         Lookup::Found(process) => (Some(process), Vec::new()),
         Lookup::Unknown { offered_by } => (None, offered_by),
@@ -111,7 +106,7 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         pinned,
         offers: process.as_ref().map(candidates).unwrap_or_default(),
         offered_by,
-        references: references::find(&body, &names).map_err(Invalid::TooMuch)?,
+        references: references::find(request.body, &names).map_err(Invalid::TooMuch)?,
         wants_async: request.wants_async,
         has_token: request.caller.is_authenticated(),
         ..Asked::default()
@@ -130,19 +125,6 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         expired: refusal::expired(&facts, &decision).iter().map(Expired::of).collect(),
     });
     Ok(Choice { process, decision, refusal })
-}
-
-/// An Execute request, as far as its form is certain.
-fn read(body: &[u8]) -> Result<Value, Invalid> {
-    let wrong = |pointer: &str, reason: String| Invalid::Body { pointer: pointer.to_owned(), reason };
-    let value: Value = serde_json::from_slice(body).map_err(|error| wrong("", format!("is not JSON: {error}")))?;
-    if !value.is_object() {
-        return Err(wrong("", "is not a JSON object".into()));
-    }
-    match value.get("inputs") {
-        None | Some(Value::Object(_) | Value::Array(_)) => Ok(value),
-        Some(_) => Err(wrong("/inputs", "is not an object".into())),
-    }
 }
 
 fn candidates(process: &Process) -> Vec<Candidate> {
@@ -230,61 +212,18 @@ impl Expired {
 }
 
 impl Choice {
-    /// What has to be said otherwise in the body so that this member understands it: addresses of the broker become
-    /// those of the members that have the data, and collection ids its own. Only where a reference was recognised.
+    /// The recognised references in the body: the places where something may have to be said otherwise.
     #[must_use]
-    pub fn rewrites(&self, snapshot: &Snapshot, base: &str, executing: &Candidate) -> Vec<Rewrite> {
-        let face = Face { base, federation: &snapshot.federation, ids: &snapshot.ids, view: &snapshot.view };
-        let mut rewrites = Vec::new();
-        for located in &self.decision.located {
-            let holder = match located.holders.first() {
-                Some(first) if !located.is_held_by(&executing.member) => &first.member,
-                _ => &executing.member,
-            };
-            let Some((member, processes)) = snapshot.federation.member(holder.as_str()).and_then(executes) else {
-                continue;
-            };
-            let native_process = |id: &str| self.native_process(snapshot, &member.id, id);
-            let inbound = Inbound { face, member, processes, native_process: &native_process };
-            for place in &located.reference.places {
-                let (before, after) = match &place.target {
-                    Target::Address(text) => (text, inbound.address(text)),
-                    // A collection of another member keeps its qualified name: here it names nothing else.
-                    Target::Collection(id) if *holder == executing.member => (id, inbound.collection(id)),
-                    Target::Collection(_) | Target::Store(_) => continue,
-                };
-                if let Some(after) = after {
-                    rewrites.push(Rewrite { pointer: place.pointer.clone(), before: before.clone(), after });
-                }
-            }
-        }
-        rewrites
+    pub fn places(&self) -> Vec<&Place> {
+        let places = self.decision.located.iter().flat_map(|located| &located.reference.places);
+        // The process id in the path is a reference that stands nowhere in the body.
+        places.filter(|place| !place.pointer.is_empty()).collect()
     }
 
-    /// The body for a member: the bytes as they came when nothing has to be said otherwise.
+    /// What the member that executes reads otherwise than the client wrote it.
     #[must_use]
-    pub fn body<'b>(
-        &self,
-        snapshot: &Snapshot,
-        base: &str,
-        executing: &Candidate,
-        body: &'b [u8],
-    ) -> std::borrow::Cow<'b, [u8]> {
-        let rewrites = self.rewrites(snapshot, base, executing);
-        let changed = (!rewrites.is_empty()).then(|| splice::replace(body, &rewrites)).flatten();
-        changed.map_or(std::borrow::Cow::Borrowed(body), std::borrow::Cow::Owned)
+    pub fn rewrites(&self, snapshot: &Snapshot, base: &str) -> Vec<Rewrite> {
+        let chosen = self.decision.chosen().and_then(|chosen| snapshot.federation.member(chosen.member.as_str()));
+        chosen.map(|member| execute::rewrites(snapshot, base, member, &self.places())).unwrap_or_default()
     }
-
-    /// A member's own id of a process: the pinned one, or that of the process asked for.
-    fn native_process(&self, snapshot: &Snapshot, member: &MemberId, id: &str) -> Option<String> {
-        if let Named::Pinned { member: pinned, native } = ids::parse(&snapshot.ids, id) {
-            return (pinned == *member).then_some(native);
-        }
-        let process = self.process.as_ref().filter(|process| process.id == id)?;
-        process.offers.iter().find(|offer| offer.member == *member).map(|offer| offer.native.clone())
-    }
-}
-
-fn executes(member: &Member) -> Option<(&Member, &crate::federation::MemberProcesses)> {
-    Some((member, member.processes.as_ref()?))
 }

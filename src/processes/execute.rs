@@ -113,7 +113,9 @@ impl Execution<'_> {
         let member = &at.member.id;
         let refuse = |text: String| Err(Stop::Final(Box::new(Trouble::new(Kind::CallbackUnsupported, member, text))));
         if at.processes.callbacks == Callbacks::Refuse {
-            return refuse(format!("`{member}` takes no callbacks here: leave `subscriber` out and ask for the job's status"));
+            return refuse(format!(
+                "`{member}` takes no callbacks here: leave `subscriber` out and ask for the job's status"
+            ));
         }
         let asked = at.api.ask(&Outgoing::get("conformance"), self.caller, Instant::now() + CONFORMANCE_TIME).await;
         let reply = asked.map_err(Stop::Unreached)?;
@@ -122,7 +124,9 @@ impl Execution<'_> {
         if classes.iter().filter_map(Value::as_str).any(|class| class.ends_with(CALLBACK)) {
             return Ok(());
         }
-        refuse(format!("`{member}` does not say that it makes callbacks: leave `subscriber` out and ask for the job's status"))
+        refuse(format!(
+            "`{member}` does not say that it makes callbacks: leave `subscriber` out and ask for the job's status"
+        ))
     }
 
     fn request(&self, at: &Try<'_>, native: &str) -> Outgoing {
@@ -173,7 +177,9 @@ impl Execution<'_> {
         let document = relay::document(reply).await.unwrap_or_default();
         let path = location.and_then(|location| JobPath::of_location(out.processes, &location));
         let Some(path) = path.or_else(|| answers::job_id(&document).and_then(JobPath::of_id)) else {
-            let text = format!("`{member}` accepted the execution and did not say which job it made: the job may be running there");
+            let text = format!(
+                "`{member}` accepted the execution and did not say which job it made: the job may be running there"
+            );
             let trouble = Trouble::new(Kind::Contract, member, text);
             return Err(Trouble { upstream: Some(Upstream::read(status, None)), ..trouble });
         };
@@ -204,9 +210,18 @@ impl Execution<'_> {
             }
             400..=499 => (Kind::Refused(status), format!("`{member}` refused the execution of `{process}`{own_words}")),
             503 => (Kind::Unavailable, format!("`{member}` takes no executions at the moment; try again later")),
-            504 => (Kind::Timeout, format!("`{member}` gave up on the execution of `{process}`; its state is unknown; for long runs send `Prefer: respond-async`")),
-            500..=599 if document.is_some() => (Kind::Refused(StatusCode::BAD_GATEWAY), format!("`{process}` failed at `{member}`{own_words}")),
-            _ => (Kind::Contract, format!("the answer of `{member}` to the execution of `{process}` is not understood")),
+            504 => (
+                Kind::Timeout,
+                format!(
+                    "`{member}` gave up on the execution of `{process}`; its state is unknown; for long runs send `Prefer: respond-async`"
+                ),
+            ),
+            500..=599 if document.is_some() => {
+                (Kind::Refused(StatusCode::BAD_GATEWAY), format!("`{process}` failed at `{member}`{own_words}"))
+            }
+            _ => {
+                (Kind::Contract, format!("the answer of `{member}` to the execution of `{process}` is not understood"))
+            }
         };
         let mut trouble = Trouble::new(kind, member, text).told(status, &said, document.as_ref());
         trouble.headers.extend(location.map(|location| (header::LOCATION, location)));
@@ -217,7 +232,9 @@ impl Execution<'_> {
     fn nobody(&self, unreached: &[MemberId]) -> Trouble {
         let names = unreached.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(" and ");
         let process = self.process;
-        let text = format!("no connection could be made to {names}; the execution of `{process}` was not sent and can be repeated");
+        let text = format!(
+            "no connection could be made to {names}; the execution of `{process}` was not sent and can be repeated"
+        );
         let member = unreached.first().cloned();
         let headers = vec![(header::RETRY_AFTER, HeaderValue::from_static("30"))];
         Trouble { kind: Kind::Unavailable, detail: text, member, job: None, upstream: None, headers }

@@ -19,7 +19,6 @@ pub mod merge;
 pub mod references;
 pub mod refusal;
 pub mod route;
-pub mod offers;
 pub mod prefer;
 pub mod execute;
 pub mod job;

@@ -69,7 +69,9 @@ impl<'a> JobCall<'a> {
         let status = reply.status;
         let document = relay::document(reply).await;
         let shown_in = |document: Value| {
-            self.with(&against, |out| answers::status_info(&Shown { id: &self.job.id, path: &self.job.path, out }, document))
+            self.with(&against, |out| {
+                answers::status_info(&Shown { id: &self.job.id, path: &self.job.path, out }, document)
+            })
         };
         match document.and_then(shown_in) {
             Some(info) => Ok(self.answer(headers, info)),
@@ -94,9 +96,8 @@ impl<'a> JobCall<'a> {
         let against = reply.url.clone();
         // Sniffed, not believed: pygeoapi labels JSON as HTML.
         let document = relay::document(reply).await.unwrap_or_default();
-        let info = self.with(&against, |out| {
-            answers::dismissed(&Shown { id: &self.job.id, path: &self.job.path, out }, document)
-        });
+        let info = self
+            .with(&against, |out| answers::dismissed(&Shown { id: &self.job.id, path: &self.job.path, out }, document));
         Ok(self.answer(HeaderMap::new(), info))
     }
 
@@ -140,10 +141,13 @@ impl<'a> JobCall<'a> {
 
     async fn cut_out(&self, reply: Reply, output: &str) -> Result<Answer, Trouble> {
         let member = &self.job.member.id;
-        let no_such = || self.trouble(Kind::NoSuchOutput, format!("the results of this job at `{member}` have no output `{output}`"));
+        let no_such = || {
+            self.trouble(Kind::NoSuchOutput, format!("the results of this job at `{member}` have no output `{output}`"))
+        };
         let against = reply.url.clone();
         let read = reply.document(relay::REWRITE_BYTES_MAX, Instant::now() + RESULTS_TIME).await;
-        let bytes = read.map_err(|failure| self.silent(&NoReply { failure, sent: crate::members::process_api::Sent::Maybe }))?;
+        let bytes =
+            read.map_err(|failure| self.silent(&NoReply { failure, sent: crate::members::process_api::Sent::Maybe }))?;
         let rewritten = self.with(&against, |out| answers::results(&out, &bytes)).map_or(bytes, Bytes::from);
         let document: Value = serde_json::from_slice(&rewritten).map_err(|_not_json| no_such())?;
         let value = answers::output(&document, output).ok_or_else(no_such)?;
@@ -176,8 +180,12 @@ impl<'a> JobCall<'a> {
         let info = relay::document(job).await.unwrap_or_default();
         let state = info["status"].as_str().unwrap_or_default().to_ascii_lowercase();
         let (kind, text) = match state.as_str() {
-            "accepted" | "running" | "created" => (Kind::ResultNotReady, format!("the job at `{member}` is {state}; its results are not ready")),
-            "failed" | "dismissed" => (Kind::ResultNotAvailable, format!("the job at `{member}` is {state}; it has no results")),
+            "accepted" | "running" | "created" => {
+                (Kind::ResultNotReady, format!("the job at `{member}` is {state}; its results are not ready"))
+            }
+            "failed" | "dismissed" => {
+                (Kind::ResultNotAvailable, format!("the job at `{member}` is {state}; it has no results"))
+            }
             _ => (Kind::ResultNotAvailable, format!("`{member}` has no results of this job")),
         };
         let mut trouble = self.trouble(kind, text).told(status, &said, document.as_ref());
@@ -201,7 +209,9 @@ impl<'a> JobCall<'a> {
             503 => (Kind::Unavailable, format!("`{member}` gives no {what} at the moment; try again later")),
             504 => (Kind::Timeout, format!("`{member}` did not give the {what} in time; ask again")),
             // What a failed job answers is the answer.
-            500..=599 if of_results && document.is_some() => (Kind::Refused(status), format!("`{member}` gives no {what} of this job{own_words}")),
+            500..=599 if of_results && document.is_some() => {
+                (Kind::Refused(status), format!("`{member}` gives no {what} of this job{own_words}"))
+            }
             _ => (Kind::Contract, format!("the {what} that `{member}` gives of this job is not understood")),
         };
         let mut trouble = self.trouble(kind, text).told(status, &said, document.as_ref());

@@ -104,7 +104,9 @@ impl Trouble {
     pub fn unknown(member: &MemberId, process: &str, no: &NoReply) -> Self {
         let failure = &no.failure;
         tracing::warn!(member = %member, fault = ?failure.fault, detail = %failure.detail, "execution without an answer");
-        let look = format!("do not repeat it blindly: `{member}` may be running it; its list of jobs, if you have access to it, shows whether it does");
+        let look = format!(
+            "do not repeat it blindly: `{member}` may be running it; its list of jobs, if you have access to it, shows whether it does"
+        );
         match failure.fault {
             Fault::Timeout => {
                 let text = format!(
@@ -113,7 +115,9 @@ impl Trouble {
                 Self::new(Kind::Timeout, member, text)
             }
             _ => {
-                let text = format!("the connection to `{member}` was lost after the execution of `{process}` was sent; {look}");
+                let text = format!(
+                    "the connection to `{member}` was lost after the execution of `{process}` was sent; {look}"
+                );
                 Self::new(Kind::OutcomeUnknown, member, text)
             }
         }
@@ -156,7 +160,8 @@ fn is_standard(uri: &str) -> bool {
 #[must_use]
 pub fn cleaned(text: &str) -> String {
     // Far more than what is kept, so that scrubbing what comes last cannot cost much.
-    let bounded: String = text.chars().take(4 * DETAIL_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let bounded: String =
+        text.chars().take(4 * DETAIL_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words = bounded.split_whitespace().map(|word| if is_address(word) { SCRUBBED } else { word });
     let line = words.collect::<Vec<_>>().join(" ");
     line.chars().filter(|c| !is_invisible(*c)).take(DETAIL_CHARS_MAX).collect()
@@ -169,11 +174,14 @@ fn is_invisible(c: char) -> bool {
 
 /// Whether a word has a URL, an IP address, a host with a port, or an absolute path in it.
 fn is_address(word: &str) -> bool {
-    let pieces = || word.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '[' | ']' | '/')));
+    let pieces =
+        || word.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '[' | ']' | '/')));
     let host_and_port = |piece: &str| {
         piece.rsplit_once(':').is_some_and(|(host, port)| {
             let port = port.split('/').next().unwrap_or_default();
-            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && host.contains(|c: char| c.is_alphabetic())
+            !port.is_empty()
+                && port.bytes().all(|byte| byte.is_ascii_digit())
+                && host.contains(|c: char| c.is_alphabetic())
         })
     };
     let v4 = |piece: &str| {
@@ -181,9 +189,11 @@ fn is_address(word: &str) -> bool {
         parts.len() == 4 && parts.iter().all(|part| part.parse::<u8>().is_ok())
     };
     let v6 = |piece: &str| piece.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok();
-    let local = |piece: &str| piece.eq_ignore_ascii_case("localhost") || piece.split('.').next_back() == Some("internal");
+    let local =
+        |piece: &str| piece.eq_ignore_ascii_case("localhost") || piece.split('.').next_back() == Some("internal");
     let path = |piece: &str| piece.starts_with('/') && piece.matches('/').count() > 1;
-    word.contains("://") || pieces().any(|piece| v4(piece) || v6(piece) || host_and_port(piece) || local(piece) || path(piece))
+    word.contains("://")
+        || pieces().any(|piece| v4(piece) || v6(piece) || host_and_port(piece) || local(piece) || path(piece))
 }
 
 #[cfg(test)]
@@ -218,11 +228,15 @@ mod tests {
         let problem = read(json!({"type": standard, "title": "t", "detail": "d"}));
         assert_eq!((problem.r#type.as_deref(), problem.detail.as_deref()), (Some(standard), Some("d")));
         assert!(problem.is("no-such-job") && !problem.is("no-such-process"));
-        let pygeoapi = read(json!({"code": "NoSuchProcess", "type": "NoSuchProcess", "description": "identifier not found"}));
+        let pygeoapi =
+            read(json!({"code": "NoSuchProcess", "type": "NoSuchProcess", "description": "identifier not found"}));
         assert!(pygeoapi.is("no-such-process"));
         assert_eq!(pygeoapi.detail.as_deref(), Some("identifier not found"));
         assert_eq!(read(json!({"title": "Gone"})).detail.as_deref(), Some("Gone"));
-        assert_eq!(read(json!({"type": "https://m.example/errors/1", "code": 7})), Upstream { status: 404, ..Upstream::default() });
+        assert_eq!(
+            read(json!({"type": "https://m.example/errors/1", "code": 7})),
+            Upstream { status: 404, ..Upstream::default() }
+        );
         assert_eq!(read(json!([1])), Upstream { status: 404, ..Upstream::default() });
     }
 }
