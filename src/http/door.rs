@@ -20,6 +20,7 @@ use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
+use crate::collections::Queryables;
 use crate::processes::catalogue::Catalogue;
 
 use super::App;
@@ -36,6 +37,7 @@ pub struct Face {
     pub app: App,
     /// What members list and describe of their processes.
     pub processes: Catalogue,
+    pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
     closed: AtomicBool,
@@ -74,6 +76,7 @@ impl Door {
         let face = Arc::new(Face {
             app,
             processes: Catalogue::default(),
+            queryables: Queryables::default(),
             admission: Semaphore::new(in_flight_max),
             closed: AtomicBool::new(false),
         });

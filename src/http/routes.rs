@@ -8,7 +8,8 @@ use axum::routing::{get, post};
 use super::door::Face;
 use super::problem::Problem;
 use super::{
-    collections, conformance, execution, federation, health, items, jobs, landing, openapi, processes, search,
+    collections, conformance, execution, federation, health, items, jobs, landing, openapi, processes, queryables,
+    search,
 };
 
 pub fn router(face: Arc<Face>) -> Router {
@@ -19,8 +20,14 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/api.html", get(openapi::page))
         .route("/collections", get(collections::list))
         .route("/collections/{collection}", get(collections::one))
+        .route("/collections/{collection}/queryables", get(queryables::of_collection))
+        .route("/collections/{collection}/sortables", get(queryables::sortables_of_collection))
         .route("/collections/{collection}/items", get(items::list))
         .route("/collections/{collection}/items/{item}", get(items::one))
+        .route("/collections-queryables", get(queryables::for_collections))
+        .route("/collections-sortables", get(queryables::sortables_for_collections))
+        .route("/queryables", get(queryables::all))
+        .route("/sortables", get(queryables::sortables))
         .route("/search", get(search::get).post(search::post))
         .route("/search/explain", get(search::explain_get).post(search::explain_post))
         .route("/processes", get(processes::list))

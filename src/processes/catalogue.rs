@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::broker::Snapshot;
 use crate::cache::{Cache, Times, Unread};
@@ -41,9 +42,11 @@ const CUT_AT: [usize; 7] = [10, 20, 50, 100, 200, 500, 1000];
 /// Asked for in one page.
 const PAGE: &str = "limit=1000";
 
-type Lists = Cache<MemberId, List, Failure>;
+/// A member at one address: what was read elsewhere is not said of it after a reload.
+type At = (MemberId, Url);
+type Lists = Cache<At, List, Failure>;
 /// `None`: the member says that it has no such process.
-type Descriptions = Cache<(MemberId, String), Option<Value>, Failure>;
+type Descriptions = Cache<(At, String), Option<Value>, Failure>;
 
 /// What members list and describe. Cheap to clone; clones share what is held.
 #[derive(Clone)]
@@ -244,7 +247,7 @@ impl Catalogue {
 
     async fn list_of(&self, api: &Arc<ProcessApi>) -> Result<Arc<List>, Fault> {
         let reading = Arc::clone(api);
-        let got = self.lists.get(api.member().clone(), || read_list(reading)).await;
+        let got = self.lists.get(at(api), || read_list(reading)).await;
         match got {
             Ok(got) => Ok(got.value),
             Err(unread) => Err(told(api, "process list not read", &unread)),
@@ -255,7 +258,7 @@ impl Catalogue {
     async fn described(&self, api: &Arc<ProcessApi>, native: &str, caller: &Caller) -> Result<Option<Value>, Fault> {
         let (reading, id) = (Arc::clone(api), native.to_owned());
         let read = || async move { read_description(&reading, &id, &Caller::default()).await };
-        match self.descriptions.get((api.member().clone(), native.to_owned()), read).await {
+        match self.descriptions.get((at(api), native.to_owned()), read).await {
             Ok(got) => Ok(got.value.as_ref().clone()),
             Err(Unread::Failed(failure)) if is_denied(&failure) && api.forwards() && caller.is_authenticated() => {
                 read_description(api, native, caller).await.map_err(|failure| failure.fault)
@@ -263,6 +266,10 @@ impl Catalogue {
             Err(unread) => Err(told(api, "process description not read", &unread)),
         }
     }
+}
+
+fn at(api: &ProcessApi) -> At {
+    (api.member().clone(), api.base().clone())
 }
 
 fn is_denied(failure: &Failure) -> bool {
