@@ -8,6 +8,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use geo::Geometry;
 
 /// A condition: true, false or unknown (null) of each Item. Only true selects.
+///
+/// A property that stands for a condition is read as `property = TRUE`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// `TRUE` or `FALSE`, and what remains of a part that was decided before any Item was seen.
@@ -53,8 +55,6 @@ pub enum Expr {
         left: Value,
         right: Value,
     },
-    /// A property that is itself true or false.
-    Property(Box<str>),
 }
 
 /// What conditions are made of.

@@ -15,7 +15,7 @@ const PATTERN_BYTES_MAX: usize = 256;
 const RULES_SHOWN: usize = 3;
 
 /// `[member.policy]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     pub priority: i32,
     pub required: bool,
@@ -41,6 +41,13 @@ pub enum Extents {
 pub struct Patterns {
     pub written: Vec<String>,
     set: globset::GlobSet,
+}
+
+impl PartialEq for Patterns {
+    /// By what was written: equal globs compile to equal sets.
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
 }
 
 impl fmt::Debug for Patterns {

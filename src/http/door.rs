@@ -20,6 +20,8 @@ use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
+use crate::collections::Queryables;
+use crate::processes::catalogue::Catalogue;
 
 use super::App;
 use super::exception::{self, Exception};
@@ -33,6 +35,9 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 /// What all requests share.
 pub struct Face {
     pub app: App,
+    /// What members list and describe of their processes.
+    pub processes: Catalogue,
+    pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
     closed: AtomicBool,
@@ -68,7 +73,13 @@ pub struct Door {
 impl Door {
     pub fn new(app: App) -> Self {
         let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
-        let face = Arc::new(Face { app, admission: Semaphore::new(in_flight_max), closed: AtomicBool::new(false) });
+        let face = Arc::new(Face {
+            app,
+            processes: Catalogue::default(),
+            queryables: Queryables::default(),
+            admission: Semaphore::new(in_flight_max),
+            closed: AtomicBool::new(false),
+        });
         let router = routes::router(Arc::clone(&face));
         Self { face, router }
     }

@@ -4,6 +4,7 @@
 //! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
 //! request passes on its way in and out.
 
+mod collection_search;
 mod collections;
 mod conformance;
 mod door;
@@ -20,6 +21,8 @@ mod links;
 mod openapi;
 mod params;
 mod problem;
+mod processes;
+mod queryables;
 mod respond;
 mod routes;
 mod search;

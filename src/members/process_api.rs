@@ -204,6 +204,12 @@ impl ProcessApi {
         &self.member
     }
 
+    /// The process base, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// Whether the caller's own token is what this member wants.
     #[must_use]
     pub fn forwards(&self) -> bool {

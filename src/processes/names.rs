@@ -18,9 +18,12 @@ pub fn native(snapshot: &Snapshot, member: &MemberId, id: &str) -> Option<String
     match ids::parse(&snapshot.ids, id) {
         Named::Pinned { member: pinned, native } => (pinned == *member).then_some(native),
         Named::Logical(id) => {
-            let equated = snapshot.federation.routing.aliases.iter().find(|equated| equated.public == id);
-            let Some(equated) = equated else { return Some(id) };
-            equated.processes.iter().find(|(of, _)| of == member).map(|(_, own)| own.clone())
+            let routing = &snapshot.federation.routing;
+            let equated = routing.aliases.iter().filter(|equated| equated.public == id);
+            let own = equated.flat_map(|equated| &equated.processes).find(|(of, _)| of == member);
+            // A process that is equated under another id is not known by its own.
+            let by_name = || (routing.public_id(member, &id) == id).then(|| id.clone());
+            own.map(|(_, own)| own.clone()).or_else(by_name)
         }
     }
 }

@@ -133,7 +133,7 @@ impl Decision {
 
 /// Chooses the member that executes.
 #[must_use]
-pub fn decide(facts: &Facts<'_>, asked: Asked) -> Decision {
+pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
     let mut candidates = asked.offers.clone();
     candidates.sort_by(|a, b| {
         let priority = |candidate: &Candidate| facts.priority(&candidate.member);
@@ -144,7 +144,7 @@ pub fn decide(facts: &Facts<'_>, asked: Asked) -> Decision {
     if let Some(pinned) = &asked.pinned {
         located.insert(0, pin(pinned));
     }
-    let mut choice = Choice { facts, asked: &asked, located: &located, eliminated: Vec::new(), ranking: Vec::new() };
+    let mut choice = Choice { facts, asked, located: &located, eliminated: Vec::new(), ranking: Vec::new() };
     let outcome = choice.made(&candidates);
     let Choice { eliminated, ranking, .. } = choice;
     Decision { located, candidates, eliminated, ranking, outcome }

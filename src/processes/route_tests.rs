@@ -209,7 +209,7 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         has_token: with.contains(&Token),
         probed: probed.collect(),
     };
-    look(&facts, &decide(&facts, asked))
+    look(&facts, &decide(&facts, &asked))
 }
 
 /// `EODC item-url then GRNET`, or the name of the problem.

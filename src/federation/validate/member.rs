@@ -257,19 +257,32 @@ fn read_capabilities(keys: &Keys<'_>) -> Declared {
     });
     let string_order =
         keys.text("string_order").filter(|at| later_or_unknown(keys.notes, at, &["unknown", "bytes"], &[]));
-    // Nothing asks for these before searches have filters.
-    for later in ["filter", "filter_lang", "query", "fields"] {
-        keys.later(later);
-    }
     let declared = Declared {
         sort: support("sort"),
         intersects: support("intersects"),
+        filter: support("filter"),
+        filter_lang: read_languages(keys),
+        query: support("query"),
+        fields: support("fields"),
         native_order: native_order.map(|at| at.value.to_string()),
         sort_fields: texts("sort_fields"),
         string_order_bytes: string_order.is_some_and(|at| at.value == "bytes"),
     };
     keys.finish();
     declared
+}
+
+/// `filter_lang`: without a language nothing can be said, so an empty list needs `filter = "unsupported"` instead.
+fn read_languages(keys: &Keys<'_>) -> Option<Vec<String>> {
+    let list = keys.texts("filter_lang")?;
+    let known = list.iter().filter(|at| later_or_unknown(keys.notes, at, &["cql2-text", "cql2-json"], &[]));
+    let languages = known.map(|at| at.value.to_owned()).collect();
+    if list.is_empty() {
+        let sentence = format!("{} names no language", keys.name("filter_lang"));
+        let hint = "write `filter = \"unsupported\"` for a member that reads none".to_owned();
+        keys.notes.add("bad-value", Some(keys.place(&["filter_lang"])), sentence, Some(hint));
+    }
+    Some(languages)
 }
 
 fn read_auth(keys: &Keys<'_>) -> Auth {

@@ -14,6 +14,7 @@ use crate::search::residual::tests::item;
 
 use super::*;
 
+mod filters;
 mod property;
 
 const NOW: &str = "2025-06-30T12:00:00Z";
@@ -122,6 +123,8 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         title: None,
         area,
         interval,
+        words: "".into(),
+        places: Vec::new(),
     }
 }
 
