@@ -6,11 +6,14 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::door::Face;
 use super::problem::Problem;
-use super::{collections, conformance, federation, health, items, landing, openapi, queryables, search};
+use super::{
+    collections, conformance, execution, federation, health, items, jobs, landing, openapi, processes, queryables,
+    search,
+};
 
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -30,6 +33,13 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/sortables", get(queryables::sortables))
         .route("/search", get(search::get).post(search::post))
         .route("/search/explain", get(search::explain_get).post(search::explain_post))
+        .route("/processes", get(processes::list))
+        .route("/processes/{process}", get(processes::one))
+        .route("/processes/{process}/execution", post(execution::post))
+        .route("/processes/{process}/execution/explain", post(processes::explain))
+        .route("/jobs/{job}", get(jobs::status).delete(jobs::dismiss))
+        .route("/jobs/{job}/results", get(jobs::results))
+        .route("/jobs/{job}/results/{output}", get(jobs::output))
         .route("/federation/members", get(federation::list))
         .route("/federation/members/{member}", get(federation::one))
         .route("/health/live", get(health::live))

@@ -12,6 +12,7 @@ mod federation;
 mod house;
 mod items_only;
 mod probes;
+mod processes;
 mod pruning;
 mod queryables;
 mod real_data;
