@@ -17,7 +17,7 @@ use crate::processes::trouble::{self, Trouble};
 use super::door::Call;
 use super::exception::{Exception, Kind};
 use super::params;
-use super::respond::{self, Keep};
+use super::respond;
 
 /// Federations that a request may have passed before this one.
 const HOPS_MAX: usize = 4;
@@ -95,17 +95,18 @@ pub fn caller(headers: &HeaderMap) -> Result<Caller, Exception> {
 
 /// A member's answer as a response. Nobody keeps it: what a job is changes, and who may see it is the member's to say.
 pub fn relayed(answer: Answer) -> Response {
+    let mut headers = answer.headers;
     let body = match answer.body {
         relay::Body::Document(document) => {
-            let mut response = respond::json(&Value::Object(document), Keep::Never);
-            std::mem::replace(response.body_mut(), Body::empty())
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(respond::JSON));
+            Body::from(Value::Object(document).to_string())
         }
         relay::Body::Bytes(bytes) => Body::from(bytes),
         relay::Body::Stream(stream) => Body::from_stream(stream),
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    *response.headers_mut() = headers;
     respond::never_keep(&mut response);
     respond::as_it_is(&mut response);
     name_member(response.headers_mut(), &answer.member);

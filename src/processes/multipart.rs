@@ -73,3 +73,7 @@ fn head_lines(head: &[u8]) -> Vec<std::ops::Range<usize>> {
     // No empty line: not headers.
     Vec::new()
 }
+
+#[cfg(test)]
+#[path = "multipart_tests.rs"]
+mod tests;

@@ -257,4 +257,4 @@ impl Inbound<'_> {
 
 #[cfg(test)]
 #[path = "rewrite_tests.rs"]
-mod tests;
+pub mod tests;

@@ -188,7 +188,10 @@ fn is_address(word: &str) -> bool {
         let parts: Vec<&str> = piece.split([':', '/']).next().unwrap_or_default().split('.').collect();
         parts.len() == 4 && parts.iter().all(|part| part.parse::<u8>().is_ok())
     };
-    let v6 = |piece: &str| piece.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok();
+    let v6 = |piece: &str| {
+        let bare = piece.strip_prefix('[').map_or(piece, |inner| inner.split(']').next().unwrap_or_default());
+        bare.parse::<std::net::Ipv6Addr>().is_ok()
+    };
     let local =
         |piece: &str| piece.eq_ignore_ascii_case("localhost") || piece.split('.').next_back() == Some("internal");
     let path = |piece: &str| piece.starts_with('/') && piece.matches('/').count() > 1;

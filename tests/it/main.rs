@@ -10,6 +10,7 @@ mod contract;
 mod faults;
 mod federation;
 mod house;
+mod processes;
 mod pruning;
 mod queryables;
 mod real_data;

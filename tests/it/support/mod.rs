@@ -14,6 +14,7 @@ pub mod answer;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod process_stub;
 pub mod scripted;
 pub mod store;
 
