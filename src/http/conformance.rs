@@ -4,7 +4,10 @@ use axum::Extension;
 use axum::response::Response;
 use serde_json::json;
 
+use crate::broker::Snapshot;
+
 use super::door::Call;
+use super::processes;
 use super::respond::{self, Keep};
 
 /// What holds for every member in scope, by pushing down or by the broker's own evaluation.
@@ -63,9 +66,25 @@ pub const CLASSES: &[&str] = &[
     "https://api.openeo.org/extensions/federation/0.2.0",
 ];
 
+/// What holds besides where a member executes processes (18-062r2). `callback` and `job-list` are not claimed: either
+/// depends on the member that is chosen.
+const PROCESSES: &[&str] = &[
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
+];
+
+/// The classes of this federation.
+pub fn classes(snapshot: &Snapshot) -> Vec<&'static str> {
+    let executes = processes::any(snapshot);
+    CLASSES.iter().chain(PROCESSES.iter().filter(|_| executes)).copied().collect()
+}
+
 /// `GET /conformance`
-pub async fn get(Extension(_): Extension<Call>) -> Response {
-    respond::json(&json!({ "conformsTo": CLASSES }), Keep::For(300))
+pub async fn get(Extension(call): Extension<Call>) -> Response {
+    respond::json(&json!({ "conformsTo": classes(&call.snapshot) }), Keep::For(300))
 }
 
 #[cfg(test)]
@@ -91,7 +110,7 @@ mod tests {
 
     #[test]
     fn each_class_stands_once() {
-        let distinct: std::collections::BTreeSet<_> = CLASSES.iter().collect();
-        assert_eq!(distinct.len(), CLASSES.len());
+        let distinct: std::collections::BTreeSet<_> = CLASSES.iter().chain(PROCESSES).collect();
+        assert_eq!(distinct.len(), CLASSES.len() + PROCESSES.len());
     }
 }
