@@ -71,6 +71,21 @@ impl Expr {
         }
     }
 
+    /// Conditions and operands in it.
+    pub(super) fn nodes(&self) -> usize {
+        let mut operands = 0;
+        self.visit_values(&mut |value| operands += value.nodes());
+        operands + self.conditions()
+    }
+
+    fn conditions(&self) -> usize {
+        match self {
+            Expr::And(parts) | Expr::Or(parts) => 1 + parts.iter().map(Expr::conditions).sum::<usize>(),
+            Expr::Not(inner) => 1 + inner.conditions(),
+            _ => 1,
+        }
+    }
+
     /// The same tree with every condition that is no `AND`, `OR` or `NOT` put through `change`.
     #[must_use]
     pub fn map_leaves(self, change: &mut dyn FnMut(Expr) -> Expr) -> Expr {
@@ -121,6 +136,15 @@ impl Value {
         let mut found = false;
         self.visit_properties(&mut |_| found = true);
         found
+    }
+
+    fn nodes(&self) -> usize {
+        match self {
+            Value::Array(entries) => 1 + entries.iter().map(Value::nodes).sum::<usize>(),
+            Value::Arithmetic { left, right, .. } => 1 + left.nodes() + right.nodes(),
+            Value::CaseI(inner) | Value::AccentI(inner) => 1 + inner.nodes(),
+            _ => 1,
+        }
     }
 
     /// Calls for every property's name in it.

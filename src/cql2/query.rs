@@ -32,13 +32,13 @@ pub fn read(query: &Json) -> Result<Expr, Wrong> {
             .as_object()
             .ok_or_else(|| Wrong::new(format!("no object of operators for {}", quoted(name)), accepted))?;
         for (operator, operand) in operators {
-            used.node()?;
+            used.step()?;
             let part = condition(&property, operator, operand, &mut used);
             parts
                 .push(part.map_err(|wrong| Wrong { given: format!("{} for {}", wrong.given, quoted(name)), ..wrong })?);
         }
     }
-    Ok(Expr::and(parts))
+    bounds::whole(Expr::and(parts))
 }
 
 fn condition(property: &Value, operator: &str, operand: &Json, used: &mut Used) -> Result<Expr, Wrong> {
@@ -98,7 +98,7 @@ fn in_list(property: &Value, operand: &Json, used: &mut Used) -> Result<Expr, Wr
     bounds::entries(list.len())?;
     let (mut texts, mut numbers, mut booleans) = (Vec::new(), Vec::new(), Vec::new());
     for entry in list {
-        used.node()?;
+        used.step()?;
         let (value, number) = operands(entry)?;
         numbers.extend(number);
         match value {
