@@ -46,7 +46,7 @@ impl Expr {
         self.visit_values(&mut |value| {
             value.visit_properties(&mut |name| {
                 found.insert(name);
-            })
+            });
         });
         found
     }

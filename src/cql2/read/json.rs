@@ -54,10 +54,11 @@ impl<'a> Call<'a> {
     }
 
     fn operands<const N: usize>(&self) -> Result<&'a [Json; N], Wrong> {
-        self.args.try_into().map_err(|_: std::array::TryFromSliceError| {
+        let Ok(operands) = self.args.try_into() else {
             let given = format!("{} of {} operands", quoted(self.name), self.args.len());
-            Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") })
-        })
+            return Err(Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") }));
+        };
+        Ok(operands)
     }
 }
 

@@ -446,7 +446,7 @@ impl<'a> Parser<'a> {
         };
         match what {
             Wait::Call { operands: entries, .. } | Wait::In { entries, .. } | Wait::Array { entries } => {
-                entries.push(term)
+                entries.push(term);
             }
             _ => {
                 let at = *at;
