@@ -16,9 +16,12 @@ mod write;
 mod parts;
 mod classes;
 pub mod query;
+mod eval;
+pub mod times;
 #[cfg(test)]
 pub(crate) mod generate;
 
 pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
 pub use classes::Class;
+pub use eval::is_temporal;
 pub use wrong::Wrong;

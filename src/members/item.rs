@@ -4,13 +4,16 @@
 //! [`Reason`] (`members.md` section 5). A member name that the broker uses and that comes twice makes a document
 //! invalid, since readers disagree on which of the two counts.
 
+mod values;
+
 use std::ops::Range;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::Invalid;
 use super::scan::{Broken, Kind, Scanner, Text};
-use super::{Invalid, times};
+use crate::cql2::times;
 use crate::federation::Bbox;
 
 /// Reasons kept of a page, for the log.

@@ -1,5 +1,6 @@
 //! Reading of the datetimes that members send, odd ones included (`members.md` section 5): a space for `T`, a missing
-//! zone as UTC, `…ZZ`. What does not parse is absent. Requests of clients are read elsewhere, and strictly.
+//! zone as UTC, `…ZZ`. What does not parse is absent. Requests of clients are read elsewhere, and strictly. It lives
+//! here, in the leaf, so that the time of an Item is the same one for its order and for a condition on it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<String> {
-        parse(text.as_bytes()).map(crate::federation::interval::text)
+        parse(text.as_bytes()).map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
     }
 
     #[test]
