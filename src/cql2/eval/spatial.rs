@@ -66,7 +66,7 @@ fn related(op: SpatialOp, left: &Geometry<f64>, right: &Geometry<f64>) -> Option
     if !shape::comparable(&left, &right) {
         return None;
     }
-    let matrix = left.relate(right.as_ref());
+    let matrix = left.relate(&right);
     Some(match op {
         SpatialOp::Intersects => matrix.is_intersects(),
         SpatialOp::Disjoint => matrix.is_disjoint(),
