@@ -3,11 +3,18 @@
 //! A leaf like `federation`: it knows no member, no search and no HTTP, so that the plan can reason about a condition,
 //! an adapter can translate it, the residual can evaluate it and the collections view can search with it. Both
 //! spellings, and the Query extension, become one [`Expr`]; nothing later knows how a condition was written.
-//! Start reading at [`Expr`].
+//! Start reading at [`Expr`]; `bounds.rs` has what it may cost, `read/` and `write/` the spellings, `parts.rs` the
+//! ways to take it apart.
 
 mod ast;
+mod names;
+mod instants;
+mod wrong;
+mod bounds;
+mod read;
+mod parts;
 mod eval;
 pub mod times;
 
 pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
-pub use eval::is_temporal;
+pub use wrong::Wrong;

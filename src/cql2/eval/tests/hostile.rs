@@ -74,7 +74,9 @@ fn corners(random: &mut Random, most: u32) -> Vec<Coord<f64>> {
 
 fn polygon(random: &mut Random) -> Polygon<f64> {
     let holes = (0..random.below(3) / 2).map(|_| LineString::new(corners(random, 6))).collect();
-    Polygon::new(LineString::new(corners(random, 8)), holes)
+    let exterior = corners(random, 8);
+    // holes in nothing mean nothing
+    Polygon::new(LineString::new(exterior.clone()), if exterior.is_empty() { Vec::new() } else { holes })
 }
 
 fn bad_figure(random: &mut Random, depth: u32) -> Geometry<f64> {
@@ -124,7 +126,7 @@ fn hostile_subjects_do_no_harm() {
 #[test]
 fn hostile_shapes_do_no_harm() {
     let mut known = 0;
-    for seed in 0..20_000 {
+    for seed in 0..6_000 {
         let mut random = Random::new(seed ^ 0x5AFE);
         let (one, other) = (bad_figure(&mut random, 2), bad_figure(&mut random, 2));
         let item = Document { drawn: Some(one), ..Document::default() };
@@ -139,7 +141,7 @@ fn hostile_shapes_do_no_harm() {
         assert_eq!(back(SpatialOp::Intersects), intersects, "seed {seed}: {:?} {other:?}", item.drawn);
         assert_eq!(back(SpatialOp::Contains), of(SpatialOp::Within), "seed {seed}: {:?} {other:?}", item.drawn);
     }
-    assert!(known > 5_000, "{known} of 20,000 pairs of shapes were compared");
+    assert!(known > 3_000, "{known} of 6,000 pairs of shapes were compared");
 }
 
 #[test]
