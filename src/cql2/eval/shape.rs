@@ -66,8 +66,8 @@ fn add_lines(geometry: &Geometry<f64>, lines: &mut Vec<Line<f64>>) {
     }
 }
 
-/// A power of two, so that snapping is exact.
-const STEPS_PER_DEGREE: f64 = (1_u64 << 40) as f64;
+/// Two to the 40th, so that snapping is exact.
+const STEPS_PER_DEGREE: f64 = 1_099_511_627_776.0;
 
 /// Parts of a geometry by dimension.
 #[derive(Default)]

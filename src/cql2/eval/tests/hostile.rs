@@ -188,7 +188,9 @@ fn comb(teeth: u32, upright: bool) -> Geometry<f64> {
     }
     ring.extend([Coord { x: 100.0, y: 0.0 }, Coord { x: 0.0, y: 0.0 }]);
     if !upright {
-        ring.iter_mut().for_each(|at| std::mem::swap(&mut at.x, &mut at.y));
+        for at in &mut ring {
+            std::mem::swap(&mut at.x, &mut at.y);
+        }
     }
     Polygon::new(LineString::new(ring), Vec::new()).into()
 }
