@@ -11,11 +11,13 @@
 //! Everything else is quarantined: searched, not listed, shown to admins with the reason. The stored document stays as
 //! it came; repairs are applied when it is written (`document.rs`).
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::extent::{self, Extent};
-use super::links;
 use super::object::{Object, array, depth, is_null, text};
+use super::{links, search};
 
 /// Largest document; real ones stay below 300 KB.
 const BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -33,9 +35,20 @@ pub(super) const OPTIONAL: [&str; 8] =
 pub(super) struct Sound {
     pub(super) id: String,
     pub(super) title: Option<String>,
+    pub(super) description: String,
+    pub(super) keywords: Vec<String>,
     pub(super) extent: Extent,
     /// The repairs that writing it takes, for admins.
     pub(super) notes: Vec<String>,
+}
+
+impl Sound {
+    /// The words that free text is looked for in: id, title, keywords, description.
+    pub(super) fn words(&self, exposed_id: &str) -> Box<str> {
+        let keywords = self.keywords.iter().map(String::as_str);
+        let before = [Some(exposed_id), self.title.as_deref()].into_iter().flatten();
+        search::of_collection(before.chain(keywords).chain([self.description.as_str()]))
+    }
 }
 
 /// Why a document is not listed.
@@ -62,7 +75,11 @@ pub(super) fn judge(document: &[u8]) -> Result<Sound, Unsound> {
         .into_owned();
     match members(document, &object) {
         Ok((extent, notes)) => {
-            Ok(Sound { id, title: object.text("title").map(std::borrow::Cow::into_owned), extent, notes })
+            let text_of = |name: &str| object.text(name).map(Cow::into_owned);
+            let keywords = object.get("keywords").and_then(array).unwrap_or_default();
+            let keywords = keywords.into_iter().filter_map(text).map(Cow::into_owned).collect();
+            let (title, description) = (text_of("title"), text_of("description").unwrap_or_default());
+            Ok(Sound { id, title, description, keywords, extent, notes })
         }
         Err(reason) => Err(Unsound { id: Some(id), reason }),
     }

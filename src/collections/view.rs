@@ -11,7 +11,7 @@ use crate::federation::{self, Area, Federation, Interval, MemberId};
 use crate::members::Listing;
 
 use super::ids::{Ids, Named};
-use super::repair;
+use super::{repair, search};
 
 /// How long a list of Collections counts as fresh (`reliability.md`, metadata cache).
 pub const FRESH: Duration = Duration::from_secs(300);
@@ -64,6 +64,10 @@ pub struct Entry {
     /// The advertised extent, absent when it is invalid or empty: it then proves nothing.
     pub area: Option<Area>,
     pub interval: Option<Interval>,
+    /// Its texts as free text is looked for in them.
+    pub words: Box<str>,
+    /// Where its properties stand in the document.
+    pub places: Vec<(Box<str>, std::ops::Range<usize>)>,
 }
 
 /// A Collection that is searched but not listed.
@@ -89,6 +93,8 @@ pub struct CollectionHrefs<'a> {
     pub self_href: &'a str,
     pub root_href: &'a str,
     pub items_href: &'a str,
+    pub queryables_href: &'a str,
+    pub sortables_href: &'a str,
     /// The member's own address of the Collection; `None` for a merged view of several.
     pub canonical: Option<&'a str>,
     /// `federation:backends`.
@@ -212,9 +218,12 @@ impl MemberView {
 
 impl Entry {
     fn of(member: &MemberId, ids: &Ids, document: &Bytes, sound: repair::Sound) -> Self {
+        let exposed_id = ids.qualified(member, &sound.id);
         Self {
             member: member.clone(),
-            exposed_id: ids.qualified(member, &sound.id),
+            words: sound.words(&exposed_id),
+            places: search::places(document),
+            exposed_id,
             native_id: sound.id,
             document: document.clone(),
             title: sound.title,

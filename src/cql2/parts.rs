@@ -46,7 +46,7 @@ impl Expr {
         self.visit_values(&mut |value| {
             value.visit_properties(&mut |name| {
                 found.insert(name);
-            })
+            });
         });
         found
     }
@@ -68,6 +68,21 @@ impl Expr {
             Expr::In { value, list } => std::iter::once(value).chain(list).for_each(visit),
             Expr::Like { value, pattern } => [value, pattern].into_iter().for_each(visit),
             Expr::IsNull(value) => visit(value),
+        }
+    }
+
+    /// Conditions and operands in it.
+    pub(super) fn nodes(&self) -> usize {
+        let mut operands = 0;
+        self.visit_values(&mut |value| operands += value.nodes());
+        operands + self.conditions()
+    }
+
+    fn conditions(&self) -> usize {
+        match self {
+            Expr::And(parts) | Expr::Or(parts) => 1 + parts.iter().map(Expr::conditions).sum::<usize>(),
+            Expr::Not(inner) => 1 + inner.conditions(),
+            _ => 1,
         }
     }
 
@@ -115,6 +130,23 @@ impl Expr {
 }
 
 impl Value {
+    /// Whether it depends on the Item.
+    #[must_use]
+    pub fn names_property(&self) -> bool {
+        let mut found = false;
+        self.visit_properties(&mut |_| found = true);
+        found
+    }
+
+    fn nodes(&self) -> usize {
+        match self {
+            Value::Array(entries) => 1 + entries.iter().map(Value::nodes).sum::<usize>(),
+            Value::Arithmetic { left, right, .. } => 1 + left.nodes() + right.nodes(),
+            Value::CaseI(inner) | Value::AccentI(inner) => 1 + inner.nodes(),
+            _ => 1,
+        }
+    }
+
     /// Calls for every property's name in it.
     pub fn visit_properties<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         match self {

@@ -36,6 +36,14 @@ pub struct Entry {
     pub text: String,
 }
 
+impl Entry {
+    /// A property of the Item, read anew: only few conditions and computations need one.
+    pub fn property(&self, name: &str) -> Option<Value> {
+        let item: Value = serde_json::from_str(&self.text).ok()?;
+        item["properties"].get(name).cloned()
+    }
+}
+
 /// A path segment for an id.
 pub fn segment(id: &str) -> String {
     utf8_percent_encode(id, SEGMENT).to_string()

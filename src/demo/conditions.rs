@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::catalog::Entry;
+use super::filter::Filter;
 
 /// The conditions, the order and the page of one request.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub struct Conditions {
     /// Any of these: a box across the antimeridian is two, a geometry one.
     pub area: Option<Vec<Geometry<f64>>>,
     pub datetime: Option<Ends>,
+    pub filter: Option<Filter>,
     /// Field without `properties.`, and whether descending.
     pub sortby: Vec<(String, bool)>,
     pub limit: Option<usize>,
@@ -53,6 +55,10 @@ impl Conditions {
                 self.area = Some(vec![geometry(&parsed)?]);
             }
             "datetime" => self.datetime = Some(interval(value)?),
+            "filter" => {
+                let parsed: Value = serde_json::from_str(value).map_err(|wrong| format!("`filter`: {wrong}"))?;
+                self.filter = Some(Filter::read(&parsed)?);
+            }
             "limit" => self.limit = Some(limit(value.parse().ok())?),
             "sortby" => {
                 let keys = value.split(',').filter(|part| !part.trim().is_empty());
@@ -94,6 +100,7 @@ impl Conditions {
             }
             "intersects" => self.area = Some(vec![geometry(value)?]),
             "datetime" => self.datetime = Some(interval(value.as_str().ok_or_else(wrong)?)?),
+            "filter" => self.filter = Some(Filter::read(value)?),
             "limit" => self.limit = Some(limit(value.as_u64())?),
             "sortby" => {
                 let key = |one: &Value| -> Result<(String, bool), String> {
@@ -118,6 +125,7 @@ impl Conditions {
                 start.is_none_or(|start| entry.span.1 >= start) && end.is_none_or(|end| entry.span.0 <= end)
             })
             && self.area.as_ref().is_none_or(|areas| areas.iter().any(|area| area.intersects(&entry.geometry)))
+            && self.filter.as_ref().is_none_or(|filter| filter.holds(entry) == Some(true))
     }
 
     /// The order asked for; ties by id, then by collection.

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::habits::Habits;
+use super::server::Running;
+
 const HEAD: &str = r#"# The federation of `stac-broker demo`: five catalogues on this machine, each with habits of its own.
 # The addresses hold while that demo runs. Copy the policies, not the addresses.
 
@@ -94,6 +97,10 @@ from = "1958-01-01T00:00:00Z"
 until = "2023-01-01T00:00:00Z"
 "#;
 
+const PROCESSES: &str = "
+[member.processes]                # it executes processes: those that name its data are sent here
+";
+
 const CMEMS: &str = r#"
 [member.request]
 deadline_ms = 3000                # it is slow on every request
@@ -105,17 +112,21 @@ string_order = "bytes"
 from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow
 "#;
 
-/// The file, with the members at these addresses.
-pub fn federation_toml(members: &[(&str, String)]) -> String {
+/// The file, with the members at their addresses.
+pub fn federation_toml(members: &[Running]) -> String {
     let mut text = HEAD.to_owned();
-    for (id, url) in members {
-        let title = super::HABITS.iter().find(|habits| habits.id == *id).map_or(*id, |habits| habits.title);
+    for member in members {
+        let Habits { id, title, .. } = *member.habits;
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "\n[[member]]\nid = \"{id}\"\ntitle = \"{title}\"\nkind = \"stac-api\"\nurl = \"{url}\"\ninternal = true                   # a loopback address\n{}",
+            "\n[[member]]\nid = \"{id}\"\ntitle = \"{title}\"\nkind = \"stac-api\"\nurl = \"{}\"\ninternal = true                   # a loopback address\n{}",
+            member.url,
             policy(id)
         );
+        if let Some((url, _)) = &member.processes {
+            let _ = write!(text, "{PROCESSES}url = \"{url}\"\n");
+        }
     }
     text
 }

@@ -5,14 +5,16 @@
 //! deliberately shares no code with the rooms it is used to check: conditions, order and paging are evaluated anew.
 //!
 //! Reading order: `table.rs` rows of `data/*.tsv`; `recent.rs` the rolling part of one site; `catalog.rs` rows to Items
-//! and Collections; `conditions.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
-//! server; `declared.rs` the federation file.
+//! and Collections; `conditions.rs` and `filter.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
+//! server; `processes/` what two of them execute; `declared.rs` the federation file.
 
 mod assets;
 mod catalog;
 mod conditions;
 mod declared;
+mod filter;
 mod habits;
+mod processes;
 mod recent;
 mod server;
 mod table;
@@ -61,8 +63,8 @@ impl Demo {
         for habits in &HABITS {
             members.push(Running::start(habits, now).await?);
         }
-        let urls: Vec<(&str, String)> = members.iter().map(|member| (member.habits.id, member.url.clone())).collect();
-        Ok(Self { federation_toml: declared::federation_toml(&urls), members })
+        let federation_toml = declared::federation_toml(&members);
+        Ok(Self { federation_toml, members })
     }
 
     /// Requests that each member received since the start, by member id.
@@ -75,6 +77,13 @@ impl Demo {
     #[must_use]
     pub fn search_requests(&self) -> Vec<(String, u64)> {
         self.members.iter().map(|member| (member.habits.id.to_owned(), member.counters.searches())).collect()
+    }
+
+    /// Execute requests that each member with processes received since the start, by member id.
+    #[must_use]
+    pub fn executions(&self) -> Vec<(String, u64)> {
+        let executing = self.members.iter().filter_map(|member| Some((member, member.processes.as_ref()?)));
+        executing.map(|(member, (_, service))| (member.habits.id.to_owned(), service.executions())).collect()
     }
 
     /// Makes a member refuse connections (`true`) or serve again. An unknown member is left alone.

@@ -26,6 +26,7 @@ use super::Shared;
 use super::catalog::{Catalog, Entry, segment};
 use super::conditions::Conditions;
 use super::habits::{Habits, NextForm};
+use super::processes::Service;
 
 /// Items of a page when none are asked for.
 const PAGE_ITEMS_DEFAULT: usize = 10;
@@ -53,6 +54,8 @@ pub struct Running {
     pub url: String,
     pub catalog: Shared,
     pub counters: Arc<Counters>,
+    /// Where it executes processes: the landing page of that service, and the service.
+    pub processes: Option<(String, Service)>,
     off: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -80,13 +83,24 @@ impl Running {
     /// When no port can be bound, or the table cannot be read.
     pub async fn start(habits: &'static Habits, now: DateTime<Utc>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}{}", listener.local_addr()?, habits.base);
+        let origin = format!("http://{}", listener.local_addr()?);
+        let url = format!("{origin}{}", habits.base);
         let catalog = Arc::new(Catalog::of(habits, &url, now).map_err(io::Error::other)?);
         let counters = Arc::new(Counters::default());
         let site = Site { habits, url: url.as_str().into(), catalog: catalog.clone(), counters: counters.clone() };
+        let mut app = routes(site);
+        let processes = habits.processes.map(|base| {
+            let at = format!("{origin}{base}");
+            let service = Service::new(catalog.clone(), &url, &at);
+            (base, at, service)
+        });
+        if let Some((base, _, service)) = &processes {
+            app = app.merge(service.clone().routes(base));
+        }
+        let processes = processes.map(|(_, at, service)| (at, service));
         let (off, switched) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, routes(site), switched));
-        Ok(Self { habits, url, catalog, counters, off, accepting })
+        let accepting = tokio::spawn(accept(listener, app, switched));
+        Ok(Self { habits, url, catalog, counters, processes, off, accepting })
     }
 
     pub fn switch_off(&self, off: bool) {
@@ -154,6 +168,15 @@ fn classes(habits: &Habits) -> Vec<&'static str> {
     ];
     if habits.sorts {
         classes.push("https://api.stacspec.org/v1.0.0/item-search#sort");
+    }
+    if habits.filters {
+        classes.extend([
+            "https://api.stacspec.org/v1.0.0/item-search#filter",
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+            "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+            "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+            "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+        ]);
     }
     classes
 }
@@ -261,6 +284,7 @@ async fn listed(site: &Site, asked: Result<Conditions, String>, request: &Reques
         Ok(asked) => asked,
         Err(description) => return refused(StatusCode::BAD_REQUEST, "BadRequest", &description),
     };
+    let asked = if site.habits.filters { asked } else { Conditions { filter: None, ..asked } };
     let limit = asked.limit.unwrap_or(PAGE_ITEMS_DEFAULT).min(site.habits.page_items_max);
     let Some(from) = start(site.habits.next, asked.place.as_ref(), limit) else {
         return refused(StatusCode::BAD_REQUEST, "BadRequest", "the paging parameter was not made here");

@@ -268,3 +268,23 @@ async fn members_that_sort_declare_the_order_of_text() {
         assert!(member.capabilities.string_order_bytes, "`{}` orders ids by bytes and should say so", habits.id);
     }
 }
+
+#[tokio::test]
+async fn a_filter_holds_where_its_member_filters_and_nowhere_else() {
+    let demo = Demo::start().await.unwrap();
+    let clouds = json!({ "op": "<", "args": [{ "property": "eo:cloud_cover" }, 20] });
+    let platform = json!({ "op": "=", "args": [{ "property": "platform" }, "sentinel-2b"] });
+    let body = json!({ "limit": 1000, "filter": { "op": "and", "args": [clouds, platform] } });
+    let (_, kept) = post(&format!("{}/search", url(&demo, "EODC")), &body).await;
+    let kept = kept["features"].as_array().unwrap();
+    assert!(!kept.is_empty() && kept.len() < demo.items("EODC"));
+    for item in kept {
+        assert!(item["properties"]["eo:cloud_cover"].as_f64().unwrap() < 20.0);
+        assert_eq!(item["properties"]["platform"], "sentinel-2b");
+    }
+    let (_, all) = post(&format!("{}/search", url(&demo, "CMEMS")), &body).await;
+    assert_eq!(all["numberMatched"], demo.items("CMEMS"));
+    let wrong = json!({ "filter": { "op": "like", "args": [{ "property": "id" }, "S2%"] } });
+    let (status, refused) = post(&format!("{}/search", url(&demo, "EODC")), &wrong).await;
+    assert_eq!((status, refused["description"].as_str().unwrap().contains("`like`")), (400, true));
+}

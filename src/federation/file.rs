@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,11 +25,20 @@ pub(super) struct Notes<'a> {
     pub text: &'a str,
     pub folder: &'a Path,
     list: RefCell<Vec<Problem>>,
+    /// Files that this one names and that were looked for.
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Notes<'a> {
     pub fn new(text: &'a str, folder: &'a Path) -> Self {
-        Self { text, folder, list: RefCell::default() }
+        Self { text, folder, list: RefCell::default(), files: RefCell::default() }
+    }
+
+    /// The place of a file that this one names; it counts from now on as part of the federation.
+    pub fn beside(&self, path: &str) -> PathBuf {
+        let path = self.folder.join(path);
+        self.files.borrow_mut().push(path.clone());
+        path
     }
 
     pub fn add(&self, code: &'static str, span: Option<Range<usize>>, sentence: String, hint: Option<String>) {
@@ -54,11 +63,11 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// Everything found, in the order of the file.
-    pub fn finish(self) -> Vec<Problem> {
+    /// Everything found, in the order of the file, and the files that were looked for.
+    pub fn finish(self) -> (Vec<Problem>, Vec<PathBuf>) {
         let mut list = self.list.into_inner();
         list.sort_by_key(|problem| problem.span);
-        list
+        (list, self.files.into_inner())
     }
 
     /// What stands in the file there, on one line and cut.
@@ -264,6 +273,28 @@ impl<'a> Keys<'a> {
             }
         }
         entries
+    }
+
+    /// Every key with a list of texts, for tables whose keys are the admin's. Lists of anything else are noted.
+    pub fn lists(&self) -> Vec<(At<&'a str>, Vec<At<&'a str>>)> {
+        self.silent.set(true);
+        let mut lists = Vec::new();
+        for (key, value) in self.table {
+            let written: &'a str = key.get_ref();
+            let at = self.at(written, value.span(), ());
+            let texts = value.get_ref().as_array().and_then(|list| {
+                let text = |(index, value): (usize, &'a Spanned<DeValue<'a>>)| {
+                    let name = self.name(&format!("{written}[{index}]"));
+                    value.get_ref().as_str().map(|text| At { value: text, span: value.span(), name })
+                };
+                list.iter().enumerate().map(text).collect::<Option<Vec<_>>>()
+            });
+            match texts {
+                Some(texts) => lists.push((self.at(written, key.span(), written), texts)),
+                None => at.refuse(self.notes, "wrong-type", "not a list of texts", None),
+            }
+        }
+        lists
     }
 
     /// A key whose feature this release does not have.

@@ -9,6 +9,7 @@ mod file;
 pub mod interval;
 pub mod policy;
 mod problem;
+pub mod processes;
 pub mod retention;
 mod validate;
 
@@ -25,6 +26,7 @@ pub use area::{Area, Bbox};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{Problem, Problems, Severity};
+pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
@@ -43,6 +45,8 @@ pub struct Federation {
     pub cursor: Cursor,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
+    /// `[processes]`.
+    pub routing: Routing,
     /// In the order of the file; disabled members are kept, so that they can be named as pruned.
     pub members: Vec<Member>,
 }
@@ -58,7 +62,7 @@ impl Federation {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub listen: SocketAddr,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
@@ -68,7 +72,7 @@ pub struct Server {
 }
 
 /// Bounds of one process; the defaults stand in `Limits::default`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     pub page_items_default: u32,
     pub page_items_max: u32,
@@ -141,7 +145,7 @@ impl serde::Serialize for MemberId {
 }
 
 /// One catalogue of a site, as declared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     pub id: MemberId,
     pub title: String,
@@ -158,6 +162,18 @@ pub struct Member {
     pub capabilities: Declared,
     pub policy: Policy,
     pub auth: Auth,
+    /// Absent: the member executes nothing.
+    pub processes: Option<MemberProcesses>,
+}
+
+impl Member {
+    /// Whether a request to the member is the same under both declarations: they differ at most in what decides
+    /// *whether* it is asked.
+    #[must_use]
+    pub fn asked_as(&self, other: &Self) -> bool {
+        let alike = Self { policy: other.policy.clone(), title: other.title.clone(), ..self.clone() };
+        alike == *other
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +182,7 @@ pub enum Kind {
 }
 
 /// How requests to one member are made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub method: Method,
     /// Largest page to ask for; `None`: what discovery says, else 1000.
@@ -203,10 +219,16 @@ pub enum Support {
 }
 
 /// `[member.capabilities]`: overrides of what discovery finds. `None`: discovery decides.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Declared {
     pub sort: Option<Support>,
     pub intersects: Option<Support>,
+    pub filter: Option<Support>,
+    /// Spellings of CQL2 that the member reads: `cql2-text`, `cql2-json`.
+    pub filter_lang: Option<Vec<String>>,
+    /// The Query extension.
+    pub query: Option<Support>,
+    pub fields: Option<Support>,
     /// Order without `sortby`: today only `-datetime` and `datetime` mean something to the plan.
     pub native_order: Option<String>,
     /// `None`: all, verified while reading.
@@ -216,12 +238,22 @@ pub struct Declared {
 }
 
 /// Credentials for one member, resolved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Auth {
     None,
-    Bearer { token: Secret },
-    Basic { user: Secret, password: Secret },
-    Header { name: String, value: Secret },
+    Bearer {
+        token: Secret,
+    },
+    Basic {
+        user: Secret,
+        password: Secret,
+    },
+    Header {
+        name: String,
+        value: Secret,
+    },
+    /// The caller's `Authorization`, exactly as received, on requests to this member's process base and nowhere else.
+    Forward,
 }
 
 /// A resolved secret. Prints as `***`, wiped when dropped.

@@ -1,16 +1,17 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! `processes.rs` what concerns executions, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
 mod member;
 mod policy;
+mod processes;
 mod values;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -39,6 +40,8 @@ pub struct Loaded {
     pub file: String,
     /// Its content, to show where a warning belongs.
     pub text: String,
+    /// Further files it names: areas and secrets. A change of one is a change of the federation.
+    pub files: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -74,10 +77,12 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 pub fn load_text(name: &str, text: &str, folder: &Path) -> Result<Loaded, Problems> {
     let notes = Notes::new(text, folder);
     let federation = parse(&notes);
-    let list = notes.finish();
+    let (list, files) = notes.finish();
     let failed = list.iter().any(|problem| problem.severity == Severity::Error);
     match federation {
-        Some(federation) if !failed => Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into() }),
+        Some(federation) if !failed => {
+            Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into(), files })
+        }
         _ => Err(Problems { file: name.into(), text: text.into(), list }),
     }
 }
@@ -110,7 +115,7 @@ fn parse(notes: &Notes<'_>) -> Option<Federation> {
 }
 
 fn read_root(root: &Keys<'_>) -> Option<Federation> {
-    for later in ["auth", "registry", "processes", "collection"] {
+    for later in ["auth", "registry", "collection"] {
         root.later(later);
     }
     let limits = root.table("limits").map(|keys| read_limits(&keys)).unwrap_or_default();
@@ -122,6 +127,9 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
     }
     let members = read_members(root, &limits);
+    // A member that could not be read is a problem already: its absence is no second one.
+    let all_read = members.len() == root.tables("member").len();
+    let routing = root.table("processes").map(|keys| processes::read_routing(&keys, &members, all_read));
     root.finish();
     let own = own?;
     let id = own.text("id");
@@ -150,6 +158,7 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         limits,
         cursor,
         processes,
+        routing: routing.unwrap_or_default(),
         members,
     })
 }

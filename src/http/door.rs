@@ -20,8 +20,10 @@ use tower_http::compression::predicate::SizeAbove;
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
+use crate::collections::Queryables;
 
 use super::App;
+use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
 use super::{respond, routes};
@@ -32,6 +34,7 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 /// What all requests share.
 pub struct Face {
     pub app: App,
+    pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
     closed: AtomicBool,
@@ -67,7 +70,12 @@ pub struct Door {
 impl Door {
     pub fn new(app: App) -> Self {
         let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
-        let face = Arc::new(Face { app, admission: Semaphore::new(in_flight_max), closed: AtomicBool::new(false) });
+        let face = Arc::new(Face {
+            app,
+            queryables: Queryables::default(),
+            admission: Semaphore::new(in_flight_max),
+            closed: AtomicBool::new(false),
+        });
         let router = routes::router(Arc::clone(&face));
         Self { face, router }
     }
@@ -102,13 +110,22 @@ impl Door {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
         let asked = respond::Asked::of(&request);
+        let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
         let span = error_span!("request", %request_id);
         let admitted = self.admitted(request, &request_id, &snapshot);
         let mut response = caught(admitted).instrument(span.clone()).await;
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
-            response = respond::problem(&problem, &request_id);
+            response = if exception::concerns(&path) {
+                respond::exception(&problem.into(), &path, &request_id)
+            } else {
+                respond::problem(&problem, &request_id)
+            };
+        }
+        if let Some(exception) = response.extensions_mut().remove::<Exception>() {
+            debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
+            response = respond::exception(&exception, &path, &request_id);
         }
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response

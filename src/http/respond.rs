@@ -9,11 +9,14 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::exception::Exception;
 use super::problem::Problem;
 
 pub const JSON: &str = "application/json";
 pub const GEOJSON: &str = "application/geo+json";
+pub const SCHEMA: &str = "application/schema+json";
 pub const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
+pub const PROBLEM: &str = "application/problem+json";
 pub const HTML: &str = "text/html; charset=utf-8";
 
 const FEDERATION_MISSING: HeaderName = HeaderName::from_static("federation-missing");
@@ -79,6 +82,17 @@ pub fn problem(problem: &Problem, request_id: &str) -> Response {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     say_missing(&mut response, problem.missing.iter().map(String::as_str));
+    response
+}
+
+/// A problem document of the Processes face and its headers.
+pub fn exception(exception: &Exception, path: &str, request_id: &str) -> Response {
+    let body = exception.document(path, request_id).to_string();
+    let mut response = document(PROBLEM, body, Keep::Never);
+    *response.status_mut() = exception.status;
+    for (name, value) in &exception.headers {
+        response.headers_mut().append(name, value.clone());
+    }
     response
 }
 

@@ -44,21 +44,48 @@ const QUOTE_MAX: usize = 120;
 pub struct Clients {
     public: Result<reqwest::Client, String>,
     internal: Result<reqwest::Client, String>,
+    /// As these two, with a connection for each request: what was sent on it, and nothing else, went over it.
+    once_public: Result<reqwest::Client, String>,
+    once_internal: Result<reqwest::Client, String>,
     memory: Arc<Memory>,
 }
 
 impl Clients {
     /// Makes the clients that these members need: each reads the system's root certificates, which takes its time.
     pub fn new(members: &[federation::Member], limits: &federation::Limits) -> Self {
-        let make = |internal: bool| {
-            let needed = members.iter().any(|member| member.enabled && member.internal == internal);
-            if needed { build(limits.connect, internal) } else { Err("no member needs it".to_owned()) }
+        let make = |internal: bool, once: bool| {
+            let needs = |member: &&federation::Member| member.enabled && (member.processes.is_some() || !once);
+            let needed = members.iter().filter(needs).any(|member| member.internal == internal);
+            if !needed {
+                return Err("no member needs it".to_owned());
+            }
+            let client = builder(limits.connect, internal);
+            let client = if once { client.pool_max_idle_per_host(0).http1_only() } else { client };
+            client.build().map_err(|error| super::error::causes(&error))
         };
-        Self { public: make(false), internal: make(true), memory: Arc::new(Memory::new(limits.buffered_bytes_max)) }
+        Self {
+            public: make(false, false),
+            internal: make(true, false),
+            once_public: make(false, true),
+            once_internal: make(true, true),
+            memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
+        }
+    }
+
+    pub(super) fn shared(&self, internal: bool) -> &Result<reqwest::Client, String> {
+        if internal { &self.internal } else { &self.public }
+    }
+
+    pub(super) fn once(&self, internal: bool) -> &Result<reqwest::Client, String> {
+        if internal { &self.once_internal } else { &self.once_public }
+    }
+
+    pub(super) fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
     }
 }
 
-fn build(connect: Duration, internal: bool) -> Result<reqwest::Client, String> {
+pub(super) fn builder(connect: Duration, internal: bool) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -69,8 +96,6 @@ fn build(connect: Duration, internal: bool) -> Result<reqwest::Client, String> {
         .pool_idle_timeout(IDLE_CONNECTION_LIFE)
         .tcp_nodelay(true)
         .dns_resolver(Resolver { internal })
-        .build()
-        .map_err(|error| super::error::causes(&error))
 }
 
 /// One request, without what every request carries.
@@ -117,9 +142,8 @@ pub struct Line {
 
 impl Line {
     pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
-        let client = if member.internal { &clients.internal } else { &clients.public };
         Self {
-            client: client.clone(),
+            client: clients.shared(member.internal).clone(),
             base: member.url.clone(),
             internal: member.internal,
             auth: credentials(&member.auth).filter(|_| member.url.scheme() == "https" || member.internal),
@@ -189,7 +213,7 @@ impl Line {
         if request.url.origin() != self.base.origin() {
             return Err(failure(Fault::BadResponse, "address outside the configured origin"));
         }
-        if !self.internal && literal(&request.url).is_some_and(|address| !is_public(address)) {
+        if !self.internal && is_private_literal(&request.url) {
             return Err(failure(Fault::Unreachable, "address is private and the member is not declared `internal`"));
         }
         let mut headers = self.fixed.clone();
@@ -280,7 +304,7 @@ pub fn failure(fault: Fault, detail: &str) -> Failure {
     Failure { fault, detail: detail.to_owned(), status: None, retry_after_s: None }
 }
 
-fn sending(error: &reqwest::Error) -> Failure {
+pub(super) fn sending(error: &reqwest::Error) -> Failure {
     let fault = if error.is_timeout() && !error.is_connect() {
         Fault::Timeout
     } else if error.is_body() || error.is_decode() {
@@ -313,7 +337,7 @@ fn retry_after(text: &str) -> Option<u32> {
     Some(u32::try_from(seconds).unwrap_or(u32::MAX).min(RETRY_AFTER_MAX_S))
 }
 
-fn fixed_headers(member: &federation::Member, federation: &str) -> HeaderMap {
+pub(super) fn fixed_headers(member: &federation::Member, federation: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &member.request.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
@@ -328,10 +352,11 @@ fn fixed_headers(member: &federation::Member, federation: &str) -> HeaderMap {
     headers
 }
 
-fn credentials(auth: &Auth) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn credentials(auth: &Auth) -> Option<(HeaderName, HeaderValue)> {
     use base64::Engine;
     let (name, text) = match auth {
-        Auth::None => return None,
+        // What a caller brings goes with that caller's executions only (`process_api.rs`).
+        Auth::None | Auth::Forward => return None,
         Auth::Bearer { token } => (AUTHORIZATION, format!("Bearer {}", token.expose())),
         Auth::Basic { user, password } => {
             let pair = format!("{}:{}", user.expose(), password.expose());
@@ -370,6 +395,11 @@ fn literal(url: &Url) -> Option<IpAddr> {
         Host::Ipv6(address) => Some(address.into()),
         Host::Domain(_) => None,
     }
+}
+
+/// Whether a URL names, without a name, an address that no public member can have.
+pub(super) fn is_private_literal(url: &Url) -> bool {
+    literal(url).is_some_and(|address| !is_public(address))
 }
 
 /// Whether an address may belong to a member on the public network (IANA special-purpose registries).

@@ -11,6 +11,7 @@ mod error;
 pub mod item;
 mod memory;
 mod next_link;
+pub mod process_api;
 pub mod remote;
 pub mod rewrite;
 mod scan;
@@ -54,9 +55,23 @@ pub trait Member: Send + Sync {
     /// All Collections, followed through their pages, each as the bytes of its JSON object.
     fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>>;
 
+    /// The JSON Schema of what conditions can name: of one collection by its native id, with the member's own link to it
+    /// where it has one, or of all. `None` when the member says that it has none.
+    fn queryables<'a>(
+        &'a self,
+        _collection: Option<(&'a str, Option<&'a str>)>,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Notes that the member broke the order it claims. After three times in ten minutes its sort capability is
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
+
+    /// Notes that the member returned Items that a condition excludes which it claims to evaluate exactly; `what` is
+    /// that condition, for admins.
+    fn contradicted(&self, _what: &str) {}
 
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
@@ -144,6 +159,8 @@ pub struct Health {
 /// The running members of a federation, in the order of the file.
 pub struct Registry {
     members: Vec<Arc<dyn Member>>,
+    /// The process APIs of those members that have one, likewise.
+    process_apis: Vec<Arc<process_api::ProcessApi>>,
 }
 
 impl Registry {
@@ -159,13 +176,40 @@ impl Registry {
                 }
             })
             .collect();
-        Self { members }
+        let enabled = federation.members.iter().filter(|member| member.enabled);
+        let process_apis = enabled
+            .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
+            .collect();
+        Self { members, process_apis }
+    }
+
+    /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
+    /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
+    #[must_use]
+    pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
+        let fresh = Self::new(now);
+        if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
+            return fresh;
+        }
+        let kept = |id: &str| {
+            let (old, new) = (before.member(id)?, now.member(id)?);
+            old.asked_as(new).then_some(())
+        };
+        let members = fresh.members.into_iter().map(|new| {
+            let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        let process_apis = fresh.process_apis.into_iter().map(|new| {
+            let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        Self { members: members.collect(), process_apis: process_apis.collect() }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members }
+        Self { members, process_apis: Vec::new() }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {
@@ -175,5 +219,16 @@ impl Registry {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<dyn Member>> {
         self.members.iter().find(|member| member.id().as_str() == id)
+    }
+
+    /// The process APIs of enabled members.
+    pub fn process_apis(&self) -> impl Iterator<Item = &Arc<process_api::ProcessApi>> {
+        self.process_apis.iter()
+    }
+
+    /// The process API of one enabled member.
+    #[must_use]
+    pub fn process_api(&self, id: &str) -> Option<&Arc<process_api::ProcessApi>> {
+        self.process_apis.iter().find(|api| api.member().as_str() == id)
     }
 }

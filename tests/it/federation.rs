@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use stac_broker::federation::{Auth, Loaded, NextPath, Problems, load, load_text};
+use stac_broker::federation::{
+    Ambiguous, Auth, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
+};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/federation").join(name)
@@ -78,6 +80,9 @@ fn a_file_with_every_key() {
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    let can = &member.capabilities;
+    assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
+    assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));
     assert_eq!(member.request.headers, [("x-client".to_string(), "stac-broker".to_string())]);
     assert!(
         matches!(&member.auth, Auth::Header { name, value } if name == "x-api-key" && value.expose() == "test-only")
@@ -87,6 +92,36 @@ fn a_file_with_every_key() {
     assert_eq!(member.policy.retention[0].focus.as_ref().unwrap().boxes.len(), 3);
     assert_eq!(member.policy.retention[1].until.unwrap().to_rfc3339(), "2023-12-31T23:00:00+00:00");
     assert!(!format!("{member:?}").contains("test-only"));
+    let processes = member.processes.as_ref().unwrap();
+    assert_eq!(processes.url.as_str(), "http://10.0.0.1:5000/oapi");
+    assert_eq!(processes.data_prefixes, ["s3://bucket/part", "https://data.example.org/"]);
+    assert_eq!((processes.sync.as_secs(), processes.r#async.as_secs()), (60, 10));
+    assert!(processes.prefer_return && processes.job_list && processes.callbacks == Callbacks::Refuse);
+    let routing = &federation.routing;
+    assert_eq!((routing.unlocated, routing.spread), (Unlocated::Preferred, Spread::Majority));
+    assert!(routing.probe && routing.ambiguous == Ambiguous::Reject);
+    assert_eq!(routing.public_id(&member.id, "subset"), "cut");
+    assert_eq!(routing.public_id(&member.id, "other"), "other");
+}
+
+#[test]
+fn a_member_passes_tokens_on_to_executions_only() {
+    let file = |more: &str| {
+        format!(
+            "[federation]\nid = \"f\"\n[cursor]\n[[member]]\nid = \"A\"\nurl = \"https://a.example\"\n[member.auth]\nmode = \"forward\"\n{more}"
+        )
+    };
+    let good =
+        load_text("f.toml", &file("[member.processes]\nurl = \"https://p.example/ogc/\""), Path::new("")).unwrap();
+    let member = good.federation.member("A").unwrap();
+    assert!(matches!(member.auth, Auth::Forward));
+    assert_eq!(member.processes.as_ref().unwrap().sync.as_secs(), 300);
+    for (more, code) in
+        [("", "contradicting-keys"), ("[member.processes]\nurl = \"http://p.example\"", "credentials-without-tls")]
+    {
+        let problems = load_text("f.toml", &file(more), Path::new("")).unwrap_err();
+        assert!(problems.list.iter().any(|problem| problem.code == code), "{}", problems.to_text());
+    }
 }
 
 #[test]

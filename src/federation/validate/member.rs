@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::file::{At, Keys, Notes, nearest};
 use super::super::{Auth, Declared, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support};
-use super::{policy, values};
+use super::{policy, processes, values};
 
 /// Longest member id: it stands in every collection id and cursor.
 const ID_BYTES_MAX: usize = 64;
@@ -44,9 +44,7 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         check_id(keys.notes, id);
         claim(keys.notes, id, taken);
     }
-    for later in ["processes", "crawl"] {
-        keys.later(later);
-    }
+    keys.later("crawl");
     read_kind(&keys);
     // one that is no flag is a problem of its own, and meant as one: it is not followed by problems of the address
     let internal = keys.flag("internal", keys.has("internal"));
@@ -73,6 +71,16 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         }
         auth
     });
+    let host = processes::Host { internal, auth: &auth };
+    let executes = keys.table("processes").map(|keys| processes::read(&keys, &host));
+    if matches!(auth, Auth::Forward) && executes.is_none() {
+        let sentence = format!(
+            "member `{}`: `auth.mode` is \"forward\", but the member executes no processes",
+            id.as_ref().map_or("", |id| id.value)
+        );
+        let hint = "the caller's token goes with executions only: add `[member.processes]`, or choose another `mode`";
+        keys.notes.add("contradicting-keys", Some(keys.place(&["auth"])), sentence, Some(hint.into()));
+    }
     keys.finish();
     let id = id?.value;
     Some(Member {
@@ -88,6 +96,7 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         capabilities,
         policy,
         auth,
+        processes: executes.flatten(),
     })
 }
 
@@ -248,13 +257,13 @@ fn read_capabilities(keys: &Keys<'_>) -> Declared {
     });
     let string_order =
         keys.text("string_order").filter(|at| later_or_unknown(keys.notes, at, &["unknown", "bytes"], &[]));
-    // Nothing asks for these before searches have filters.
-    for later in ["filter", "filter_lang", "query", "fields"] {
-        keys.later(later);
-    }
     let declared = Declared {
         sort: support("sort"),
         intersects: support("intersects"),
+        filter: support("filter"),
+        filter_lang: read_languages(keys),
+        query: support("query"),
+        fields: support("fields"),
         native_order: native_order.map(|at| at.value.to_string()),
         sort_fields: texts("sort_fields"),
         string_order_bytes: string_order.is_some_and(|at| at.value == "bytes"),
@@ -263,11 +272,24 @@ fn read_capabilities(keys: &Keys<'_>) -> Declared {
     declared
 }
 
+/// `filter_lang`: without a language nothing can be said, so an empty list needs `filter = "unsupported"` instead.
+fn read_languages(keys: &Keys<'_>) -> Option<Vec<String>> {
+    let list = keys.texts("filter_lang")?;
+    let known = list.iter().filter(|at| later_or_unknown(keys.notes, at, &["cql2-text", "cql2-json"], &[]));
+    let languages = known.map(|at| at.value.to_owned()).collect();
+    if list.is_empty() {
+        let sentence = format!("{} names no language", keys.name("filter_lang"));
+        let hint = "write `filter = \"unsupported\"` for a member that reads none".to_owned();
+        keys.notes.add("bad-value", Some(keys.place(&["filter_lang"])), sentence, Some(hint));
+    }
+    Some(languages)
+}
+
 fn read_auth(keys: &Keys<'_>) -> Auth {
     keys.later("audience");
     let mode = keys.text("mode");
     if let Some(mode) = &mode {
-        later_or_unknown(keys.notes, mode, &["none", "bearer", "basic", "header"], &["forward", "exchange"]);
+        later_or_unknown(keys.notes, mode, &["none", "bearer", "basic", "header", "forward"], &["exchange"]);
     }
     let mode = mode.map_or("none", |mode| mode.value);
     let wanted: &[&'static str] = match mode {
@@ -297,6 +319,7 @@ fn read_auth(keys: &Keys<'_>) -> Auth {
             let name = found.get("name").and_then(|at| values::header_name(keys.notes, at, true));
             name.zip(secret("value")).map(|(name, value)| Auth::Header { name, value })
         }
+        "forward" => Some(Auth::Forward),
         _ => None,
     };
     // Where credentials are wrong a problem is noted, so that this default is never used.

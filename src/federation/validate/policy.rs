@@ -54,11 +54,11 @@ pub(super) fn read(keys: &Keys<'_>) -> Policy {
     policy
 }
 
-fn read_patterns(keys: &Keys<'_>, key: &'static str, may_be_empty: bool) -> Option<Patterns> {
+pub(super) fn read_patterns(keys: &Keys<'_>, key: &'static str, may_be_empty: bool) -> Option<Patterns> {
     let list = keys.texts(key)?;
     if list.is_empty() && !may_be_empty {
         let sentence = format!("{} is empty, so nothing is left", keys.name(key));
-        let hint = "write `[\"*\"]` for every collection; `enabled = false` leaves a member out".into();
+        let hint = "write `[\"*\"]` for everything; `enabled = false` leaves a member out".into();
         keys.notes.add("bad-value", Some(keys.place(&[key])), sentence, Some(hint));
         return None;
     }
@@ -242,7 +242,7 @@ fn read_geometry(notes: &Notes<'_>, at: &At<&str>) -> Option<Area> {
         at.blame(notes, code, &format!("names the file `{}`, {clause}", at.value), None);
         None
     };
-    let text = match read_bounded(&notes.folder.join(at.value), GEOMETRY_BYTES_MAX) {
+    let text = match read_bounded(&notes.beside(at.value), GEOMETRY_BYTES_MAX) {
         Ok(text) => text,
         Err(reason) => return refuse("unreadable-file", format!("which cannot be read: {reason}")),
     };

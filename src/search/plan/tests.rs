@@ -14,6 +14,7 @@ use crate::search::residual::tests::item;
 
 use super::*;
 
+mod filters;
 mod property;
 
 const NOW: &str = "2025-06-30T12:00:00Z";
@@ -77,6 +78,7 @@ fn member(id: &str, policy: Policy) -> Member {
         capabilities: Declared::default(),
         policy,
         auth: Auth::None,
+        processes: None,
     }
 }
 
@@ -91,6 +93,7 @@ fn federation(members: Vec<Member>) -> Federation {
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
+        routing: crate::federation::Routing::default(),
         members,
     }
 }
@@ -120,6 +123,8 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         title: None,
         area,
         interval,
+        words: "".into(),
+        places: Vec::new(),
     }
 }
 

@@ -94,6 +94,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             retention: Vec::new(),
         },
         auth: Auth::None,
+        processes: None,
     }
 }
 
@@ -113,6 +114,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
+        routing: stac_broker::federation::Routing::default(),
         members: members.into_iter().collect(),
     }
 }

@@ -30,7 +30,7 @@ use SpatialOp::{Contains, Crosses, Disjoint, Equals, Intersects, Overlaps, Touch
 /// `BBOX(170, -10, -170, 10)` as it is read.
 fn across() -> Geometry<f64> {
     let boxes = [Rect::new((170.0, -10.0), (180.0, 10.0)), Rect::new((-180.0, -10.0), (-170.0, 10.0))];
-    MultiPolygon::new(boxes.iter().map(Rect::to_polygon).collect()).into()
+    MultiPolygon::new(boxes.map(Rect::to_polygon).to_vec()).into()
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! Collection Search over the view: which Collections match, in which order, from where on (`stac-api.md` 6.4).
+//!
+//! Pure: no member is asked, so an answer is as complete as the view is. It knows neither parameters nor tokens as
+//! clients write them. A Collection whose extent is missing or invalid matches every `bbox` and `datetime`, because
+//! nothing is known against it; in a `filter` it is unknown there, as the standard wants. Start reading at [`search`].
+
+mod order;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::sync::Arc;
+
+use crate::cql2::Expr;
+use crate::federation::{Area, Interval};
+
+use super::view::{Entry, View};
+
+pub use order::{Key, Position, SORTABLES, SortBy};
+pub(super) use subject::places;
+pub use subject::{Kind, QUERYABLES};
+pub(super) use words::of_collection;
+pub use words::{Terms, TermsError};
+
+/// What is asked of the Collections. Empty: all of them, in the order of the list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    pub area: Option<Area>,
+    pub datetime: Option<Interval>,
+    /// `q`
+    pub terms: Option<Terms>,
+    pub filter: Option<Arc<Expr>>,
+    pub sortby: Vec<SortBy>,
+}
+
+/// One page.
+#[derive(Debug)]
+pub struct Found<'v> {
+    pub page: Vec<&'v Arc<Entry>>,
+    /// All that match, on whichever page.
+    pub matched: usize,
+    /// Where the next page goes on; `None` when there is none.
+    pub next: Option<Position>,
+}
+
+/// One page of the Collections that match, after a position of the same query.
+///
+/// The order is total: the asked keys, then the place of the member in the view, then the native id. So a view that was
+/// refreshed in between neither repeats nor loses a Collection that stayed as it was.
+#[must_use]
+pub fn search<'v>(view: &'v View, query: &Query, after: Option<&Position>, limit: usize) -> Found<'v> {
+    let mut matches = Vec::new();
+    for (place, member) in view.members.iter().enumerate() {
+        for entry in member.entries.iter().filter(|entry| query.selects(entry)) {
+            matches.push(order::Match::new(entry, place, &query.sortby));
+        }
+    }
+    let matched = matches.len();
+    if !query.sortby.is_empty() {
+        matches.sort_by(|a, b| order::compare(&query.sortby, a, b));
+    }
+    let mut rest = matches.into_iter().filter(|one| after.is_none_or(|last| order::is_after(query, view, one, last)));
+    let page: Vec<order::Match<'v>> = rest.by_ref().take(limit).collect();
+    let next = rest.next().and_then(|_| page.last().map(order::Match::position));
+    Found { page: page.iter().map(|one| one.entry).collect(), matched, next }
+}
+
+impl Query {
+    /// Whether a Collection meets every condition.
+    fn selects(&self, entry: &Entry) -> bool {
+        let unknown_or = |known: Option<bool>| known.unwrap_or(true);
+        unknown_or(self.datetime.and_then(|asked| Some(asked.meets(&entry.interval?))))
+            && unknown_or(self.area.as_ref().and_then(|asked| Some(asked.touches(entry.area.as_ref()?))))
+            && self.terms.as_ref().is_none_or(|terms| terms.found_in(&entry.words))
+            && self.filter.as_ref().is_none_or(|filter| filter.holds(entry) == Some(true))
+    }
+}
