@@ -211,12 +211,33 @@ def collection(id, items):
     }
 
 
+def queryables(items):
+    """What may be asked of these Items, as an admin of pgSTAC declares it; without, it reads every property as text."""
+    found = {}
+    for one in items:
+        for name, value in one["properties"].items():
+            if value is not None and name != "datetime":
+                found.setdefault(name, schema(name, value))
+    return {"type": "object", "properties": found}
+
+
+def schema(name, value):
+    if name in ("created", "start_datetime", "end_datetime"):
+        return {"type": "string", "format": "date-time"}
+    if isinstance(value, bool):
+        return {"type": "boolean"}
+    if isinstance(value, (int, float)):
+        return {"type": "number"}
+    return {"type": {str: "string", list: "array", dict: "object"}[type(value)]}
+
+
 def write(folder, items):
     folder.mkdir(parents=True, exist_ok=True)
     by_collection = {}
     for one in items:
         by_collection.setdefault(one["collection"], []).append(one)
     lines(folder / "items.ndjson", items)
+    lines(folder / "queryables.json", [queryables(items)])
     lines(folder / "collections.ndjson", [collection(id, held) for id, held in by_collection.items()])
 
 

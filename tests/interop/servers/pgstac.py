@@ -59,6 +59,9 @@ class Postgres:
         run([venv / "bin/pypgstac", "migrate"], log, env=env)
         for table in ("collections", "items"):
             run([venv / "bin/pypgstac", "load", table, share / f"{table}.ndjson", "--method", "insert"], log, env=env)
+        run([venv / "bin/pypgstac", "load_queryables", share / "queryables.json"], log, env=env)
+        # Without it, plans are made for empty tables.
+        run([*psql, "-c", "ANALYZE"], log, env=env)
         # rustac does not name the schema.
         run([*psql, "-c", f'ALTER DATABASE "{name}" SET search_path TO pgstac, public'], log, env=env)
 
