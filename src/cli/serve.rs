@@ -1,16 +1,19 @@
 //! `serve`: load the federation, bind, announce, serve until told to stop, drain.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{FileArg, NO, WRONG, block_on, check, out};
-use crate::broker::Broker;
-use crate::federation::Federation;
-use crate::http::{self, App};
+use crate::broker::{Broker, reload};
+use crate::federation::{Federation, Loaded};
+use crate::http::{self, App, Office};
 use crate::search::KeyRing;
+use crate::telemetry::metrics::Recorder;
 
 pub(super) const EXAMPLES: &str = "Examples:
   stac-broker serve
@@ -27,22 +30,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let federation = match check::load_or_print(&args.file.path(), check::Format::Text) {
-        Ok(loaded) => loaded.federation,
+    let file = args.file.path();
+    let loaded = match check::load_or_print(&file, check::Format::Text) {
+        Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let keys = match KeyRing::from_federation(&federation) {
+    let keys = match KeyRing::from_federation(&loaded.federation) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
             out::note(&format!("error: {error}"));
             return ExitCode::from(WRONG);
         }
     };
-    let listen = args.listen.unwrap_or(federation.server.listen);
-    block_on(serve(federation, keys, listen))
+    let listen = args.listen.unwrap_or(loaded.federation.server.listen);
+    block_on(serve(file, loaded, keys, listen))
 }
 
-async fn serve(federation: Federation, keys: Arc<KeyRing>, listen: SocketAddr) -> ExitCode {
+async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: SocketAddr) -> ExitCode {
+    let Loaded { federation, files, .. } = loaded;
     let bound = match TcpListener::bind(listen).await {
         Ok(listener) => listener.local_addr().map(|address| (listener, address)),
         Err(error) => Err(error),
@@ -56,14 +61,67 @@ async fn serve(federation: Federation, keys: Arc<KeyRing>, listen: SocketAddr) -
             return ExitCode::from(NO);
         }
     };
+    let admin = match bind_admin(&federation).await {
+        Ok(admin) => admin,
+        Err(status) => return status,
+    };
     out::note(&announcement(&federation, address));
     tracing::info!(%address, members = federation.members.len(), "serving");
-    let app = App { broker: Broker::start(federation), keys };
-    match http::serve(app, listener, stop()).await {
+    let broker = Broker::start(federation);
+    let renewed = Arc::clone(&keys);
+    let renew = move |federation: &Federation| renewed.renew(federation);
+    let watching = tokio::spawn(reload::look_again(Arc::clone(&broker), file, files, renew));
+    let hearing = tokio::spawn(look_on_hangup(Arc::clone(&broker)));
+    let (stopping, stopped) = watch::channel(false);
+    let admin = admin.map(|(admin, recorder)| tokio::spawn(serve_admin(&broker, admin, recorder, stopped)));
+    let served = http::serve(App { broker, keys }, listener, stop()).await;
+    // Admins see the drain to its end; with nobody left to tell, there is no admin listener.
+    let _ = stopping.send(true);
+    if let Some(admin) = admin {
+        let _ = admin.await;
+    }
+    watching.abort();
+    hearing.abort();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::note(&format!("error: serving on `{address}` ended: {error}"));
             ExitCode::from(NO)
+        }
+    }
+}
+
+/// The admin listener of the file, and what counts.
+async fn bind_admin(federation: &Federation) -> Result<Option<(TcpListener, Recorder)>, ExitCode> {
+    let Some(at) = federation.server.admin.listen else { return Ok(None) };
+    let failed = |what: String| {
+        out::note(&format!("error: {what}\n  hint: name another address as `server.admin_listen`, or \"off\""));
+        ExitCode::from(NO)
+    };
+    let listener = TcpListener::bind(at).await;
+    let listener = listener.map_err(|error| failed(format!("cannot listen for admins on `{at}`: {error}")))?;
+    let address = listener.local_addr().map_err(|error| failed(format!("cannot name the admin address: {error}")))?;
+    let recorder = Recorder::install().map_err(|error| failed(format!("cannot count: {error}")))?;
+    out::note(&format!("metrics and status for admins at http://{address}/metrics and /admin/status"));
+    Ok(Some((listener, recorder)))
+}
+
+/// Serves admins until the public listener has ended.
+fn serve_admin(
+    broker: &Arc<Broker>,
+    listener: TcpListener,
+    recorder: Recorder,
+    mut stopped: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let token = broker.snapshot().federation.server.admin.token.clone();
+    let office = Office { broker: Arc::clone(broker), recorder, token, started: chrono::Utc::now() };
+    async move {
+        let stop = async {
+            // An error means that the sender is gone, and with it what is administered.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = http::serve_admin(office, listener, stop).await {
+            tracing::error!(%error, "the admin listener ended");
         }
     }
 }
@@ -78,6 +136,21 @@ fn announcement(federation: &Federation, address: SocketAddr) -> String {
         count = out::counted(enabled.len(), "member"),
         list = enabled.join(", "),
     )
+}
+
+/// Looks at the federation file at once on each SIGHUP.
+async fn look_on_hangup(broker: Arc<Broker>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without the signal the file is still looked at, every other second.
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            broker.reloads.look_now().await;
+        }
+    }
+    #[cfg(not(unix))]
+    drop(broker);
 }
 
 /// Resolves on ctrl-c, and on SIGTERM where there is one.

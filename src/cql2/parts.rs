@@ -115,6 +115,14 @@ impl Expr {
 }
 
 impl Value {
+    /// Whether it depends on the Item.
+    #[must_use]
+    pub fn names_property(&self) -> bool {
+        let mut found = false;
+        self.visit_properties(&mut |_| found = true);
+        found
+    }
+
     /// Calls for every property's name in it.
     pub fn visit_properties<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         match self {

@@ -4,6 +4,8 @@
 //! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
 //! request passes on its way in and out.
 
+mod collection_search;
+mod admin;
 mod collections;
 mod conformance;
 mod door;
@@ -15,9 +17,11 @@ mod html;
 mod items;
 mod landing;
 mod links;
+mod measure;
 mod openapi;
 mod params;
 mod problem;
+mod queryables;
 mod respond;
 mod routes;
 mod search;
@@ -29,6 +33,7 @@ use std::sync::Arc;
 use crate::broker::Broker;
 use crate::search::KeyRing;
 
+pub use admin::{Office, serve as serve_admin};
 pub use features::published;
 pub use links::via;
 pub use server::serve;

@@ -4,12 +4,15 @@
 
 mod bad_input;
 mod binary;
+mod collection_search;
 mod contract;
 mod faults;
 mod federation;
 mod house;
 mod pruning;
+mod queryables;
 mod real_data;
+mod reload;
 mod requests;
 mod rewriting;
 mod rooms;

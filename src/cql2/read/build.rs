@@ -55,7 +55,7 @@ impl Kind {
 }
 
 /// A value that stands for a condition: `TRUE`, `FALSE` or a property that has one of them.
-pub(super) fn condition(value: Value) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn condition(value: Value) -> Result<Expr, Wrong> {
     match value {
         Value::Bool(constant) => Ok(Expr::Constant(constant)),
         Value::Property(_) => Ok(Expr::Compare { op: Comparison::Equal, left: value, right: Value::Bool(true) }),
@@ -67,7 +67,7 @@ pub(super) fn condition(value: Value) -> Result<Expr, Wrong> {
 }
 
 /// The name without the `properties.` that some clients put before it.
-pub(super) fn property(given: &str) -> Result<Box<str>, Wrong> {
+pub(in crate::cql2) fn property(given: &str) -> Result<Box<str>, Wrong> {
     let mut name = given;
     while let Some(rest) = name.strip_prefix("properties.") {
         name = rest;
@@ -87,7 +87,7 @@ pub(super) fn property(given: &str) -> Result<Box<str>, Wrong> {
     Ok(name.into())
 }
 
-pub(super) fn text(given: &str) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn text(given: &str) -> Result<Value, Wrong> {
     if given.len() > bounds::TEXT_BYTES_MAX {
         return Err(Wrong::new("a text that is too long", format!("at most {} bytes", bounds::TEXT_BYTES_MAX)));
     }
@@ -98,13 +98,13 @@ pub(super) fn text(given: &str) -> Result<Value, Wrong> {
     Ok(Value::Text(given.into()))
 }
 
-pub(super) fn number(given: f64) -> Value {
+pub(in crate::cql2) fn number(given: f64) -> Value {
     // One of the two zeros.
     Value::Number(given + 0.0)
 }
 
 /// A boolean pair of AND or OR; a single part stands for itself.
-pub(super) fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Result<Expr, Wrong> {
     match parts.len() {
         0 => Err(Wrong::new("`and` or `or` of nothing", "two conditions or more")),
         1 => Ok(parts.remove(0)),
@@ -112,31 +112,37 @@ pub(super) fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Resul
     }
 }
 
-pub(super) fn compare(op: Comparison, left: Value, right: Value) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn compare(op: Comparison, left: Value, right: Value) -> Result<Expr, Wrong> {
     let mut operands = [left, right];
     as_instants(&mut operands);
     let sign = op.name();
     let [left, right] = operands;
     scalars(sign, [&left, &right].into_iter())?;
-    if names_property(&right) && !names_property(&left) {
+    if right.names_property() && !left.names_property() {
         return Ok(Expr::Compare { op: op.mirrored(), left: right, right: left });
     }
     Ok(Expr::Compare { op, left, right })
 }
 
-pub(super) fn between(value: Value, low: Value, high: Value) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn between(value: Value, low: Value, high: Value) -> Result<Expr, Wrong> {
     let mut operands = [value, low, high];
     as_instants(&mut operands);
     scalars("between", operands.iter())?;
-    if operands.iter().any(|operand| Kind::of(operand) == Kind::Bool) {
-        return Err(Wrong::new("`between` of a boolean", "numbers, instants, texts and properties"));
-    }
+    let known = operands.iter().map(Kind::of).find(|kind| *kind != Kind::Any);
     let [value, low, high] = operands;
-    Ok(Expr::Between { value, low, high })
+    match known {
+        Some(Kind::Bool) => Err(Wrong::new("`between` of a boolean", "numbers, instants, texts and properties")),
+        None | Some(Kind::Number) => Ok(Expr::Between { value, low, high }),
+        // The standard has BETWEEN for numbers only; members understand this whatever they have.
+        Some(_) => Ok(Expr::And(vec![
+            compare(Comparison::GreaterOrEqual, value.clone(), low)?,
+            compare(Comparison::LessOrEqual, value, high)?,
+        ])),
+    }
 }
 
 /// Nothing is in an empty list, whatever the value is.
-pub(super) fn in_list(value: Value, list: Vec<Value>) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn in_list(value: Value, list: Vec<Value>) -> Result<Expr, Wrong> {
     let mut operands = list;
     operands.insert(0, value);
     as_instants(&mut operands);
@@ -148,7 +154,7 @@ pub(super) fn in_list(value: Value, list: Vec<Value>) -> Result<Expr, Wrong> {
     Ok(Expr::In { value, list: operands })
 }
 
-pub(super) fn like(value: Value, pattern: Value) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn like(value: Value, pattern: Value) -> Result<Expr, Wrong> {
     let kind = Kind::of(&value);
     if !matches!(kind, Kind::Any | Kind::Text) {
         return Err(Wrong::new(format!("`like` of {}", kind.shown()), "a text or a property before `like`"));
@@ -164,15 +170,22 @@ pub(super) fn like(value: Value, pattern: Value) -> Result<Expr, Wrong> {
     Ok(Expr::Like { value, pattern })
 }
 
+pub(in crate::cql2) fn is_null(value: Value) -> Result<Expr, Wrong> {
+    if Kind::of(&value) == Kind::Array {
+        return Err(Wrong::new("`isNull` of an array", "a property"));
+    }
+    Ok(Expr::IsNull(value))
+}
+
 /// `CASEI` and `ACCENTI`.
-pub(super) fn folding(name: &str, value: Value, fold: fn(Box<Value>) -> Value) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn folding(name: &str, value: Value, fold: fn(Box<Value>) -> Value) -> Result<Value, Wrong> {
     match Kind::of(&value) {
         Kind::Any | Kind::Text => Ok(fold(Box::new(value))),
         kind => Err(Wrong::new(format!("`{name}` of {}", kind.shown()), "a text or a property")),
     }
 }
 
-pub(super) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Wrong> {
     for operand in [&left, &right] {
         let kind = Kind::of(operand);
         if !matches!(kind, Kind::Any | Kind::Number) {
@@ -183,7 +196,7 @@ pub(super) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Va
     Ok(Value::Arithmetic { op, left: Box::new(left), right: Box::new(right) })
 }
 
-pub(super) fn array(entries: Vec<Value>) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn array(entries: Vec<Value>) -> Result<Value, Wrong> {
     bounds::entries(entries.len())?;
     match entries.iter().map(Kind::of).find(|kind| !kind.is_scalar()) {
         Some(kind) => Err(Wrong::new(format!("{} in an array", kind.shown()), SCALARS)),
@@ -192,7 +205,7 @@ pub(super) fn array(entries: Vec<Value>) -> Result<Value, Wrong> {
 }
 
 /// A condition of two operands that is written as a call.
-pub(super) fn function(function: Function, left: Value, right: Value) -> Result<Expr, Wrong> {
+pub(in crate::cql2) fn function(function: Function, left: Value, right: Value) -> Result<Expr, Wrong> {
     let mut operands = [left, right];
     let (name, accepted) = match function {
         Function::Spatial(op) => (op.name(), "geometries and properties that are geometries"),
@@ -215,7 +228,7 @@ pub(super) fn function(function: Function, left: Value, right: Value) -> Result<
             return Err(Wrong::new(format!("`{name}` of {}", kind.shown()), accepted));
         }
     }
-    let mirrored = names_property(&operands[1]) && !names_property(&operands[0]);
+    let mirrored = operands[1].names_property() && !operands[0].names_property();
     if mirrored {
         operands.reverse();
     }
@@ -227,19 +240,19 @@ pub(super) fn function(function: Function, left: Value, right: Value) -> Result<
     })
 }
 
-pub(super) fn timestamp(given: &str) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn timestamp(given: &str) -> Result<Value, Wrong> {
     instants::timestamp(given).map(Value::Timestamp).ok_or_else(|| {
         Wrong::new(format!("the timestamp {}", quoted(given)), "an RFC 3339 time such as `2024-05-01T00:00:00Z`")
     })
 }
 
-pub(super) fn date(given: &str) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn date(given: &str) -> Result<Value, Wrong> {
     let date = instants::date(given).map(Value::Date);
     date.ok_or_else(|| Wrong::new(format!("the date {}", quoted(given)), "a date such as `2024-05-01`"))
 }
 
 /// An end of an interval that is written as text.
-pub(super) fn edge(given: &str) -> Result<Edge, Wrong> {
+pub(in crate::cql2) fn edge(given: &str) -> Result<Edge, Wrong> {
     if given == ".." {
         return Ok(Edge::Open);
     }
@@ -251,7 +264,7 @@ pub(super) fn edge(given: &str) -> Result<Edge, Wrong> {
 }
 
 /// An end of an interval that is written as a value.
-pub(super) fn edge_of(value: Value) -> Result<Edge, Wrong> {
+pub(in crate::cql2) fn edge_of(value: Value) -> Result<Edge, Wrong> {
     match value {
         Value::Property(name) => Ok(Edge::Property(name)),
         Value::Timestamp(at) => Ok(Edge::Timestamp(at)),
@@ -264,7 +277,7 @@ pub(super) fn edge_of(value: Value) -> Result<Edge, Wrong> {
     }
 }
 
-pub(super) fn interval(start: Edge, end: Edge) -> Result<Value, Wrong> {
+pub(in crate::cql2) fn interval(start: Edge, end: Edge) -> Result<Value, Wrong> {
     let first = match &start {
         Edge::Timestamp(at) => Some(at.naive_utc()),
         Edge::Date(day) => day.and_hms_opt(0, 0, 0),
@@ -321,10 +334,4 @@ fn as_instant(operand: &mut Value) {
     } else if let Some(day) = instants::date(text) {
         *operand = Value::Date(day);
     }
-}
-
-fn names_property(value: &Value) -> bool {
-    let mut found = false;
-    value.visit_properties(&mut |_| found = true);
-    found
 }

@@ -93,7 +93,7 @@ impl Reader {
             }
             "isnull" => {
                 let [value] = call.operands()?;
-                Ok(Expr::IsNull(self.value(value, level + 1)?))
+                build::is_null(self.value(value, level + 1)?)
             }
             "like" => {
                 let [value, pattern] = call.operands()?;
@@ -137,7 +137,12 @@ impl Reader {
             }
         };
         let value = self.value(value, level + 1)?;
-        build::between(value, self.value(low, level + 1)?, self.value(high, level + 1)?)
+        let expr = build::between(value, self.value(low, level + 1)?, self.value(high, level + 1)?)?;
+        // `between` of instants became two conditions.
+        if let Expr::And(_) = expr {
+            bounds::levels(level + 2)?;
+        }
+        Ok(expr)
     }
 
     fn conditions(&mut self, list: &[Json], level: usize) -> Result<Vec<Expr>, Wrong> {

@@ -269,6 +269,8 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("`LIKE`, `BETWEEN` or `IN` after `NOT`"));
         };
         let expr = expr.map_err(|wrong| self.since(at, wrong))?;
+        // `BETWEEN` of instants became two conditions.
+        let deep = deep + usize::from(matches!(expr, Expr::And(_)));
         let term = self.made(What::Condition(expr), deep);
         Ok(if negated { self.negated(term)? } else { term })
     }
@@ -284,8 +286,10 @@ impl<'a> Parser<'a> {
         }
         self.take()?;
         let deep = left.deep;
+        let at = left.at;
         let value = self.as_value(left)?;
-        let term = self.made(What::Condition(Expr::IsNull(value)), deep);
+        let expr = build::is_null(value).map_err(|wrong| self.since(at, wrong))?;
+        let term = self.made(What::Condition(expr), deep);
         Ok(if negated { self.negated(term)? } else { term })
     }
 

@@ -108,6 +108,8 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+
+            admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".to_owned()],
         },
