@@ -1,4 +1,8 @@
-"""Federation files over the real servers: what their admins would write."""
+"""A federation file over the real servers, as an admin would write it: federation.py WORK NAME MEMBER… (or MEMBER=URL)"""
+
+import json
+import sys
+from pathlib import Path
 
 HEAD = """[federation]
 id = "interop-{id}"
@@ -28,18 +32,22 @@ TITLES = {
     "MEM": "rustac serve, in memory",
     "GEO": "pygeoapi, Features",
     "TWIN": "rustac serve over pgSTAC",
+    "DEMO": "a member of the demo",
 }
 # What discovery cannot know, or would have to ask for.
-MORE = {}
+MORE = {
+    # The whole demo would be too many Collections for a validator that searches each of them.
+    "DEMO": '[member.policy]\ncollections = { include = ["sentinel-2-l2a"] }\n',
+}
 
 
-def text(id, members, urls):
+def text(id, urls):
     return HEAD.format(id=id) + "".join(
-        MEMBER.format(id=member, title=TITLES[member], url=urls[member], more=MORE.get(member, "")) for member in members
+        MEMBER.format(id=member, title=TITLES[member], url=url, more=MORE.get(member, "")) for member, url in urls.items()
     )
 
 
-def write(work, urls):
-    """federation.toml: the same Items as WHOLE, each at one member. all.toml: TWIN too, which repeats ARCHIVE's."""
-    (work / "federation.toml").write_text(text("split", ("ARCHIVE", "MEM", "GEO"), urls))
-    (work / "all.toml").write_text(text("all", ("ARCHIVE", "MEM", "GEO", "TWIN"), urls))
+if __name__ == "__main__":
+    work, name, *members = sys.argv[1:]
+    known = json.loads((Path(work) / "servers.json").read_text())
+    print(text(name, {member.split("=")[0]: member.split("=")[1] if "=" in member else known[member] for member in members}))

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Starts the real servers over the same Items, and keeps them until it is ended: up.py TOOLS WORK
 
-TOOLS is the folder of tests/interop/install. When all of them serve, WORK/servers.json has their addresses and
-WORK/federation.toml a federation over the unequal members; then it waits. It ends, and all of them with it, on TERM,
-on INT, when its standard input closes, or when one of the servers ends.
+TOOLS is the folder of tests/interop/install. When all of them serve, WORK/servers.json has their addresses, and
+`federation.py` makes federation files over them; then it waits. It ends, and all of them with it, on TERM, on INT, when its
+standard input closes, or when one of the servers ends.
 
     WHOLE      stac-fastapi-pgstac, every Item: what the federation is compared with; no member of it
     ARCHIVE    stac-fastapi-pgstac, about half: sorts, filters in CQL2, pages by token
     MEM        rustac serve over memory: Item Search by POST, nothing more
     GEO        pygeoapi: Collections of Items, no Item Search
-    TWIN       rustac serve over pgSTAC: another dialect; a federation of its own with the others, `all.toml`
+    TWIN       rustac serve over pgSTAC: another dialect over ARCHIVE's Items
 """
 
 import json
@@ -18,7 +18,6 @@ import signal
 import sys
 from pathlib import Path
 
-import federation
 import items
 import pgstac
 import pygeoapi
@@ -63,9 +62,8 @@ def main():
     started = []
     try:
         urls = start(tools, work, started)
-        federation.write(work, urls)
         (work / "servers.json").write_text(json.dumps(urls, indent=1))
-        print(*(f"{name} {url}" for name, url in urls.items()), sep="\n", flush=True)
+        print(*(f"{name} {url}" for name, url in urls.items()), "all serve", sep="\n", flush=True)
         while not select.select([sys.stdin], [], [], 1)[0]:
             for service in started:
                 if service.process.poll() is not None:
