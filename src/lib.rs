@@ -8,9 +8,10 @@
 //! 4. [`collections`] the merged view of every member's Collections;
 //! 5. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
 //! 6. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
-//! 7. [`http`] the STAC API face, the only room that knows status codes;
-//! 8. [`demo`] embedded members that are real HTTP servers on loopback;
-//! 9. [`cli`] one file per command.
+//! 7. [`processes`] which processes members offer, and which member executes one;
+//! 8. [`http`] the STAC API face, the only room that knows status codes;
+//! 9. [`demo`] embedded members that are real HTTP servers on loopback;
+//! 10. [`cli`] one file per command.
 //!
 //! `docs/ARCHITECTURE.md` has the table of who may know whom; a test holds it.
 
@@ -22,6 +23,7 @@ pub mod members;
 pub mod collections;
 pub mod broker;
 pub mod search;
+pub mod processes;
 pub mod http;
 pub mod demo;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! Federation + member registry + collections view, immutable; and the holder of the current one.
 
-use std::sync::{Arc, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,6 +14,8 @@ use crate::collections::refresh::{self, AT_ONCE, Gates, PROBE_TIME};
 use crate::collections::{Ids, MemberView, View};
 use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Registry};
+
+use super::reload::Reloads;
 
 /// What one request runs with.
 #[derive(Clone)]
@@ -28,7 +31,11 @@ pub struct Broker {
     current: ArcSwap<Snapshot>,
     /// Members that were never tried yet.
     untried: watch::Sender<Vec<MemberId>>,
-    tasks: std::sync::Mutex<Vec<AbortHandle>>,
+    /// The refresh task of each member; none where the broker reads only when told to.
+    tasks: Mutex<HashMap<MemberId, AbortHandle>>,
+    gates: Arc<Gates>,
+    /// How the reloads of the federation file went.
+    pub reloads: Reloads,
 }
 
 impl Broker {
@@ -54,7 +61,9 @@ impl Broker {
         Arc::new(Self {
             current: ArcSwap::from_pointee(snapshot),
             untried: watch::Sender::new(untried),
-            tasks: std::sync::Mutex::default(),
+            tasks: Mutex::default(),
+            gates: Arc::default(),
+            reloads: Reloads::default(),
         })
     }
 
@@ -105,21 +114,70 @@ impl Broker {
         futures::stream::iter(probes.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
     }
 
-    /// Starts one refresh task per member.
+    /// Puts another federation in the place of the current one; requests in flight end with the one they began with.
+    ///
+    /// A member that is asked as before keeps its adapter, and one whose policy is as before its Collections and its
+    /// refresh too; every other one is read anew, and until then asked without knowing its Collections.
+    pub fn replace(self: &Arc<Self>, federation: Federation) {
+        let before = self.snapshot();
+        let registry = before.members.succeeded(&before.federation, &federation);
+        let ids = Arc::new(Ids::new(&federation));
+        let mut view = View::unread(&federation);
+        let mut tasks = self.lock_tasks();
+        let mut kept = Vec::new();
+        for member in registry.iter() {
+            let (old, new) = (before.federation.member(member.id().as_str()), federation.member(member.id().as_str()));
+            let same_adapter = before.members.get(member.id().as_str()).is_some_and(|old| Arc::ptr_eq(old, member));
+            if same_adapter && old == new && before.federation.delimiter == federation.delimiter {
+                view = before.view.member(member.id()).map(|part| view.with(part)).unwrap_or(view);
+                kept.push(member.id().clone());
+            }
+        }
+        let refreshing = !tasks.is_empty();
+        tasks.retain(|id, task| {
+            let stays = kept.contains(id);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        let unread = registry.iter().map(|member| member.id()).filter(|id| !kept.contains(id)).cloned().collect();
+        let snapshot =
+            Snapshot { federation: Arc::new(federation), members: Arc::new(registry), view: Arc::new(view), ids };
+        self.current.store(Arc::new(snapshot));
+        self.untried.send_replace(unread);
+        drop(tasks);
+        if refreshing || before.members.iter().next().is_none() {
+            self.keep_fresh();
+        }
+    }
+
+    /// Starts one refresh task for each member that has none.
     fn keep_fresh(self: &Arc<Self>) {
         let snapshot = self.snapshot();
-        let gates = Arc::new(Gates::default());
-        let start = |member| {
+        let mut tasks = self.lock_tasks();
+        for member in snapshot.members.iter().filter(|member| !tasks.contains_key(member.id())).collect::<Vec<_>>() {
             // Weak: the tasks must not keep alive what stops them when it is dropped.
-            let broker = Arc::downgrade(self);
+            let (broker, adapter) = (Arc::downgrade(self), Arc::downgrade(member));
             let publish = move |id: &MemberId, outcome: Result<&MemberView, &Failure>| {
-                Weak::upgrade(&broker).map(|broker| broker.publish(id, outcome)).is_some()
+                let Some(broker) = Weak::upgrade(&broker) else { return false };
+                // What was read through an adapter that was replaced meanwhile speaks of another declaration.
+                let current = broker.snapshot().members.get(id.as_str()).map(Arc::downgrade);
+                let is_current = current.is_some_and(|current| current.ptr_eq(&adapter));
+                if is_current {
+                    broker.publish(id, outcome);
+                }
+                is_current
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
-            tokio::spawn(refresh::keep_fresh(member, federation, ids, gates.clone(), publish)).abort_handle()
-        };
-        let started = snapshot.members.iter().cloned().map(start).collect::<Vec<_>>();
-        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(started);
+            let task = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
+            tasks.insert(member.id().clone(), tokio::spawn(task).abort_handle());
+        }
+    }
+
+    fn lock_tasks(&self) -> MutexGuard<'_, HashMap<MemberId, AbortHandle>> {
+        // Each change leaves the map whole, so a panic elsewhere is no reason to stop.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a new Snapshot in place of the current one: the member's new list, or its last good one, marked.
@@ -149,7 +207,6 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        let tasks = self.tasks.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tasks.iter().for_each(AbortHandle::abort);
+        self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).values().for_each(AbortHandle::abort);
     }
 }

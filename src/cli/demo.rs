@@ -1,11 +1,13 @@
 //! `stac-broker demo`: a complete federation on this machine, shown or checked.
 //!
 //! Starts the embedded members, a broker over them and its STAC endpoint, then talks to that endpoint as any client
-//! would. `demo/ask.rs` is that client, `demo/samples.rs` the searches, `demo/show.rs` what a reader sees,
+//! would. `demo/ask.rs` is that client, `demo/samples.rs` the searches, `demo/execution.rs` the process that is
+//! run, `demo/show.rs` what a reader sees,
 //! `demo/check.rs` what is proved with `--check`.
 
 mod ask;
 mod check;
+mod execution;
 mod samples;
 mod say;
 mod show;

@@ -1,14 +1,15 @@
 //! `serve`: load the federation, bind, announce, serve until told to stop, drain.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use super::{FileArg, NO, WRONG, block_on, check, out};
-use crate::broker::Broker;
-use crate::federation::Federation;
+use crate::broker::{Broker, reload};
+use crate::federation::{Federation, Loaded};
 use crate::http::{self, App};
 use crate::search::KeyRing;
 
@@ -27,22 +28,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let federation = match check::load_or_print(&args.file.path(), check::Format::Text) {
-        Ok(loaded) => loaded.federation,
+    let file = args.file.path();
+    let loaded = match check::load_or_print(&file, check::Format::Text) {
+        Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let keys = match KeyRing::from_federation(&federation) {
+    let keys = match KeyRing::from_federation(&loaded.federation) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
             out::note(&format!("error: {error}"));
             return ExitCode::from(WRONG);
         }
     };
-    let listen = args.listen.unwrap_or(federation.server.listen);
-    block_on(serve(federation, keys, listen))
+    let listen = args.listen.unwrap_or(loaded.federation.server.listen);
+    block_on(serve(file, loaded, keys, listen))
 }
 
-async fn serve(federation: Federation, keys: Arc<KeyRing>, listen: SocketAddr) -> ExitCode {
+async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: SocketAddr) -> ExitCode {
+    let Loaded { federation, files, .. } = loaded;
     let bound = match TcpListener::bind(listen).await {
         Ok(listener) => listener.local_addr().map(|address| (listener, address)),
         Err(error) => Err(error),
@@ -58,8 +61,15 @@ async fn serve(federation: Federation, keys: Arc<KeyRing>, listen: SocketAddr) -
     };
     out::note(&announcement(&federation, address));
     tracing::info!(%address, members = federation.members.len(), "serving");
-    let app = App { broker: Broker::start(federation), keys };
-    match http::serve(app, listener, stop()).await {
+    let broker = Broker::start(federation);
+    let renewed = Arc::clone(&keys);
+    let renew = move |federation: &Federation| renewed.renew(federation);
+    let watching = tokio::spawn(reload::look_again(Arc::clone(&broker), file, files, renew));
+    let hearing = tokio::spawn(look_on_hangup(Arc::clone(&broker)));
+    let served = http::serve(App { broker, keys }, listener, stop()).await;
+    watching.abort();
+    hearing.abort();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::note(&format!("error: serving on `{address}` ended: {error}"));
@@ -78,6 +88,21 @@ fn announcement(federation: &Federation, address: SocketAddr) -> String {
         count = out::counted(enabled.len(), "member"),
         list = enabled.join(", "),
     )
+}
+
+/// Looks at the federation file at once on each SIGHUP.
+async fn look_on_hangup(broker: Arc<Broker>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Without the signal the file is still looked at, every other second.
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            broker.reloads.look_now().await;
+        }
+    }
+    #[cfg(not(unix))]
+    drop(broker);
 }
 
 /// Resolves on ctrl-c, and on SIGTERM where there is one.

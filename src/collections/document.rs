@@ -15,6 +15,10 @@ use crate::federation::{self, interval};
 
 const GEOJSON: &str = "application/geo+json";
 const JSON: &str = "application/json";
+const SCHEMA: &str = "application/schema+json";
+/// Relations of OGC API - Features - Parts 3 and 5.
+const QUERYABLES: &str = "http://www.opengis.net/def/rel/ogc/1.0/queryables";
+const SORTABLES: &str = "http://www.opengis.net/def/rel/ogc/1.0/sortables";
 
 impl Entry {
     /// Appends the Collection as clients get it (`members.md` section 5, lower table; `stac-api.md` 5.4).
@@ -53,7 +57,7 @@ impl Entry {
         let base = member.url.as_str().trim_end_matches('/');
         let given = serde_json::from_slice::<Object<'_>>(&self.document)
             .ok()
-            .and_then(|document| document.get("links").and_then(links::self_href))
+            .and_then(|document| document.get("links").and_then(|links| links::href(links, &["self"])))
             .and_then(|href| Url::parse(&href).ok())
             .map(String::from);
         match given {
@@ -63,6 +67,13 @@ impl Entry {
                 format!("{base}/collections/{id}")
             }
         }
+    }
+
+    /// The member's own link to the queryables of the Collection, as it stands.
+    #[must_use]
+    pub fn queryables_link(&self) -> Option<String> {
+        let document = serde_json::from_slice::<Object<'_>>(&self.document).ok()?;
+        links::href(document.get("links")?, &[QUERYABLES, "queryables"])
     }
 
     /// What had to be repaired before the document could be listed, for admins. Empty: nothing.
@@ -136,6 +147,8 @@ fn write_links(hrefs: &CollectionHrefs<'_>, member: Option<(&RawValue, Option<&U
         ("root", hrefs.root_href, JSON),
         ("parent", hrefs.root_href, JSON),
         ("items", hrefs.items_href, GEOJSON),
+        (QUERYABLES, hrefs.queryables_href, SCHEMA),
+        (SORTABLES, hrefs.sortables_href, SCHEMA),
     ];
     out.push(b'[');
     for (rel, href, media) in own.into_iter().chain(hrefs.canonical.map(|href| ("canonical", href, JSON))) {

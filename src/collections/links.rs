@@ -115,12 +115,12 @@ fn absolute(href: &str, base: Option<&Url>) -> Option<Option<String>> {
     }
 }
 
-/// The text of the member's own `self` link.
-pub(super) fn self_href(links: &RawValue) -> Option<String> {
+/// The text of the member's own link of a relation; of several, the first.
+pub(super) fn href(links: &RawValue, rels: &[&str]) -> Option<String> {
     array(links)?
         .into_iter()
         .filter_map(Object::read)
-        .find(|link| link.get("rel").and_then(text).is_some_and(|rel| rel == "self"))
+        .find(|link| link.get("rel").and_then(text).is_some_and(|rel| rels.contains(&rel.as_ref())))
         .and_then(|link| link.text("href").map(std::borrow::Cow::into_owned))
 }
 

@@ -17,6 +17,8 @@ const HREFS: CollectionHrefs<'_> = CollectionHrefs {
     self_href: "https://broker.example/collections/A%7Cc",
     root_href: "https://broker.example/",
     items_href: "https://broker.example/collections/A%7Cc/items",
+    queryables_href: "https://broker.example/collections/A%7Cc/queryables",
+    sortables_href: "https://broker.example/collections/A%7Cc/sortables",
     canonical: Some("https://a.example/stac/collections/c"),
     backends: &["A"],
 };

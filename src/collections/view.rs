@@ -93,6 +93,8 @@ pub struct CollectionHrefs<'a> {
     pub self_href: &'a str,
     pub root_href: &'a str,
     pub items_href: &'a str,
+    pub queryables_href: &'a str,
+    pub sortables_href: &'a str,
     /// The member's own address of the Collection; `None` for a merged view of several.
     pub canonical: Option<&'a str>,
     /// `federation:backends`.

@@ -79,7 +79,7 @@ fn longitude(degrees: f64) -> f64 {
 }
 
 /// An area to test against another: boxes that never cross the antimeridian and, where it is more than its boxes, the geometry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Area {
     pub boxes: Vec<Rect<f64>>,
     pub geometry: Option<Geometry<f64>>,

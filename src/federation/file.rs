@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,11 +25,20 @@ pub(super) struct Notes<'a> {
     pub text: &'a str,
     pub folder: &'a Path,
     list: RefCell<Vec<Problem>>,
+    /// Files that this one names and that were looked for.
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Notes<'a> {
     pub fn new(text: &'a str, folder: &'a Path) -> Self {
-        Self { text, folder, list: RefCell::default() }
+        Self { text, folder, list: RefCell::default(), files: RefCell::default() }
+    }
+
+    /// The place of a file that this one names; it counts from now on as part of the federation.
+    pub fn beside(&self, path: &str) -> PathBuf {
+        let path = self.folder.join(path);
+        self.files.borrow_mut().push(path.clone());
+        path
     }
 
     pub fn add(&self, code: &'static str, span: Option<Range<usize>>, sentence: String, hint: Option<String>) {
@@ -54,11 +63,11 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// Everything found, in the order of the file.
-    pub fn finish(self) -> Vec<Problem> {
+    /// Everything found, in the order of the file, and the files that were looked for.
+    pub fn finish(self) -> (Vec<Problem>, Vec<PathBuf>) {
         let mut list = self.list.into_inner();
         list.sort_by_key(|problem| problem.span);
-        list
+        (list, self.files.into_inner())
     }
 
     /// What stands in the file there, on one line and cut.

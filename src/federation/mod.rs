@@ -62,7 +62,7 @@ impl Federation {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub listen: SocketAddr,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
@@ -72,7 +72,7 @@ pub struct Server {
 }
 
 /// Bounds of one process; the defaults stand in `Limits::default`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     pub page_items_default: u32,
     pub page_items_max: u32,
@@ -145,7 +145,7 @@ impl serde::Serialize for MemberId {
 }
 
 /// One catalogue of a site, as declared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     pub id: MemberId,
     pub title: String,
@@ -166,13 +166,23 @@ pub struct Member {
     pub processes: Option<MemberProcesses>,
 }
 
+impl Member {
+    /// Whether a request to the member is the same under both declarations: they differ at most in what decides
+    /// *whether* it is asked.
+    #[must_use]
+    pub fn asked_as(&self, other: &Self) -> bool {
+        let alike = Self { policy: other.policy.clone(), title: other.title.clone(), ..self.clone() };
+        alike == *other
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     StacApi,
 }
 
 /// How requests to one member are made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub method: Method,
     /// Largest page to ask for; `None`: what discovery says, else 1000.
@@ -209,7 +219,7 @@ pub enum Support {
 }
 
 /// `[member.capabilities]`: overrides of what discovery finds. `None`: discovery decides.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Declared {
     pub sort: Option<Support>,
     pub intersects: Option<Support>,
@@ -228,7 +238,7 @@ pub struct Declared {
 }
 
 /// Credentials for one member, resolved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Auth {
     None,
     Bearer {

@@ -15,7 +15,7 @@ const PATTERN_BYTES_MAX: usize = 256;
 const RULES_SHOWN: usize = 3;
 
 /// `[member.policy]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     pub priority: i32,
     pub required: bool,
@@ -41,6 +41,13 @@ pub enum Extents {
 pub struct Patterns {
     pub written: Vec<String>,
     set: globset::GlobSet,
+}
+
+impl PartialEq for Patterns {
+    /// By what was written: equal globs compile to equal sets.
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
 }
 
 impl fmt::Debug for Patterns {
@@ -235,7 +242,15 @@ impl Policy {
         self.admits_by(&rules, question, now)
     }
 
-    /// The same for the retention rules that count; without any, time is without limit.
+    /// The oldest time that the member may keep of this collection (by its own id); `None`: without limit.
+    #[must_use]
+    pub fn keeps_from(&self, collection: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let rules = self.retention.iter().filter(|rule| rule.collections.matches(collection));
+        let starts: Option<Vec<_>> = rules.map(|rule| rule.window(now).start).collect();
+        starts?.into_iter().min()
+    }
+
+    /// [`Policy::admits`] for the retention rules that count; without any, time is without limit.
     fn admits_by(&self, rules: &[&Retention], question: &Question<'_>, now: DateTime<Utc>) -> Result<(), Refusal> {
         let in_time = rules_in_time(rules, question.interval, now)?;
         if let Some(area) = question.area {

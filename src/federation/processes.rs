@@ -12,7 +12,7 @@ pub const SYNC: Duration = Duration::from_secs(300);
 pub const ASYNC: Duration = Duration::from_secs(30);
 
 /// `[member.processes]`: where and how a member executes processes. A member without it executes none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MemberProcesses {
     /// Process base: `{url}/processes` and `{url}/jobs` lie below it.
     pub url: Url,

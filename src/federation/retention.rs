@@ -17,7 +17,7 @@ const MONTHS_MAX: u32 = 120_000;
 const SECONDS_MAX: u64 = 10_000 * 366 * SECONDS_PER_DAY;
 
 /// One `[[member.policy.retention]]` rule; all its keys hold together, several rules of one collection are alternatives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Retention {
     pub collections: Patterns,
     /// Rolling: nothing older than now minus this.

@@ -11,7 +11,7 @@ mod values;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -40,6 +40,8 @@ pub struct Loaded {
     pub file: String,
     /// Its content, to show where a warning belongs.
     pub text: String,
+    /// Further files it names: areas and secrets. A change of one is a change of the federation.
+    pub files: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -75,10 +77,12 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 pub fn load_text(name: &str, text: &str, folder: &Path) -> Result<Loaded, Problems> {
     let notes = Notes::new(text, folder);
     let federation = parse(&notes);
-    let list = notes.finish();
+    let (list, files) = notes.finish();
     let failed = list.iter().any(|problem| problem.severity == Severity::Error);
     match federation {
-        Some(federation) if !failed => Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into() }),
+        Some(federation) if !failed => {
+            Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into(), files })
+        }
         _ => Err(Problems { file: name.into(), text: text.into(), list }),
     }
 }

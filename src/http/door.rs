@@ -20,6 +20,7 @@ use tower_http::compression::predicate::SizeAbove;
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
+use crate::collections::Queryables;
 
 use super::App;
 use super::exception::{self, Exception};
@@ -33,6 +34,7 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 /// What all requests share.
 pub struct Face {
     pub app: App,
+    pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
     closed: AtomicBool,
@@ -68,7 +70,12 @@ pub struct Door {
 impl Door {
     pub fn new(app: App) -> Self {
         let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
-        let face = Arc::new(Face { app, admission: Semaphore::new(in_flight_max), closed: AtomicBool::new(false) });
+        let face = Arc::new(Face {
+            app,
+            queryables: Queryables::default(),
+            admission: Semaphore::new(in_flight_max),
+            closed: AtomicBool::new(false),
+        });
         let router = routes::router(Arc::clone(&face));
         Self { face, router }
     }

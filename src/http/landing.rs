@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::conformance::CLASSES;
 use super::door::Call;
 use super::features::link;
-use super::respond::{self, GEOJSON, HTML, JSON, Keep, OPENAPI};
+use super::queryables::{QUERYABLES_REL, SORTABLES_REL};
+use super::respond::{self, GEOJSON, HTML, JSON, Keep, OPENAPI, SCHEMA};
 use super::{federation, html};
 
 /// Above this many Collections no `child` links are given: plain clients fetch each of them.
@@ -54,6 +55,8 @@ fn links(call: &Call) -> Vec<Value> {
         search("POST"),
         link("conformance", &to("/conformance"), JSON),
         link("http://www.opengis.net/def/rel/ogc/1.0/conformance", &to("/conformance"), JSON),
+        link(QUERYABLES_REL, &to("/queryables"), SCHEMA),
+        link(SORTABLES_REL, &to("/sortables"), SCHEMA),
         link("service-desc", &to("/api"), OPENAPI),
         link("service-doc", &to("/api.html"), "text/html"),
     ];

@@ -92,6 +92,14 @@ impl Links {
         format!("{}/collections/{}/items", self.base, encode(collection))
     }
 
+    pub fn queryables(&self, collection: &str) -> String {
+        format!("{}/collections/{}/queryables", self.base, encode(collection))
+    }
+
+    pub fn sortables(&self, collection: &str) -> String {
+        format!("{}/collections/{}/sortables", self.base, encode(collection))
+    }
+
     pub fn item(&self, collection: &str, id: &str) -> String {
         let mut href = self.items(collection);
         // Writing to a String cannot fail.
@@ -124,7 +132,17 @@ pub fn is_loop(federation: &Federation, headers: &HeaderMap) -> bool {
 ///
 /// A path that is the prefix itself is the landing page, unless one of the broker's own paths has that very name.
 pub fn below<'a>(path: &'a str, prefix: &str) -> &'a str {
-    const OWN: &[&str] = &["/api", "/api.html", "/conformance", "/collections", "/search"];
+    const OWN: &[&str] = &[
+        "/api",
+        "/api.html",
+        "/conformance",
+        "/collections",
+        "/collections-queryables",
+        "/collections-sortables",
+        "/queryables",
+        "/search",
+        "/sortables",
+    ];
     match path.strip_prefix(prefix) {
         Some("") if !prefix.is_empty() && OWN.contains(&path) => path,
         Some("") => "/",

@@ -4,6 +4,7 @@
 //! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
 //! request passes on its way in and out.
 
+mod collection_search;
 mod collections;
 mod conformance;
 mod door;
@@ -18,6 +19,7 @@ mod links;
 mod openapi;
 mod params;
 mod problem;
+mod queryables;
 mod respond;
 mod routes;
 mod search;

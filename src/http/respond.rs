@@ -14,6 +14,7 @@ use super::problem::Problem;
 
 pub const JSON: &str = "application/json";
 pub const GEOJSON: &str = "application/geo+json";
+pub const SCHEMA: &str = "application/schema+json";
 pub const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
 pub const PROBLEM: &str = "application/problem+json";
 pub const HTML: &str = "text/html; charset=utf-8";

@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use super::door::Face;
 use super::problem::Problem;
-use super::{collections, conformance, federation, health, items, landing, openapi, search};
+use super::{collections, conformance, federation, health, items, landing, openapi, queryables, search};
 
 pub fn router(face: Arc<Face>) -> Router {
     Router::new()
@@ -17,8 +17,14 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/api.html", get(openapi::page))
         .route("/collections", get(collections::list))
         .route("/collections/{collection}", get(collections::one))
+        .route("/collections/{collection}/queryables", get(queryables::of_collection))
+        .route("/collections/{collection}/sortables", get(queryables::sortables_of_collection))
         .route("/collections/{collection}/items", get(items::list))
         .route("/collections/{collection}/items/{item}", get(items::one))
+        .route("/collections-queryables", get(queryables::for_collections))
+        .route("/collections-sortables", get(queryables::sortables_for_collections))
+        .route("/queryables", get(queryables::all))
+        .route("/sortables", get(queryables::sortables))
         .route("/search", get(search::get).post(search::post))
         .route("/search/explain", get(search::explain_get).post(search::explain_post))
         .route("/federation/members", get(federation::list))

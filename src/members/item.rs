@@ -4,6 +4,8 @@
 //! [`Reason`] (`members.md` section 5). A member name that the broker uses and that comes twice makes a document
 //! invalid, since readers disagree on which of the two counts.
 
+mod values;
+
 use std::ops::Range;
 
 use bytes::Bytes;

@@ -57,6 +57,16 @@ pub trait Member: Send + Sync {
     /// All Collections, followed through their pages, each as the bytes of its JSON object.
     fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>>;
 
+    /// The JSON Schema of what conditions can name: of one collection by its native id, with the member's own link to it
+    /// where it has one, or of all. `None` when the member says that it has none.
+    fn queryables<'a>(
+        &'a self,
+        _collection: Option<(&'a str, Option<&'a str>)>,
+        _deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Notes that the member broke the order it claims. After three times in ten minutes its sort capability is
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
@@ -184,6 +194,29 @@ impl Registry {
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
             .collect();
         Self { members, process_apis }
+    }
+
+    /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
+    /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
+    #[must_use]
+    pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
+        let fresh = Self::new(now);
+        if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
+            return fresh;
+        }
+        let kept = |id: &str| {
+            let (old, new) = (before.member(id)?, now.member(id)?);
+            old.asked_as(new).then_some(())
+        };
+        let members = fresh.members.into_iter().map(|new| {
+            let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        let process_apis = fresh.process_apis.into_iter().map(|new| {
+            let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
+            old.map_or(new, Arc::clone)
+        });
+        Self { members: members.collect(), process_apis: process_apis.collect() }
     }
 
     /// A registry of members made elsewhere, for tests.

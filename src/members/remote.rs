@@ -29,6 +29,15 @@ pub struct Reply {
     pub body: Value,
     /// The header `Federation-Missing`.
     pub missing: Option<String>,
+    /// The header `Federation-Member`: who executed a process.
+    pub member: Option<String>,
+}
+
+/// What of an answer's head is of interest.
+struct Head {
+    status: u16,
+    missing: Option<String>,
+    member: Option<String>,
 }
 
 /// One broker; its connections are reused from page to page.
@@ -62,10 +71,11 @@ impl Remote {
     /// # Errors
     /// The address, and what went wrong; for an error answer its `code` and `description`.
     pub async fn ask(&self, url: &Url, body: Option<&Value>) -> Result<Reply, NoAnswer> {
-        let (status, missing, text) = self.read(url, body).await.map_err(|text| NoAnswer { text, refused: false })?;
+        let (head, text) = self.read(url, body).await.map_err(|text| NoAnswer { text, refused: false })?;
+        let Head { status, missing, member } = head;
         let json: Result<Value, _> = serde_json::from_slice(&text);
         let text = match (status, json) {
-            (200..=299, Ok(body)) => return Ok(Reply { body, missing }),
+            (200..=299, Ok(body)) => return Ok(Reply { body, missing, member }),
             (200..=299, Err(error)) => format!("the answer of `{}` is not JSON: {error}", place(url)),
             (_, Ok(json)) => refusal(url, status, &json),
             (_, Err(_)) => format!("`{}` answered with status {status}", place(url)),
@@ -73,8 +83,7 @@ impl Remote {
         Err(NoAnswer { text, refused: (400..=499).contains(&status) })
     }
 
-    /// Status, `Federation-Missing` and body.
-    async fn read(&self, url: &Url, body: Option<&Value>) -> Result<(u16, Option<String>, Vec<u8>), String> {
+    async fn read(&self, url: &Url, body: Option<&Value>) -> Result<(Head, Vec<u8>), String> {
         let request = match body {
             Some(body) => {
                 self.client.post(url.clone()).header("content-type", "application/json").body(body.to_string())
@@ -86,9 +95,12 @@ impl Remote {
             .send()
             .await
             .map_err(|error| format!("`{}` did not answer: {}", place(url), causes(&error)))?;
-        let status = answer.status().as_u16();
-        let missing =
-            answer.headers().get("federation-missing").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let head = Head {
+            status: answer.status().as_u16(),
+            missing: header("federation-missing"),
+            member: header("federation-member"),
+        };
         let mut body = Vec::new();
         let mut parts = answer.bytes_stream();
         while let Some(part) = parts.next().await {
@@ -98,7 +110,7 @@ impl Remote {
             }
             body.extend_from_slice(&part);
         }
-        Ok((status, missing, body))
+        Ok((head, body))
     }
 }
 
@@ -113,8 +125,12 @@ fn is_here(url: &Url) -> bool {
 }
 
 fn refusal(url: &Url, status: u16, json: &Value) -> String {
-    let text = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or("no text");
-    format!("`{}` answered {status} {}: {}", place(url), text("code"), text("description"))
+    // STAC's words, else those of a problem document.
+    let text = |name: &str, other: &str| {
+        let found = json.get(name).or_else(|| json.get(other)).and_then(Value::as_str);
+        found.unwrap_or("no text").to_owned()
+    };
+    format!("`{}` answered {status} {}: {}", place(url), text("code", "title"), text("description", "detail"))
 }
 
 /// The address without query and credentials.

@@ -30,9 +30,12 @@ use super::{Ask, Failure, Fault, Health, Listing, Member, Page};
 use crate::federation::{self, MemberId, Method, Support};
 
 const JSON: &str = "application/json";
+const SCHEMA: &str = "application/schema+json, application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
 /// Characters of a condition that a note shows.
 const CONDITION_SHOWN: usize = 120;
+/// Bytes of the queryables of one collection; real ones have some ten thousand.
+const QUERYABLES_BYTES_MAX: usize = 512 << 10;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -201,6 +204,30 @@ impl StacApi {
             Err(failed) => Err(failed),
         }
     }
+
+    async fn read_queryables(
+        &self,
+        collection: Option<(&str, Option<&str>)>,
+        deadline: Instant,
+    ) -> Result<Option<Bytes>, Failure> {
+        let url = match collection {
+            None => below(&self.member.url, "queryables"),
+            Some((id, link)) => {
+                let own = below(&self.member.url, &format!("collections/{}", utf8_percent_encode(id, SEGMENT)));
+                let linked = link.and_then(|href| own.join(href).ok()).filter(|target| target.query().is_none());
+                let linked = linked.and_then(|target| rebased(&self.member, &target));
+                linked.unwrap_or_else(|| below(&own, "queryables"))
+            }
+        };
+        match self.send(Outgoing::get(url, SCHEMA), deadline).await {
+            Ok(answer) if answer.body.len() > QUERYABLES_BYTES_MAX => {
+                Err(failure(Fault::TooLarge, "queryables over the bound on bytes"))
+            }
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(failed) if matches!(failed.status, Some(404 | 405 | 410 | 501)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
 }
 
 /// A request: our own query, plus what a token adds or overrides.
@@ -325,6 +352,14 @@ impl Member for StacApi {
 
     fn collections(&self, deadline: Instant) -> BoxFuture<'_, Result<Listing, Failure>> {
         Box::pin(self.read_collections(deadline))
+    }
+
+    fn queryables<'a>(
+        &'a self,
+        collection: Option<(&'a str, Option<&'a str>)>,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
+        Box::pin(self.read_queryables(collection, deadline))
     }
 
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>> {

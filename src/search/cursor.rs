@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -34,14 +35,19 @@ const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 12;
 
-/// The keys that seal and open cursors: the first seals, all open.
+/// The keys that seal and open cursors: the first seals, all open. They may be replaced while it is used.
 pub struct KeyRing {
-    keys: Vec<RingKey>,
+    current: ArcSwap<Ring>,
+}
+
+#[derive(Clone)]
+struct Ring {
+    keys: Arc<[RingKey]>,
     life_ms: i64,
     /// Sealed alongside: a cursor of another federation does not open.
     purpose: Vec<u8>,
     /// True when the key was made at start and dies with the process.
-    pub ephemeral: bool,
+    ephemeral: bool,
 }
 
 struct RingKey {
@@ -78,6 +84,41 @@ impl KeyRing {
     /// # Errors
     /// When a key is not 32 bytes of base64url.
     pub fn from_federation(federation: &Federation) -> Result<Self, String> {
+        Ok(Self { current: ArcSwap::from_pointee(Ring::of(federation)?) })
+    }
+
+    /// Takes the keys and the life of a cursor from a federation that takes the place of the one before. A key that the
+    /// process made for itself stays while the file still names none, so that cursors outlive a reload.
+    ///
+    /// # Errors
+    /// As [`KeyRing::from_federation`]; then nothing changes.
+    pub fn renew(&self, federation: &Federation) -> Result<(), String> {
+        let mut ring = Ring::of(federation)?;
+        let before = self.current.load();
+        if ring.ephemeral && before.ephemeral {
+            ring.keys = Arc::clone(&before.keys);
+        }
+        self.current.store(Arc::new(ring));
+        Ok(())
+    }
+
+    /// Seals a session. `now_ms` is the time of issue.
+    #[must_use]
+    pub fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
+        self.current.load().seal(session, ids, now_ms)
+    }
+
+    /// Opens a cursor.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
+        self.current.load().open(text, ids, now_ms)
+    }
+}
+
+impl Ring {
+    fn of(federation: &Federation) -> Result<Self, String> {
         let mut keys = Vec::new();
         for (index, secret) in federation.cursor.keys.iter().enumerate() {
             keys.push(read_key(secret).ok_or_else(|| format!("`cursor.keys[{index}]` is not 32 bytes of base64url"))?);
@@ -89,12 +130,15 @@ impl KeyRing {
             keys.push(ring_key(&bytes).ok_or("the cipher refuses its key")?);
         }
         let life_ms = i64::try_from(federation.cursor.life.as_millis()).unwrap_or(i64::MAX);
-        Ok(Self { keys, life_ms, purpose: format!("cursor:v1.0.0:{}", federation.id).into_bytes(), ephemeral })
+        Ok(Self {
+            keys: keys.into(),
+            life_ms,
+            purpose: format!("cursor:v1.0.0:{}", federation.id).into_bytes(),
+            ephemeral,
+        })
     }
 
-    /// Seals a session. `now_ms` is the time of issue.
-    #[must_use]
-    pub fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
+    fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
         let body = Body::of(session, ids, now_ms);
         // neither can fail: the body holds no type that postcard refuses, and the cipher takes any length we can hold
         let mut sealed = postcard::to_stdvec(&body).unwrap_or_default();
@@ -110,11 +154,7 @@ impl KeyRing {
         URL_SAFE_NO_PAD.encode(text)
     }
 
-    /// Opens a cursor.
-    ///
-    /// # Errors
-    /// See [`Refused`].
-    pub fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
+    fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
         if text.len() > CURSOR_CHARS_MAX {
             return Err(Refused::TooLong(text.len()));
         }
@@ -140,7 +180,7 @@ impl KeyRing {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "KeyRing({} keys)", self.keys.len())
+        write!(out, "KeyRing({} keys)", self.current.load().keys.len())
     }
 }
 

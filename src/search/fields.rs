@@ -1,4 +1,4 @@
-//! The `fields` parameter (`stac-api.md` 6.2), applied last, on an Item's bytes.
+//! The `fields` parameter (`stac-api.md` 6.2), applied last, on the bytes of an Item or a Collection.
 //!
 //! Objects are opened one level at a time and only where a path leads into them; every value that stays is copied as it
 //! came. Arrays are not opened: `links` or `assets` stay or go as a whole, an asset can be named by its key.
@@ -7,13 +7,20 @@ use serde_json::value::RawValue;
 
 use super::request::body::Members;
 
-/// Without these an Item has no identity and no way on; no request takes them away.
+/// Without these an Item has no identity and no way on, nor has a Collection; no request takes them away.
 const ALWAYS: [&str; 4] = ["type", "id", "collection", "links"];
 
 /// What an empty `fields` asks for; the times of `properties` are added in [`default_set`].
 const DEFAULT: [&str; 8] = ["type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets"];
 
-/// What to keep of each Item.
+/// What it asks for of a Collection: what the specification requires of one, and the title.
+const DEFAULT_OF_COLLECTION: [&str; 8] =
+    ["type", "stac_version", "id", "title", "description", "license", "extent", "links"];
+
+/// What an empty `fields` leaves of a document.
+type DefaultSet = fn(&[(String, &RawValue)]) -> Selection<'static>;
+
+/// What to keep of each Item or Collection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// `None`: `include` was absent. Dotted paths below the top level.
@@ -26,8 +33,22 @@ impl Fields {
     ///
     /// An Item that is not a JSON object is appended as it is.
     pub fn apply(&self, item: &[u8], out: &mut Vec<u8>) {
-        let Some(members) = std::str::from_utf8(item).ok().and_then(open) else {
-            out.extend_from_slice(item);
+        self.reduce(item, default_set, out);
+    }
+
+    /// Appends the Collection, reduced to what was asked for.
+    pub fn apply_to_collection(&self, collection: &[u8], out: &mut Vec<u8>) {
+        let default = |_: &[(String, &RawValue)]| Selection {
+            include: DEFAULT_OF_COLLECTION.to_vec(),
+            exclude: Vec::new(),
+            otherwise: false,
+        };
+        self.reduce(collection, default, out);
+    }
+
+    fn reduce(&self, document: &[u8], default_set: DefaultSet, out: &mut Vec<u8>) {
+        let Some(members) = std::str::from_utf8(document).ok().and_then(open) else {
+            out.extend_from_slice(document);
             return;
         };
         let include = paths(self.include.as_ref());
@@ -241,6 +262,28 @@ mod tests {
             Some(&["properties"]),
             r#"{"type":"Feature","id":"a","properties":{},"links":[{"rel":"self"}],"collection":"A|c"}"#,
         );
+    }
+
+    #[test]
+    fn collections_have_a_default_set_of_their_own() {
+        let collection = r#"{"type":"Collection","stac_version":"1.0.0","stac_extensions":[],"id":"A|c","title":"T","description":"d","keywords":["k"],"license":"other","extent":{"spatial":{"bbox":[[1.0,2,3,4]]}},"summaries":{"gsd":[10]},"links":[],"assets":{}}"#;
+        let check = |include: Option<&[&str]>, exclude: Option<&[&str]>, expected: &str| {
+            let owned = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+            let fields = Fields { include: include.map(owned), exclude: exclude.map(owned) };
+            let mut out = Vec::new();
+            fields.apply_to_collection(collection.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{fields:?}");
+        };
+        let default = r#"{"type":"Collection","stac_version":"1.0.0","id":"A|c","title":"T","description":"d","license":"other","extent":{"spatial":{"bbox":[[1.0,2,3,4]]}},"links":[]}"#;
+        check(None, None, default);
+        check(Some(&[]), Some(&["description"]), &default.replace(r#","description":"d""#, ""));
+        check(Some(&["title"]), None, r#"{"type":"Collection","id":"A|c","title":"T","links":[]}"#);
+        check(
+            Some(&["extent.spatial", "summaries"]),
+            Some(&["summaries.gsd"]),
+            r#"{"type":"Collection","id":"A|c","extent":{"spatial":{"bbox":[[1.0,2,3,4]]}},"summaries":{},"links":[]}"#,
+        );
+        check(None, Some(&["links", "assets", "id"]), &collection.replace(r#","assets":{}"#, ""));
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Merge {
     }
 
     /// Takes a page of a leg in.
-    pub fn feed(&mut self, index: usize, page: Page, keeps: impl Fn(&Item) -> bool) {
+    pub fn feed(&mut self, index: usize, page: Page, mut keeps: impl FnMut(&Item) -> bool) {
         let leg = &mut self.legs[index];
         let Some(asked) = leg.asked.take() else { return };
         if !leg.answered {
@@ -193,7 +193,7 @@ impl Merge {
             leg.session.open_gap(self.watermark.clone(), Status::BadResponse);
             leg.partial = true;
         }
-        leg.stream.feed(page, &asked, &self.order, &self.last, keeps);
+        leg.stream.feed(page, &asked, &self.order, &self.last, &mut keeps);
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
             // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)
             leg.session.open_gap(Position::Start, failure.status);

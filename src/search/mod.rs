@@ -4,6 +4,7 @@
 //! know HTTP. Start reading at [`search`].
 
 pub mod request;
+pub mod filter;
 pub mod plan;
 mod legs;
 pub mod residual;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::federation::MemberId;
 use crate::members::Item;
@@ -108,12 +110,25 @@ pub async fn search(
     let mut page = PageRun::new(&plan, session, first, request.limit, |member| snapshot.ids.qualified(member, ""));
     let took = legs::run(snapshot, &mut page, clock).await;
     let end = page.finish();
-    for leg in end.legs.iter().filter(|leg| leg.status == outcome::Status::OrderViolation) {
-        if let Some(member) = snapshot.members.get(leg.member.as_str()) {
+    tell_members(snapshot, &plan, &end);
+    answer(snapshot, keys, request, &plan, end, &took, now_ms)
+}
+
+/// Members hear when their answers broke what they claim.
+fn tell_members(snapshot: &Snapshot, plan: &plan::Plan, end: &page::PageEnd) {
+    for leg in &end.legs {
+        let Some(member) = snapshot.members.get(leg.member.as_str()) else { continue };
+        if leg.status == outcome::Status::OrderViolation {
             member.disordered();
         }
+        if leg.contradictions > 0 {
+            let promised = plan.legs.iter().find(|planned| planned.member == leg.member);
+            let promised = promised.and_then(|planned| planned.residual.promised.as_ref());
+            let filter = promised.map_or_else(String::new, |promised| plan::shown(&promised.to_text()));
+            warn!(member = %leg.member, items = leg.contradictions, filter, "items do not match the filter sent");
+            member.contradicted(&filter);
+        }
     }
-    answer(snapshot, keys, request, &plan, end, &took, now_ms)
 }
 
 /// Opens the cursor of a later page and checks that it belongs to this query (S26 h).

@@ -3,13 +3,14 @@
 //! The facade over the sorted merge and the quota interleave. Pure: the caller asks the members and feeds the answers.
 
 use crate::federation::MemberId;
-use crate::members::{Fault, Page};
+use crate::members::{Fault, Item, Page};
 
 use super::merge::{Merge, MergeLeg, Step};
 use super::order::{Comparator, Position};
 use super::outcome::Status;
 use super::plan::{Leg, Order, Plan};
 use super::quota::{Quota, QuotaLeg};
+use super::residual::Fit;
 use super::session::{Gap, Session, SessionLeg};
 use super::stream::{Hit, LegFailure, Stream};
 
@@ -27,6 +28,8 @@ pub struct PageRun<'a> {
     joined: Vec<MemberId>,
     /// Index of each engine leg in `plan.legs`.
     planned: Vec<usize>,
+    /// Items of each engine leg that contradict what its member says it evaluates.
+    contradictions: Vec<u32>,
 }
 
 enum Engine {
@@ -60,6 +63,8 @@ pub struct LegEnd {
     pub broken: bool,
     /// It has no more Items, now or since an earlier page.
     pub ended: bool,
+    /// Items it returned although its own filter, as it says, excludes them.
+    pub contradictions: u32,
     pub retry_after_s: Option<u32>,
 }
 
@@ -116,7 +121,7 @@ impl<'a> PageRun<'a> {
         if session.order == Order::Quota {
             active.sort_by(|(a, _), (b, _)| plan.legs[*a].member.cmp(&plan.legs[*b].member));
         }
-        let planned = active.iter().map(|(index, _)| *index).collect();
+        let planned: Vec<usize> = active.iter().map(|(index, _)| *index).collect();
         let legs = active.into_iter().map(|(index, leg)| (&plan.legs[index], leg));
         let engine = match &session.order {
             Order::Quota => {
@@ -146,7 +151,8 @@ impl<'a> PageRun<'a> {
                 Engine::Sorted(Merge::new(order, session.watermark.clone(), limit, legs))
             }
         };
-        Self { plan, session, first, engine, absent, joined, planned }
+        let contradictions = vec![0; planned.len()];
+        Self { plan, session, first, engine, absent, joined, planned, contradictions }
     }
 
     /// Other bounds on ties, for tests.
@@ -174,9 +180,18 @@ impl<'a> PageRun<'a> {
     /// Takes a member's answer in.
     pub fn feed(&mut self, index: usize, answer: Result<Page, (Fault, Option<u32>)>) {
         let residual = &self.plan.legs[self.planned[index]].residual;
+        let contradictions = &mut self.contradictions[index];
+        let keeps = |item: &Item| match residual.fit(item) {
+            Fit::Kept => true,
+            Fit::Dropped => false,
+            Fit::Contradiction => {
+                *contradictions += 1;
+                false
+            }
+        };
         match (&mut self.engine, answer) {
-            (Engine::Sorted(merge), Ok(page)) => merge.feed(index, page, |item| residual.keeps(item)),
-            (Engine::Quota(quota), Ok(page)) => quota.feed(index, page, |item| residual.keeps(item)),
+            (Engine::Sorted(merge), Ok(page)) => merge.feed(index, page, keeps),
+            (Engine::Quota(quota), Ok(page)) => quota.feed(index, page, keeps),
             (Engine::Sorted(merge), Err((fault, after))) => merge.feed_failure(index, fault, after),
             (Engine::Quota(quota), Err((fault, after))) => quota.feed_failure(index, fault, after),
         }
@@ -186,7 +201,7 @@ impl<'a> PageRun<'a> {
     #[must_use]
     pub fn finish(self) -> PageEnd {
         let matched = if self.first { self.first_count() } else { self.session.matched };
-        let Self { session, engine, absent, joined, .. } = self;
+        let Self { session, engine, absent, joined, contradictions, .. } = self;
         let mut end =
             PageEnd { hits: Vec::new(), next: None, legs: Vec::new(), joined, matched, deduplicated: 0, invalid: 0 };
         let mut next = Session { matched, legs: Vec::new(), ..session };
@@ -194,6 +209,10 @@ impl<'a> PageRun<'a> {
             Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
             Engine::Quota(quota) => finish_quota(quota, &mut end, &mut next),
         };
+        // the legs of the engine come first, in its order
+        for (leg, count) in end.legs.iter_mut().zip(contradictions) {
+            leg.contradictions = count;
+        }
         for (leg, status) in absent {
             end.legs.push(LegEnd {
                 member: MemberId::new(&leg.member),
@@ -204,6 +223,7 @@ impl<'a> PageRun<'a> {
                 gaps: leg.gaps.clone(),
                 broken: status.is_some(),
                 ended: status.is_none(),
+                contradictions: 0,
                 retry_after_s: None,
             });
             next.legs.push(leg);
@@ -216,6 +236,7 @@ impl<'a> PageRun<'a> {
     /// S25: the sum of the counts, if every asked member gave one and nothing is filtered by the broker.
     fn first_count(&self) -> Option<u64> {
         let honest = self.plan.refused.is_empty()
+            && self.contradictions.iter().all(|count| *count == 0)
             && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective);
         if !honest {
             return None;
@@ -275,6 +296,7 @@ fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: 
         gaps: gaps.to_vec(),
         broken,
         ended,
+        contradictions: 0,
         retry_after_s: failure.and_then(|failure| failure.retry_after_s),
     }
 }

@@ -1,10 +1,12 @@
 //! Who is asked what, decided without I/O: every member is a [`Leg`], [`Pruned`] with its rule, or [`Refused`] for lack of a feature.
 //!
-//! Four stages, one file each: `candidates.rs` finds which collections of a member may hold a match (S15),
-//! `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
-//! with the broker (S8), `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
+//! Five stages, one file each: `filtered.rs` reads what a filter proves (S16), `candidates.rs` finds which collections of
+//! a member may hold a match (S15), `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
+//! with the broker (S8), the filter's part of it in `condition.rs`, `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
 
+mod filtered;
 mod candidates;
+mod condition;
 pub mod explain;
 mod leg;
 mod sorting;
@@ -12,16 +14,22 @@ mod sorting;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use crate::collections::{Ids, MemberView};
+use crate::cql2::Expr;
 use crate::federation::{Area, Federation, Member, MemberId, Question, Refusal};
 use crate::members::{Ask, Capabilities};
 
+use super::filter::localised;
 use super::request::{Invalid, SearchRequest, SortBy};
 use super::residual::Residual;
 
-use candidates::{Candidates, Judged};
+use candidates::{Asking, Candidates, Judged};
+pub(super) use condition::shown;
+use filtered::Proof;
 
 /// What the plan knows of one member. `None` where nothing was discovered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -128,12 +136,16 @@ pub fn plan<'a>(
     let (mut pruned, mut refused, mut asked) = (Vec::new(), Vec::new(), Vec::new());
     for member in &federation.members {
         let known = facts(&member.id);
-        match candidates::judge(member, known.collections, &named, &question, now) {
+        let filter = request.filter.as_ref().map(|filter| Arc::new(localised(filter, &member.id, ids)));
+        let proof = filter.as_deref().map(Proof::of);
+        let asking = Asking { question: &question, proof: proof.as_ref(), now };
+        match candidates::judge(member, known.collections, &named, asking) {
             Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
             Judged::Asked(candidates) => {
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
+                let filter = filter.filter(|filter| !is_true(filter));
                 match unsearchable(&candidates, &abilities) {
-                    None => asked.push(Asked { member, candidates, abilities }),
+                    None => asked.push(Asked { member, candidates, abilities, filter }),
                     Some(feature) => refused.push(lacking(member, feature)),
                 }
             }
@@ -158,6 +170,12 @@ struct Asked<'a> {
     member: &'a Member,
     candidates: Candidates,
     abilities: Capabilities,
+    /// In the member's own terms; `None` also when it is true of all its Items.
+    filter: Option<Arc<Expr>>,
+}
+
+fn is_true(filter: &Expr) -> bool {
+    matches!(filter, Expr::Constant(true))
 }
 
 /// Why a member cannot be searched at all: by no method, or collection by collection in too many of them.

@@ -17,11 +17,14 @@ use super::order::{Key, Position};
 use super::outcome::Status;
 use super::plan::Leg;
 use super::session::{Gap, Place, SessionLeg};
-use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
+use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN};
 
 /// Hashes of the Items given last, which hold a place when the page before it shifts.
 const ANCHORS: usize = 4;
 const EMPTY_PAGES_MAX: u32 = 3;
+/// Items of a page when nothing of a list's first page was kept: the list is begun anew with pages of this size, once,
+/// since the page size of a list that goes on must stay.
+const BARREN_PAGE: u32 = 1_000;
 
 /// One leg of the interleave.
 pub struct QuotaLeg {
@@ -31,6 +34,8 @@ pub struct QuotaLeg {
     /// The collection of Items that name none, when only one was asked for.
     single_collection: Option<Box<str>>,
     page_max: u32,
+    /// The broker drops Items of it, so a page holds less than it was asked for.
+    selective: bool,
     /// The page being given from: its Items with their index as received.
     buffer: VecDeque<(u32, Item)>,
     place: Place,
@@ -70,6 +75,7 @@ impl QuotaLeg {
             prefix: prefix.into(),
             single_collection: leg.only_collection().map(Into::into),
             page_max: leg.page_max.max(1),
+            selective: leg.residual.selective,
             buffer: VecDeque::new(),
             place,
             next: None,
@@ -92,7 +98,7 @@ impl QuotaLeg {
         self.place.clone()
     }
 
-    fn feed(&mut self, page: Page, asked: &Request, keeps: impl Fn(&Item) -> bool) {
+    fn feed(&mut self, page: Page, asked: &Request, keeps: &mut dyn FnMut(&Item) -> bool) {
         self.invalid += page.invalid.count;
         if self.requests == 1 {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
@@ -110,6 +116,12 @@ impl QuotaLeg {
             }
         }
         self.next = page.next;
+        if self.is_barren(asked) {
+            self.open = false;
+            self.next = None;
+            self.place = Place { size: BARREN_PAGE.min(self.page_max), ..Place::default() };
+            return;
+        }
         if let Some(token) = &self.next {
             self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
             let met_before = self.tokens.contains(token) || asked.token.as_ref() == Some(token);
@@ -122,6 +134,13 @@ impl QuotaLeg {
             }
         }
         self.turn_page();
+    }
+
+    /// Whether the first page of the list holds nothing for the client, while a larger one could.
+    fn is_barren(&self, asked: &Request) -> bool {
+        let first = asked.token.is_none() && self.place.offset == 0 && self.place.anchors.is_empty();
+        let larger = asked.limit < BARREN_PAGE.min(self.page_max);
+        self.selective && first && larger && self.buffer.is_empty() && self.next.is_some()
     }
 
     /// The index to go on from: behind the last anchor found, else the stored offset.
@@ -207,7 +226,8 @@ impl Quota {
                 continue;
             }
             // a place inside a list keeps the page size it was found with
-            let size = if leg.place.size > 0 { leg.place.size } else { share };
+            let least = if leg.selective { SELECTIVE_PAGE_MIN } else { 1 };
+            let size = if leg.place.size > 0 { leg.place.size } else { share.max(least) };
             let request =
                 Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), datetime: None };
             leg.requests += 1;
@@ -217,7 +237,7 @@ impl Quota {
         needs
     }
 
-    pub fn feed(&mut self, index: usize, page: Page, keeps: impl Fn(&Item) -> bool) {
+    pub fn feed(&mut self, index: usize, page: Page, mut keeps: impl FnMut(&Item) -> bool) {
         let leg = &mut self.legs[index];
         let Some(asked) = leg.asked.take() else { return };
         if !leg.answered {
@@ -229,7 +249,7 @@ impl Quota {
             leg.partial = true;
             leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
         }
-        leg.feed(page, &asked, keeps);
+        leg.feed(page, &asked, &mut keeps);
     }
 
     pub fn feed_failure(&mut self, index: usize, fault: Fault, retry_after_s: Option<u32>) {

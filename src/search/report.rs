@@ -46,6 +46,9 @@ pub struct MemberReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
     pub returned: u32,
+    /// Items that were dropped although the member says that it evaluates the condition which excludes them.
+    #[serde(skip_serializing_if = "is_none")]
+    pub contradictions: u32,
     pub requests: u32,
     pub took_ms: u64,
     pub gaps: Vec<GapReport>,
@@ -129,6 +132,7 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         retryable: leg.status.retryable(),
         feature: leg.feature.clone(),
         returned: leg.returned,
+        contradictions: leg.contradictions,
         requests: leg.requests,
         took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
         gaps: leg.gaps.iter().map(gap_report).collect(),
@@ -145,11 +149,17 @@ fn bare(id: &MemberId, status: Status, feature: Option<String>) -> MemberReport 
         correlation: None,
         feature,
         returned: 0,
+        contradictions: 0,
         requests: 0,
         took_ms: 0,
         gaps: Vec::new(),
         turn_missed: false,
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn gap_report(gap: &Gap) -> GapReport {

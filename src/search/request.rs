@@ -2,10 +2,11 @@
 //!
 //! Query string and body meet here: both become one [`SearchRequest`], so nothing later knows which way a search came.
 //! What a condition *means* for Items is not known here. `time.rs` reads `datetime`, `place.rs` reads `bbox` and
-//! `intersects`, `lists.rs` reads everything that is a list of names, `body.rs` opens the JSON of a `POST`, and
-//! `digest.rs` gives the short sums by which a cursor recognises its search.
+//! `intersects`, `condition.rs` reads `filter` and `query`, `lists.rs` reads everything that is a list of names, `body.rs`
+//! opens the JSON of a `POST`, and `digest.rs` gives the short sums by which a cursor recognises its search.
 
 pub(in crate::search) mod body;
+mod condition;
 mod digest;
 mod lists;
 mod place;
@@ -23,7 +24,9 @@ use crate::members::Intersects;
 
 use super::fields::Fields;
 
+use condition::{Language, Written};
 pub use digest::DIGEST_NAMES;
+pub(super) use place::intersecting;
 
 /// Fields that a search can be sorted by, in their canonical spelling.
 pub const SORTABLES: &[&str] = &["datetime", "id", "collection"];
@@ -37,12 +40,6 @@ const TOKEN_BYTES_MAX: usize = 16_000;
 /// Characters of a wrong value that a message repeats.
 const GIVEN_CHARACTERS_MAX: usize = 80;
 
-/// Parameters that a later release understands. Ignoring them would answer another question than the one asked.
-const NOT_YET: &[&str] = &["filter", "filter-lang", "filter-crs", "query", "q"];
-
-const UNDERSTOOD: &str =
-    "`limit`, `ids`, `collections`, `bbox`, `intersects`, `datetime`, `sortby`, `fields` and `token`";
-
 /// A search, whichever way it was asked.
 #[derive(Debug, Clone, Default)]
 pub struct SearchRequest {
@@ -55,6 +52,9 @@ pub struct SearchRequest {
     pub datetime: Option<Interval>,
     /// `filter` and `query`, joined by AND; ids in it are as the client wrote them.
     pub filter: Option<Arc<Expr>>,
+    /// Sums of the two by their meaning, 0 where one was not given: a cursor tells which of them was changed.
+    pub filter_sum: u32,
+    pub query_sum: u32,
     /// Empty: no `sortby` was given.
     pub sortby: Vec<SortBy>,
     /// Clamped to the maximum.
@@ -98,8 +98,13 @@ impl Invalid {
         Self { parameter: parameter.to_owned(), given: given.into(), accepted: accepted.into() }
     }
 
-    fn not_yet(parameter: &str) -> Self {
-        Self::new(parameter, "not supported by this release", UNDERSTOOD)
+    /// Free text searches Collections. Ignoring it here would answer another question than the one asked.
+    fn free_text() -> Self {
+        Self::new(
+            "q",
+            "not a parameter of an Item search",
+            "`/collections?q=` to find Collections, and `filter` for Items",
+        )
     }
 
     fn repeated(parameter: &str) -> Self {
@@ -129,11 +134,9 @@ impl SearchRequest {
     /// The first parameter that is wrong.
     pub fn from_query(pairs: &[(String, String)], limits: &Limits) -> Result<Self, Invalid> {
         let mut request = Self::asking_nothing(limits);
+        let mut condition = Written::default();
         let mut seen: Vec<&str> = Vec::new();
         for (name, value) in pairs {
-            if NOT_YET.contains(&name.as_str()) {
-                return Err(Invalid::not_yet(name));
-            }
             let first = !seen.contains(&name.as_str());
             match name.as_str() {
                 "limit" => request.limit = lists::limit_text(value, limits)?,
@@ -145,6 +148,8 @@ impl SearchRequest {
                 "sortby" => request.sortby = lists::sortby_text(value)?,
                 "fields" => request.fields = Some(lists::fields_text(value)?),
                 "token" => request.token = Some(token(value.clone())?),
+                "q" => return Err(Invalid::free_text()),
+                other if condition.take_text(other, value)? => {}
                 other => {
                     request.ignore(other);
                     continue;
@@ -155,6 +160,7 @@ impl SearchRequest {
             }
             seen.push(name);
         }
+        condition.read(&mut request, Language::Text)?;
         request.consistent()
     }
 
@@ -167,12 +173,10 @@ impl SearchRequest {
     /// The first parameter that is wrong.
     pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, Invalid> {
         let mut request = Self::asking_nothing(limits);
+        let mut condition = Written::default();
         for (name, value) in body::members(body)? {
             if value.is_null() && name != "fields" {
                 continue;
-            }
-            if NOT_YET.contains(&name.as_str()) {
-                return Err(Invalid::not_yet(&name));
             }
             match name.as_str() {
                 "limit" => request.limit = lists::limit_json(&value, limits)?,
@@ -186,9 +190,12 @@ impl SearchRequest {
                 "sortby" => request.sortby = lists::sortby_json(&value)?,
                 "fields" => request.fields = Some(lists::fields_json(&value)?),
                 "token" => request.token = Some(token(body::text("token", &value)?.to_owned())?),
+                "q" => return Err(Invalid::free_text()),
+                other if condition.take_json(other, &value)? => {}
                 other => request.ignore(other),
             }
         }
+        condition.read(&mut request, Language::Json)?;
         request.consistent()
     }
 
@@ -199,8 +206,8 @@ impl SearchRequest {
 
     /// A stable sum for each parameter of [`DIGEST_NAMES`], 0 where it was not given.
     ///
-    /// Taken over what was meant, so that query string and body, `Z` and `+00:00`, any order of `ids` and of
-    /// `collections` give the same. `limit`, `token` and preferences may change between pages and are not part of it.
+    /// Taken over what was meant, so that query string and body, CQL2 text and JSON, `Z` and `+00:00`, any order of `ids`
+    /// and of `collections` give the same. `limit`, `token` and preferences may change between pages and are not part of it.
     #[must_use]
     pub fn digests(&self) -> [u32; 12] {
         digest::of(self)

@@ -1,13 +1,17 @@
 //! Conditions that the broker checks on each Item a member returned: what the member could not do, and the truth of what it claims.
 //!
 //! Collection, id and times were read when the Item arrived. Of its bytes the `bbox` is read only under a condition on
-//! the area, and the geometry only where the box cannot decide.
+//! the area, the geometry only where the box cannot decide, and the properties that a filter names only under a filter.
+
+mod subject;
 
 use std::sync::Arc;
 
 use crate::cql2::Expr;
 use crate::federation::{Area, Interval, Policy};
 use crate::members::Item;
+
+use subject::Properties;
 
 /// Conditions on an Item, in the member's own terms. Empty: everything passes.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,10 @@ pub struct Residual {
     pub datetime: Option<Interval>,
     /// The whole condition, with the member's own collection ids: evaluated also where the member says it does it.
     pub filter: Option<Arc<Expr>>,
+    /// The names of the properties that it reads.
+    pub properties: Arc<[Box<str>]>,
+    /// The parts of it that the member says it evaluates exactly.
+    pub promised: Option<Arc<Expr>>,
     /// Checked by the Item's `bbox` alone, or by its geometry where `exact_area`.
     pub area: Option<Area>,
     pub exact_area: bool,
@@ -31,10 +39,47 @@ pub struct Residual {
     pub selective: bool,
 }
 
+/// What becomes of an Item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    Kept,
+    Dropped,
+    /// Dropped, though the member says that it evaluates the condition which excludes it.
+    Contradiction,
+}
+
 impl Residual {
     /// Whether the Item meets every condition.
     #[must_use]
+    pub fn fit(&self, item: &Item) -> Fit {
+        if !self.meets_parameters(item) {
+            return Fit::Dropped;
+        }
+        let Some(filter) = &self.filter else { return Fit::Kept };
+        let subject = Properties::of(item, self.only_collection(), &self.properties);
+        if filter.holds(&subject) == Some(true) {
+            return Fit::Kept;
+        }
+        match &self.promised {
+            Some(promised) if promised.holds(&subject) != Some(true) => Fit::Contradiction,
+            _ => Fit::Dropped,
+        }
+    }
+
+    #[cfg(test)]
     pub fn keeps(&self, item: &Item) -> bool {
+        self.fit(item) == Fit::Kept
+    }
+
+    /// The collection of Items that name none: known when only one was asked for.
+    fn only_collection(&self) -> &str {
+        match self.collections.as_deref() {
+            Some([only]) => only,
+            _ => "",
+        }
+    }
+
+    fn meets_parameters(&self, item: &Item) -> bool {
         one_of(self.collections.as_deref(), &item.collection)
             && self.policy.as_ref().is_none_or(|policy| policy.sees(&item.collection))
             && one_of(self.ids.as_deref(), &item.id)

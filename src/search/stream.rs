@@ -28,6 +28,9 @@ const TIE_PAGES_MAX: u32 = 3;
 const TIE_ITEMS_TELLING: usize = 64;
 /// Items a member that is resumed by its token is asked for at least: its page size stays for the whole list.
 const TOKEN_PAGE_MIN: u32 = 100;
+/// Items a member is asked for at least when the broker drops some of what it returns; if the first page does not do,
+/// full ones follow.
+pub const SELECTIVE_PAGE_MIN: u32 = 100;
 /// Items a member that cannot sort may report before it is left out.
 pub const DRAIN_ITEMS_MAX: u64 = 1_000;
 /// Requests per leg and page while the page holds an Item, and while it holds none.
@@ -99,6 +102,8 @@ pub struct Stream {
     by_collection: bool,
     descending: bool,
     user_interval: Option<Interval>,
+    /// The broker drops Items of it, so a page holds less than it was asked for.
+    selective: bool,
     single_collection: Option<Box<str>>,
     exposed: Exposed,
     pub start: Position,
@@ -205,6 +210,7 @@ impl Stream {
             by_collection: order.keys().first().is_some_and(|key| key.field == "collection"),
             descending: order.descending(),
             user_interval: leg.ask.datetime,
+            selective: leg.residual.selective,
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
             known: start.clone(),
@@ -284,14 +290,17 @@ impl Stream {
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
-        // the second refill and a tie that blocks the page are read in full pages
-        let full = self.refills >= 2 || self.cut || self.in_tie();
+        // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
+        let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
             Mode::Drain => self.page_max,
             // the page size of a token stays as it was first: from the start it must let a tie be read whole
-            Mode::Token if self.by_collection => limit.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX),
+            Mode::Token if self.by_collection || self.selective => {
+                limit.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX)
+            }
             Mode::Token => limit.saturating_add(1).max(TOKEN_PAGE_MIN),
             _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
+            _ if self.selective => need.saturating_add(1).max(SELECTIVE_PAGE_MIN),
             _ => need.saturating_add(1),
         };
         let size = size.clamp(1, self.page_max);

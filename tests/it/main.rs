@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod binary;
+mod collection_search;
 mod contract;
 mod faults;
 mod federation;
@@ -11,7 +12,9 @@ mod house;
 mod items_only;
 mod probes;
 mod pruning;
+mod queryables;
 mod real_data;
+mod reload;
 mod requests;
 mod rewriting;
 mod rooms;

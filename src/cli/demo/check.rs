@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::Stage;
 use super::ask::{Query, Walk, encoded};
-use super::samples::{early_years, samples};
+use super::execution;
+use super::samples::{Sample, early_years, samples};
 use super::say;
 use super::show;
 
@@ -25,13 +26,14 @@ pub async fn run(stage: &Stage) -> Result<bool, String> {
     let begun = Instant::now();
     let mut verdicts = Vec::new();
     for sample in samples(Utc::now()) {
-        let found = restricted(stage, &sample.query).await;
+        let found = restricted(stage, &sample).await;
         verdicts.push(told(sample.title, found));
     }
     let early = only_asked(stage, &early_years(), "EMODnet").await;
     verdicts.push(told("A search of 1958 to 1965 reaches EMODnet alone", early));
     verdicts.push(told("A walk over everything by GET, newest first", walk_in_order(stage).await));
     verdicts.push(told("A walk over everything by POST, in no order asked for", walk_any_order(stage).await));
+    verdicts.push(told("An execution on an Item of EDITO", execution::check(stage).await));
     verdicts.push(told("A search with EDITO switched off", switched_off(stage).await));
     stage.demo.switch_off("EDITO", false);
     verdicts.push(told("The same search with EDITO back", comes_back(stage).await));
@@ -101,8 +103,9 @@ async fn asked_during<T>(stage: &Stage, ask: impl Future<Output = T>) -> (T, BTr
 }
 
 /// A sample: the right Items in the right order, and not one request to a member that the plan left out.
-async fn restricted(stage: &Stage, query: &Query) -> Result<String, String> {
-    let expected = stage.demo.matching(&encoded(query))?;
+async fn restricted(stage: &Stage, sample: &Sample) -> Result<String, String> {
+    let query = &sample.asked();
+    let expected = stage.demo.matching(&encoded(&sample.oracle()))?;
     if expected.is_empty() {
         return Err("nothing can match, so this check would prove nothing".into());
     }

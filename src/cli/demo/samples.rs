@@ -10,10 +10,26 @@ pub struct Sample {
     /// What a reader should look for in the answer.
     pub look: &'static str,
     pub query: Query,
+    /// A condition in CQL2 text, as the endpoint is asked, and in CQL2 JSON, as the members' tables are.
+    pub filter: Option<(&'static str, &'static str)>,
 }
 
-/// Three searches that three different policies decide.
-pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
+impl Sample {
+    /// What the endpoint is asked.
+    pub fn asked(&self) -> Query {
+        let filter = self.filter.map(|(text, _)| ("filter", text.to_owned()));
+        self.query.iter().cloned().chain(filter).collect()
+    }
+
+    /// What the members' tables are asked, for the right answer.
+    pub fn oracle(&self) -> Query {
+        let filter = self.filter.map(|(_, json)| ("filter", json.to_owned()));
+        self.query.iter().cloned().chain(filter).collect()
+    }
+}
+
+/// Three searches that three different policies decide, and one with a condition that not every member knows.
+pub fn samples(now: DateTime<Utc>) -> [Sample; 4] {
     let newest_first = ("sortby", "-datetime".to_owned());
     let flanders = ("bbox", "4.4,50.4,6.0,51.4".to_owned());
     let sentinel = ("collections", "sentinel-2-l2a".to_owned());
@@ -23,6 +39,7 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
             title: "The Baltic Sea in 2020",
             look: "Three ocean catalogues answer as one, although one of them cannot sort and one is slow.",
             query: vec![("bbox", "9,53,30,66".into()), ("datetime", year.into()), newest_first.clone()],
+            filter: None,
         },
         Sample {
             title: "Sentinel-2 over Flanders in the last thirty days",
@@ -33,11 +50,22 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 3] {
                 ("datetime", format!("{}T00:00:00Z/..", (now - TimeDelta::days(30)).format("%Y-%m-%d"))),
                 newest_first.clone(),
             ],
+            filter: None,
         },
         Sample {
             title: "Sentinel-2 over Flanders in September 2023",
             look: "Here the windows of both sites overlap: both are asked, and each keeps its own copy.",
+            query: vec![sentinel.clone(), flanders.clone(), ("datetime", september.into()), newest_first.clone()],
+            filter: None,
+        },
+        Sample {
+            title: "Clear views of Flanders in September 2023",
+            look: "One of the two sites filters; of the other, which does not, the broker evaluates each Item itself.",
             query: vec![sentinel, flanders, ("datetime", september.into()), newest_first],
+            filter: Some((
+                "eo:cloud_cover < 30 AND platform = 'sentinel-2b'",
+                r#"{"op":"and","args":[{"op":"<","args":[{"property":"eo:cloud_cover"},30]},{"op":"=","args":[{"property":"platform"},"sentinel-2b"]}]}"#,
+            )),
         },
     ]
 }

@@ -11,6 +11,7 @@ use crate::search::{self, SearchRequest};
 use super::super::out;
 use super::Stage;
 use super::ask::Query;
+use super::execution;
 use super::samples::{Sample, samples};
 use super::say;
 
@@ -23,7 +24,8 @@ pub async fn run(stage: &Stage) -> Result<(), String> {
     for sample in samples(Utc::now()) {
         one(stage, &sample).await?;
     }
-    commands(stage);
+    let execute = execution::show(stage).await?;
+    commands(stage, &execute);
     // An error means that no signal can be waited for: then the demo ends at once.
     let _ = tokio::signal::ctrl_c().await;
     say::line("\nStopped.");
@@ -52,7 +54,7 @@ pub fn plan(stage: &Stage, query: &Query) -> Result<Plan, String> {
 async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
     say::heading(sample.title);
     say::line(sample.look);
-    let plan = plan(stage, &sample.query)?;
+    let plan = plan(stage, &sample.asked())?;
     for leg in &plan.legs {
         say::line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
     }
@@ -64,7 +66,7 @@ async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
         say::line(&format!("  cannot  {:<16} {}", refused.member.as_str(), refused.feature));
     }
 
-    let mut query = sample.query.clone();
+    let mut query = sample.asked();
     query.push(("limit", ITEMS_SHOWN.to_string()));
     let page = stage.client.search(&query).await?;
     let features = page.body["features"].as_array().ok_or("an answer without features")?;
@@ -102,7 +104,7 @@ fn readable(query: &Query) -> String {
     query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn commands(stage: &Stage) {
+fn commands(stage: &Stage, execute: &str) {
     let url = &stage.client.url;
     let flanders = &samples(Utc::now())[2].query;
     let text = readable(flanders);
@@ -111,6 +113,8 @@ fn commands(stage: &Stage) {
     say::line("With curl, the same search again, then who would be asked and why:");
     say::line(&format!("  curl '{url}/search?{text}&limit=3'"));
     say::line(&format!("  curl '{url}/search/explain?{text}'\n"));
+    say::line("The execution again, with its headers:");
+    say::line(&format!("  {execute}\n"));
     say::line("With pystac-client (pip install pystac-client), page after page:");
     say::line(&format!("  stac-client search {url} --collections sentinel-2-l2a --datetime 2023-09 --matched"));
     say::line("  python3 -c \"from pystac_client import Client");

@@ -18,8 +18,8 @@ use crate::federation::{Area, Interval};
 use super::view::{Entry, View};
 
 pub use order::{Key, Position, SORTABLES, SortBy};
-pub use subject::QUERYABLES;
 pub(super) use subject::places;
+pub use subject::{Kind, QUERYABLES};
 pub(super) use words::of_collection;
 pub use words::{Terms, TermsError};
 
@@ -73,5 +73,6 @@ impl Query {
         unknown_or(self.datetime.and_then(|asked| Some(asked.meets(&entry.interval?))))
             && unknown_or(self.area.as_ref().and_then(|asked| Some(asked.touches(entry.area.as_ref()?))))
             && self.terms.as_ref().is_none_or(|terms| terms.found_in(&entry.words))
+            && self.filter.as_ref().is_none_or(|filter| filter.holds(entry) == Some(true))
     }
 }

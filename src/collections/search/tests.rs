@@ -333,6 +333,53 @@ fn properties_are_found_in_the_document_and_in_its_summaries() {
 }
 
 #[test]
+fn a_filter_sees_extents_texts_and_summaries() {
+    let federation = federation();
+    let with = |id: &str, interval: Value, bbox: Value, platforms: Value| {
+        let mut document = document(&mut Random(3), id);
+        document["extent"] = json!({"spatial": {"bbox": [bbox]}, "temporal": {"interval": [interval]}});
+        document["summaries"] = json!({"platform": platforms});
+        document["title"] = json!(format!("Title of {id}"));
+        document
+    };
+    let world = vec![
+        (
+            "A".to_owned(),
+            vec![
+                with(
+                    "old",
+                    json!(["2010-01-01T00:00:00Z", "2015-01-01T00:00:00Z"]),
+                    json!([0, 0, 10, 10]),
+                    json!(["s1"]),
+                ),
+                with("going", json!(["2014-01-01T00:00:00Z", null]), json!([170, -10, -170, 10]), json!(["s1", "s2"])),
+            ],
+        ),
+        ("C".to_owned(), vec![with("ever", json!([null, null]), json!([5, 90, 6, -90]), json!([]))]),
+    ];
+    let view = view(&federation, &world);
+    for (filter, expected) in [
+        ("id = 'A|old'", &["old"][..]),
+        ("title LIKE 'Title%' AND NOT id = 'A|old'", &["going", "ever"]),
+        ("T_INTERSECTS(datetime, INTERVAL('2014-06-01', '2014-07-01'))", &["going", "old"]),
+        ("T_INTERSECTS(datetime, INTERVAL('2020-01-01', '..'))", &["going"]),
+        ("T_BEFORE(datetime, TIMESTAMP('2016-01-01T00:00:00Z'))", &["old"]),
+        ("start_datetime < TIMESTAMP('2012-01-01T00:00:00Z')", &["old"]),
+        ("end_datetime IS NULL", &["going", "ever"]),
+        ("S_INTERSECTS(geometry, BBOX(-175, 0, -174, 1))", &["going"]),
+        ("S_INTERSECTS(geometry, POINT(5 5))", &["old"]),
+        ("A_CONTAINS(platform, ('s2'))", &["going"]),
+        ("A_CONTAINS(\"federation:backends\", ('C'))", &["ever"]),
+        ("nothing = 1", &[]),
+    ] {
+        let filter = Some(Arc::new(Expr::from_text(filter).unwrap_or_else(|wrong| panic!("{filter}: {wrong:?}"))));
+        let query = Query { filter: filter.clone(), ..Query::default() };
+        let found: Vec<_> = search(&view, &query, None, 10).page.iter().map(|entry| entry.native_id.as_str()).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+#[test]
 fn five_thousand_collections_take_a_few_milliseconds() {
     let federation = federation();
     let mut random = Random(1);

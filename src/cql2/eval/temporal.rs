@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use super::value::Reader;
+use super::value::{Operand, Reader};
 use crate::cql2::{Edge, TemporalOp, Value, times};
 
 /// STAC's properties that are times: next to one of them a plain text is read as a time too.
@@ -97,12 +97,27 @@ impl Period {
     /// `None` when an end has no value, or when it ends before it starts.
     pub(super) fn of<'a>(value: &'a Value, reader: &Reader<'a>) -> Option<Self> {
         let Value::Interval(edges) = value else {
-            let moment = End::At(reader.operand(value).moment()?);
-            return Some(Self { start: moment, end: moment });
+            return match reader.operand(value) {
+                Operand::List(edges) => Self::of_edges(&edges),
+                instant => instant.moment().map(|at| Self { start: End::At(at), end: End::At(at) }),
+            };
         };
         let [start, end] = edges.as_ref();
-        let period = Self { start: end_of(start, End::Ever, reader)?, end: end_of(end, End::Never, reader)? };
-        period.start.order(period.end).is_le().then_some(period)
+        Self { start: end_of(start, End::Ever, reader)?, end: end_of(end, End::Never, reader)? }.forward()
+    }
+
+    /// A property that is itself an interval, as the extent of a Collection: two times, null where it is open.
+    fn of_edges(edges: &[Operand<'_>]) -> Option<Self> {
+        let [start, end] = edges else { return None };
+        let edge = |edge: &Operand<'_>, open| match edge {
+            Operand::Null => Some(open),
+            time => time.moment().map(End::At),
+        };
+        Self { start: edge(start, End::Ever)?, end: edge(end, End::Never)? }.forward()
+    }
+
+    fn forward(self) -> Option<Self> {
+        self.start.order(self.end).is_le().then_some(self)
     }
 }
 

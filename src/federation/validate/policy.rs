@@ -242,7 +242,7 @@ fn read_geometry(notes: &Notes<'_>, at: &At<&str>) -> Option<Area> {
         at.blame(notes, code, &format!("names the file `{}`, {clause}", at.value), None);
         None
     };
-    let text = match read_bounded(&notes.folder.join(at.value), GEOMETRY_BYTES_MAX) {
+    let text = match read_bounded(&notes.beside(at.value), GEOMETRY_BYTES_MAX) {
         Ok(text) => text,
         Err(reason) => return refuse("unreadable-file", format!("which cannot be read: {reason}")),
     };

@@ -106,7 +106,7 @@ pub(super) fn secret(notes: &Notes<'_>, at: &At<&str>) -> Option<Secret> {
             Err(_) => return missing(format!("names the environment variable `{name}`, which is not set")),
         }
     } else if let Some(path) = at.value.strip_prefix("file:") {
-        match read_bounded(&notes.folder.join(path), SECRET_BYTES_MAX) {
+        match read_bounded(&notes.beside(path), SECRET_BYTES_MAX) {
             Ok(value) => value,
             Err(reason) => return missing(format!("names the file `{path}`, which cannot be read: {reason}")),
         }

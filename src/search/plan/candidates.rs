@@ -9,6 +9,8 @@ use crate::collections::ids::Named;
 use crate::collections::{Entry, Known, MemberView};
 use crate::federation::{Extents, Interval, Member, Question, Refusal, Rule};
 
+use super::filtered::{Candidate, Proof};
+
 /// Advertised boxes are rounded: they count this much larger, in degrees.
 const EXTENT_MARGIN_DEGREES: f64 = 0.01;
 /// Advertised times are often dates in some time zone: they count this much longer.
@@ -28,17 +30,20 @@ pub(super) struct Candidates {
     pub others: bool,
     /// How many of the candidates were left out by a rule.
     pub left_out: usize,
-    /// The client named collections.
+    /// The client named collections, as parameter or in the filter: there are no others.
     pub named: bool,
 }
 
-pub(super) fn judge(
-    member: &Member,
-    view: Option<&MemberView>,
-    named: &[Named],
-    question: &Question<'_>,
-    now: DateTime<Utc>,
-) -> Judged {
+/// What is asked of each candidate.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub question: &'a Question<'a>,
+    /// What the filter proves, in the member's own terms.
+    pub proof: Option<&'a Proof>,
+    pub now: DateTime<Utc>,
+}
+
+pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named], asking: Asking<'_>) -> Judged {
     if !member.enabled {
         return pruned(Rule::Disabled, "the federation file says `enabled = false`");
     }
@@ -55,18 +60,33 @@ pub(super) fn judge(
     }
 
     let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty() };
-    let mut refusals: Vec<(Option<&str>, Refusal)> = Vec::new();
-    for native in wanted {
+    let mut refusals: Vec<(Option<String>, Refusal)> = Vec::new();
+    let test = |native: &str, left: &mut Candidates, refusals: &mut Vec<(Option<String>, Refusal)>| {
         let missing = complete && !listed.contains(&native);
-        match collection(member, native, missing, entry(view, native), question, now) {
+        let candidate = candidate(member, Some(native), &listed, entry(view, native), asking.now);
+        match collection(member, native, missing, &candidate, asking) {
             Ok(()) => left.natives.push(native.to_owned()),
-            Err(refusal) => refusals.push((Some(native), refusal)),
+            Err(refusal) => refusals.push((Some(native.to_owned()), refusal)),
         }
+    };
+    for native in wanted {
+        test(native, &mut left, &mut refusals);
     }
     if others {
-        match member.policy.admits_any(question, now) {
-            Ok(()) => left.others = true,
-            Err(refusal) => refusals.push((None, refusal)),
+        let unlisted = candidate(member, None, &listed, None, asking.now);
+        let by_policy = member.policy.admits_any(asking.question, asking.now).err();
+        let by_filter = asking.proof.and_then(|proof| proof.refusal(&unlisted));
+        let named_by_filter = asking.proof.and_then(Proof::natives);
+        match (first(by_policy.into_iter().chain(by_filter)), named_by_filter) {
+            (Some(refusal), _) => refusals.push((None, refusal)),
+            (None, None) => left.others = true,
+            // the filter names what they could be
+            (None, Some(natives)) => {
+                left.named = true;
+                for native in natives.iter().filter(|native| !listed.contains(&native.as_str())) {
+                    test(native, &mut left, &mut refusals);
+                }
+            }
         }
     }
     left.left_out = refusals.len();
@@ -74,6 +94,21 @@ pub(super) fn judge(
         return Judged::Asked(left);
     }
     Judged::Pruned(last(refusals))
+}
+
+fn candidate<'a>(
+    member: &'a Member,
+    native: Option<&'a str>,
+    listed: &'a [&'a str],
+    entry: Option<&'a Entry>,
+    now: DateTime<Utc>,
+) -> Candidate<'a> {
+    Candidate { policy: &member.policy, native, listed, entry, now }
+}
+
+/// The rule that stands first.
+fn first(refusals: impl Iterator<Item = Refusal>) -> Option<Refusal> {
+    refusals.min_by_key(|refusal| refusal.rule)
 }
 
 fn pruned(rule: Rule, detail: &str) -> Judged {
@@ -115,9 +150,8 @@ fn collection(
     member: &Member,
     native: &str,
     missing: bool,
-    entry: Option<&Entry>,
-    question: &Question<'_>,
-    now: DateTime<Utc>,
+    candidate: &Candidate<'_>,
+    asking: Asking<'_>,
 ) -> Result<(), Refusal> {
     if !member.policy.sees(native) {
         let detail = format!("`policy.collections` leaves `{native}` out");
@@ -126,16 +160,14 @@ fn collection(
     if missing {
         return Err(Refusal { rule: Rule::Collection, detail: format!("it has no collection `{native}`") });
     }
-    let by_policy = member.policy.admits(native, question, now).err();
-    let by_extent = entry.and_then(|entry| extent(member.policy.extents, entry, question));
-    match by_policy.into_iter().chain(by_extent).min_by_key(|refusal| refusal.rule) {
-        Some(refusal) => Err(refusal),
-        None => Ok(()),
-    }
+    let by_policy = member.policy.admits(native, asking.question, asking.now).err();
+    let by_extent = candidate.entry.and_then(|entry| extent(member.policy.extents, entry, asking.question));
+    let by_filter = asking.proof.and_then(|proof| proof.refusal(candidate));
+    first(by_policy.into_iter().chain(by_extent).chain(by_filter)).map_or(Ok(()), Err)
 }
 
 /// What the advertised extent proves, as far as the policy trusts it.
-fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> Option<Refusal> {
+pub(super) fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> Option<Refusal> {
     if trust == Extents::Ignore {
         return None;
     }
@@ -158,7 +190,7 @@ fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> Option<Refu
 }
 
 /// The rule that excluded the last candidate: of each candidate's first rule the last one.
-fn last(refusals: Vec<(Option<&str>, Refusal)>) -> Refusal {
+fn last(refusals: Vec<(Option<String>, Refusal)>) -> Refusal {
     let count = refusals.len();
     // The first candidate among equals, so that the sentence does not depend on anything but the file's order.
     let Some((native, mut refusal)) = refusals.into_iter().rev().max_by_key(|(_, refusal)| refusal.rule) else {
@@ -166,7 +198,7 @@ fn last(refusals: Vec<(Option<&str>, Refusal)>) -> Refusal {
     };
     if count > 1
         && let Some(native) = native
-        && !refusal.detail.contains(native)
+        && !refusal.detail.contains(&native)
     {
         refusal.detail = format!("none of {count} collections can match; `{native}`: {}", refusal.detail);
     }

@@ -8,6 +8,7 @@ use crate::members::{Ask, Room};
 use crate::search::request::SearchRequest;
 use crate::search::residual::Residual;
 
+use super::condition;
 use super::sorting::Reading;
 use super::{Asked, Leg};
 
@@ -28,6 +29,7 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         share.residual.datetime = Some(interval);
     }
     place(&mut share, asked, request, area);
+    condition::condition(&mut share, asked);
     if !reading.sortby.is_empty() {
         let keys: Vec<String> = reading.sortby.iter().map(|(field, down)| format!("{}{field}", sign(*down))).collect();
         share.pushdown.push(format!("sortby: {}", keys.join(",")));
@@ -53,10 +55,10 @@ pub(super) fn sign(descending: bool) -> char {
 }
 
 /// A leg in the making.
-struct Share {
-    ask: Ask,
-    residual: Residual,
-    pushdown: Vec<String>,
+pub(super) struct Share {
+    pub ask: Ask,
+    pub residual: Residual,
+    pub pushdown: Vec<String>,
 }
 
 impl Share {
@@ -72,7 +74,7 @@ impl Share {
     }
 
     /// Notes a condition that the member does not do, or not exactly.
-    fn remains(&mut self, name: &str) {
+    pub(super) fn remains(&mut self, name: &str) {
         self.residual.described.push(name.to_owned());
         self.residual.selective = true;
     }
@@ -110,7 +112,7 @@ fn room(asked: &Asked<'_>, request: &SearchRequest) -> Room {
     Room::of(Some(&asked.candidates.natives), request.ids.as_deref())
 }
 
-fn by_post(asked: &Asked<'_>) -> bool {
+pub(super) fn by_post(asked: &Asked<'_>) -> bool {
     asked.abilities.search_post && asked.member.request.method != Method::Get
 }
 
@@ -147,7 +149,7 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
 }
 
 /// Four numbers, with longitudes that every member understands.
-fn flat(bbox: Bbox) -> Bbox {
+pub(super) fn flat(bbox: Bbox) -> Bbox {
     let (west, east) = match bbox.boxes().as_slice() {
         [one] => (one.min().x, one.max().x),
         [west, east] => (west.min().x, east.max().x),

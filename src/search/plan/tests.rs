@@ -14,6 +14,7 @@ use crate::search::residual::tests::item;
 
 use super::*;
 
+mod filters;
 mod property;
 
 const NOW: &str = "2025-06-30T12:00:00Z";

@@ -2,12 +2,14 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 
+use crate::cql2::Expr;
 use crate::federation::Bbox;
 use crate::search::fields::Fields;
 
 use super::SearchRequest;
 
-/// The parameters in the order of [`SearchRequest::digests`]; those of a later release have their place already.
+/// The parameters in the order of [`SearchRequest::digests`]. `filter-lang` and `filter-crs` only say how a filter is
+/// written and `q` is never accepted: their places stay 0.
 pub const DIGEST_NAMES: [&str; 12] = [
     "collections",
     "ids",
@@ -57,7 +59,15 @@ pub(super) fn of(request: &SearchRequest) -> [u32; 12] {
     if let Some(fields) = &request.fields {
         sums[6] = Sum::new(6).fields(fields).done();
     }
+    sums[7] = request.filter_sum;
+    sums[10] = request.query_sum;
     sums
+}
+
+/// The sum of a condition by its meaning, however it was written.
+pub(super) fn of_condition(parameter: &str, condition: &Expr) -> u32 {
+    let place = DIGEST_NAMES.iter().position(|name| *name == parameter).and_then(|place| u8::try_from(place).ok());
+    Sum::new(place.unwrap_or_default()).bytes(condition.to_text().as_bytes()).done()
 }
 
 /// A sum in the making: every part goes in with its length, so that parts cannot run into one another.

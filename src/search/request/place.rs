@@ -50,10 +50,15 @@ pub(super) fn intersects_text(given: &str) -> Result<Arc<Intersects>, Invalid> {
 pub(super) fn intersects_json(value: &Value) -> Result<Arc<Intersects>, Invalid> {
     let mut reader = Reader { vertices: 0, parts: 0 };
     let geometry = reader.geometry(value, 0).map_err(wrong)?;
+    let read = intersecting(&geometry).ok_or_else(|| wrong("a geometry without a position".to_owned()))?;
+    Ok(Arc::new(read))
+}
+
+/// A geometry as members are asked for it; `None` without a position.
+pub(in crate::search) fn intersecting(geometry: &Geometry<f64>) -> Option<Intersects> {
     let mut geojson = String::new();
-    write(&geometry, &mut geojson);
-    let bbox = bounding_box(&geometry).ok_or_else(|| wrong("a geometry without a position".to_owned()))?;
-    Ok(Arc::new(Intersects { geojson, geometry, bbox }))
+    write(geometry, &mut geojson);
+    Some(Intersects { geojson, geometry: geometry.clone(), bbox: bounding_box(geometry)? })
 }
 
 fn wrong(given: String) -> Invalid {

@@ -409,13 +409,11 @@ fn fields_in_both_forms() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
-    for name in NOT_YET {
-        check_refused(get(&[(name, "x")]), name);
-        check_refused(post(&format!("{{\"{name}\": \"x\"}}")), name);
-        assert!(post(&format!("{{\"{name}\": null}}")).is_ok());
-        assert!(get(&[(name, "x")]).unwrap_err().to_string().contains("not supported by this release"));
-    }
+fn free_text_is_sent_to_the_collections() {
+    check_refused(get(&[("q", "water")]), "q");
+    check_refused(post(r#"{"q": ["water"]}"#), "q");
+    assert!(post(r#"{"q": null}"#).is_ok());
+    assert!(get(&[("q", "x")]).unwrap_err().to_string().contains("`/collections?q=`"));
 }
 
 #[test]

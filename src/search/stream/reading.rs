@@ -22,7 +22,7 @@ impl Stream {
         asked: &Request,
         order: &Comparator,
         last: &Position,
-        keeps: impl Fn(&Item) -> bool,
+        keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
         self.invalid += page.invalid.count;
         if self.requests == 1 {
@@ -40,7 +40,7 @@ impl Stream {
         let mut unseen = 0_usize;
         let met_in_list = self.list_seen.len();
         for item in page.items {
-            match self.examine(item, order, last, &keeps) {
+            match self.examine(item, order, last, keeps) {
                 Ok(true) => unseen += 1,
                 Ok(false) => {}
                 Err(failure) => {
@@ -61,7 +61,7 @@ impl Stream {
         item: Item,
         order: &Comparator,
         last: &Position,
-        keeps: impl Fn(&Item) -> bool,
+        keeps: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<bool, LegFailure> {
         self.examined += 1;
         let native: &str = match (&*item.collection, &self.single_collection) {

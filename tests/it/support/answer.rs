@@ -17,6 +17,12 @@ pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
     let script = &state.script;
     let path = request.uri.path().strip_prefix("/stac").unwrap_or("?");
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if let Some((_, status, document)) = script.documents_at.iter().find(|(at, ..)| at == path.trim_matches('/')) {
+        return match state.now() {
+            Some(Fails::Status(status, _)) => error(status),
+            _ => (StatusCode::from_u16(*status).unwrap(), json_text(document.clone().into())).into_response(),
+        };
+    }
     match parts.as_slice() {
         [""] => match &script.landing_redirect {
             Some(to) => redirect(to),

@@ -93,7 +93,11 @@ impl Front {
     pub async fn unread(federation: Federation) -> Self {
         let keys = Arc::new(KeyRing::from_federation(&federation).unwrap());
         let registry = Registry::new(&federation);
-        let broker = Broker::of(federation, registry);
+        Self::over(Broker::of(federation, registry), keys).await
+    }
+
+    /// Serves a broker made elsewhere.
+    pub async fn over(broker: Arc<Broker>, keys: Arc<KeyRing>) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -132,6 +132,8 @@ pub struct ScriptedMember {
     pub(super) unnamed: bool,
     /// Says nothing of its Item Search.
     pub(super) silent: bool,
+    /// Documents at other paths below its landing page, each with its status.
+    pub(super) documents_at: Vec<(String, u16, String)>,
 }
 
 /// The classes that a member with all of CQL2 declares, in new and in old spelling.
@@ -163,6 +165,7 @@ impl ScriptedMember {
             next_form: NextForm::Get,
             next_base: None,
             trailing_empty: false,
+            documents_at: Vec::new(),
             delay: Duration::ZERO,
             fails: None,
             landing_redirect: None,
@@ -386,6 +389,12 @@ impl ScriptedMember {
         self
     }
 
+    /// What it answers at a path below its landing page, written as it comes in (`collections/a%20b/queryables`).
+    pub fn at(mut self, path: &str, status: u16, document: impl ToString) -> Self {
+        self.documents_at.push((path.to_owned(), status, document.to_string()));
+        self
+    }
+
     /// The landing page is a redirect to this address.
     pub fn landing_redirect(mut self, to: &str) -> Self {
         self.landing_redirect = Some(to.to_owned());
@@ -464,10 +473,15 @@ impl State {
         answer::answer(self, &request).await
     }
 
+    /// What goes wrong from now on.
+    pub(super) fn now(&self) -> Option<Fails> {
+        self.now.lock().unwrap().clone()
+    }
+
     /// What goes wrong on this search.
     pub(super) fn fault(&self, number: usize) -> Option<Fails> {
-        let now = self.now.lock().unwrap().clone();
-        now.or_else(|| self.script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how.clone()))
+        self.now()
+            .or_else(|| self.script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how.clone()))
     }
 }
 

@@ -1,8 +1,11 @@
 //! No pruned member holds a match, no leg leaves a match out, and no residual lets a stranger in: random policies,
 //! members, Items and queries against an oracle that looks at every Item.
 
+mod condition;
+
 use super::*;
 use crate::members::Item;
+use condition::Condition;
 
 const CASES: u64 = 5_000;
 const COLLECTIONS: [&str; 4] = ["ocean-1", "ocean-2", "land-1", "land-2"];
@@ -40,9 +43,18 @@ impl Random {
         let east = if west + width > 180.0 { west + width - 360.0 } else { west + width };
         Bbox { west, south, east, north: south + height, elevation: None }
     }
+    /// A box in the west of an area, whole degrees like the area itself.
+    fn within(&mut self, area: &Area) -> Bbox {
+        let rect = *self.pick(&area.boxes);
+        let share = |random: &mut Self, width: f64| (width * random.number(0, 4) / 4.0).floor();
+        let (width, height) = (share(self, rect.width()), share(self, rect.height()));
+        let (west, south) = (rect.min().x, rect.min().y);
+        Bbox { west, south, east: west + width, north: south + height, elevation: None }
+    }
 }
 
 /// An Item as the oracle sees it.
+#[derive(Debug)]
 struct Holding {
     collection: &'static str,
     id: String,
@@ -52,14 +64,14 @@ struct Holding {
 }
 
 impl Holding {
-    fn random(random: &mut Random) -> Self {
+    fn random(random: &mut Random, focus: Option<&Area>) -> Self {
         let start = random.hour();
         let span =
             random.chance(40).then(|| (start, start + TimeDelta::hours(i64::try_from(random.below(100)).unwrap())));
         Self {
             collection: *random.pick(&COLLECTIONS),
             id: format!("{}_{}", random.pick(&PREFIXES), random.below(1000)),
-            bbox: random.bbox(),
+            bbox: if let Some(focus) = focus { random.within(focus) } else { random.bbox() },
             datetime: (span.is_none() || random.chance(50)).then_some(start),
             span,
         }
@@ -72,8 +84,20 @@ impl Holding {
 
     /// Whether a site of this policy would have it at all.
     fn is_kept(&self, policy: &Policy) -> bool {
-        let place = Area::from(self.bbox);
-        let inside = |focus: &Option<Area>| focus.as_ref().is_none_or(|focus| focus.touches(&place));
+        // a site has nothing outside its focus
+        let inside = |focus: &Option<Area>| {
+            let within = |focus: &Area| {
+                self.bbox.boxes().iter().all(|own| {
+                    focus.boxes.iter().any(|focus| {
+                        focus.min().x <= own.min().x
+                            && own.max().x <= focus.max().x
+                            && focus.min().y <= own.min().y
+                            && own.max().y <= focus.max().y
+                    })
+                })
+            };
+            focus.as_ref().is_none_or(within)
+        };
         let Interval { start: Some(start), end: Some(end) } = self.interval() else { return false };
         let covers = |rule: &&Retention| {
             let oldest = rule.keep.map(|keep| at(NOW) - TimeDelta::seconds(i64::try_from(keep.seconds).unwrap()));
@@ -107,13 +131,22 @@ impl Holding {
                 asked.start.is_none_or(|from| end >= from) && asked.end.is_none_or(|until| start <= until)
             })
         });
-        let placed = request.bbox.is_none_or(|asked| {
-            let latitudes = self.bbox.south <= asked.north && self.bbox.north >= asked.south;
-            let turned = |bbox: &Bbox| (bbox.west, if bbox.east < bbox.west { bbox.east + 360.0 } else { bbox.east });
-            let ((west, east), (from, to)) = (turned(&self.bbox), turned(&asked));
-            latitudes && [-360.0, 0.0, 360.0].iter().any(|turn| west + turn <= to && east + turn >= from)
-        });
+        let placed = request.bbox.is_none_or(|asked| boxes_meet(&self.bbox, &asked));
         named && ids && timed && placed
+    }
+
+    /// Whether a member sends it that is asked so, whichever of an Item's times it looks at.
+    fn is_sent(&self, leg: &Leg, request: &SearchRequest) -> bool {
+        let ask = &leg.ask;
+        let named = ask.ids.as_ref().is_none_or(|ids| ids.contains(&self.id));
+        let instant = self.datetime.map(Interval::instant);
+        let lasting = self.span.map(|(start, end)| Interval { start: Some(start), end: Some(end) });
+        let readings = [lasting.or(instant), instant.or(lasting)].into_iter().flatten();
+        // of the client's own interval either reading may be right
+        let timed = ask.datetime.filter(|_| request.datetime.is_none());
+        let timed = timed.is_none_or(|asked| readings.into_iter().all(|times| asked.meets(&times)));
+        let area = ask.intersects.as_ref().map(|intersects| intersects.bbox).or(ask.bbox);
+        named && timed && area.is_none_or(|asked| boxes_meet(&self.bbox, &asked))
     }
 
     fn sent(&self) -> Item {
@@ -137,6 +170,13 @@ impl Holding {
             &geometry,
         )
     }
+}
+
+fn boxes_meet(one: &Bbox, other: &Bbox) -> bool {
+    let latitudes = one.south <= other.north && one.north >= other.south;
+    let turned = |bbox: &Bbox| (bbox.west, if bbox.east < bbox.west { bbox.east + 360.0 } else { bbox.east });
+    let ((west, east), (from, to)) = (turned(one), turned(other));
+    latitudes && [-360.0, 0.0, 360.0].iter().any(|turn| west + turn <= to && east + turn >= from)
 }
 
 /// The globs of this test, matched by hand.
@@ -260,13 +300,17 @@ fn a_pruned_member_never_holds_a_match() {
         let mut members = Vec::new();
         for id in ["A", "B"] {
             let policy = random_policy(&mut random);
-            let items: Vec<Holding> =
-                (0..12).map(|_| Holding::random(&mut random)).filter(|item| item.is_kept(&policy)).collect();
+            let items: Vec<Holding> = (0..12)
+                .map(|_| Holding::random(&mut random, policy.focus.as_ref()))
+                .filter(|item| item.is_kept(&policy))
+                .collect();
             let view = random_view(&mut random, id, &policy, &items);
             members.push((member(id, policy), view, random_abilities(&mut random)));
             holdings.push(items);
         }
-        let request = random_request(&mut random, &holdings[0]);
+        let condition = random.chance(60).then(|| Condition::random(&mut random, &holdings[0], 3));
+        let mut request = random_request(&mut random, &holdings[0]);
+        request.filter = condition.as_ref().map(|condition| Arc::new(Expr::from_text(&condition.text()).unwrap()));
         let world = World::of(members);
         let asked = if random.chance(40) { as_intersects(&request) } else { request.clone() };
         let plan = world.plan_at(&asked, at(NOW), None);
@@ -279,25 +323,43 @@ fn a_pruned_member_never_holds_a_match() {
             let leg = plan.legs.iter().find(|leg| leg.member == member.id);
             pruned += u32::from(leg.is_none());
             for item in items {
-                let meant = item.is_seen(&member.policy) && item.matches(member.id.as_str(), &request);
+                let holds = |condition: &Condition| condition.holds(member.id.as_str(), item) == Some(true);
+                let filtered = condition.as_ref().is_none_or(holds);
+                let meant = filtered && item.is_seen(&member.policy) && item.matches(member.id.as_str(), &request);
+                let told = || condition.as_ref().map(Condition::text);
                 matched += u32::from(meant);
                 let Some(leg) = leg else {
                     assert!(
                         !meant,
-                        "seed {seed}: {} is pruned and holds {} {}: {:?}",
-                        member.id, item.collection, item.id, plan.pruned
+                        "seed {seed}: {} is pruned and holds {} {}: {:?} {:?}",
+                        member.id,
+                        item.collection,
+                        item.id,
+                        plan.pruned,
+                        told()
                     );
                     continue;
                 };
                 let asked =
                     leg.ask.collections.as_ref().is_none_or(|list| list.iter().any(|native| native == item.collection));
                 assert!(asked || !meant, "seed {seed}: {} is not asked for {}", member.id, item.collection);
+                assert!(
+                    !meant || item.is_sent(leg, &request),
+                    "seed {seed}: {item:?} is not asked for: {:?} {:?}",
+                    leg.ask,
+                    told()
+                );
                 // What the member is not asked for, and does not send, need not be refused on arrival.
                 let kept = leg.residual.keeps(&item.sent());
                 assert_eq!(
-                    kept, meant,
-                    "seed {seed}: {} {} at {}: {:?}",
-                    item.collection, item.id, member.id, leg.residual
+                    kept,
+                    meant,
+                    "seed {seed}: {} {} at {}: {:?} {:?}",
+                    item.collection,
+                    item.id,
+                    member.id,
+                    leg.residual,
+                    told()
                 );
                 strangers += u32::from(!kept);
             }

@@ -1,0 +1,102 @@
+//! What conditions on Items can name: the queryables of members, held for a while (`stac-api.md` 5.8 and 7.5).
+//!
+//! Members are asked one Collection at a time, and only when a client wants to know. What one of them fails to say is
+//! missing from the answer, never invented. It does not know what a condition is: any property can be named in one,
+//! listed or not. Start reading at [`Queryables`]; `schema.rs` makes the schemas.
+
+mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::view::Entry;
+use crate::cache::{Cache, Times};
+use crate::federation::MemberId;
+use crate::members::{Failure, Member, Registry};
+
+pub use schema::{Schema, common, minimum};
+
+/// Bytes of all schemas that are held: some thousand Collections of usual size.
+const HELD_BYTES_MAX: u64 = 32 << 20;
+/// A member may take so long for one schema; a request waits less, and the next one finds it read.
+const READING_TIME: Duration = Duration::from_secs(20);
+/// How long a request waits for schemas that are not held yet.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The queryables of all members, as far as somebody asked for them.
+#[derive(Clone)]
+pub struct Queryables {
+    cache: Cache<Subject, Option<Schema>, Failure>,
+}
+
+/// Whose queryables: a member's, or those of one of its Collections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Subject {
+    member: MemberId,
+    native_id: Option<String>,
+}
+
+/// What a member says of its queryables.
+#[derive(Debug)]
+pub enum Offered {
+    Schema(Schema),
+    /// It has none.
+    Nothing,
+    /// It cannot be asked at the moment.
+    Unread,
+}
+
+impl Default for Queryables {
+    fn default() -> Self {
+        Self {
+            cache: Cache::new(Times::METADATA, HELD_BYTES_MAX, |schema: &Option<Schema>| {
+                schema.as_ref().map_or(0, Schema::bytes)
+            }),
+        }
+    }
+}
+
+impl Queryables {
+    /// What the holders of a Collection offer for it, in their order.
+    pub async fn of_collection(&self, members: &Registry, entries: &[Arc<Entry>]) -> Vec<(MemberId, Offered)> {
+        let asked = entries.iter().filter_map(|entry| {
+            let member = Arc::clone(members.get(entry.member.as_str())?);
+            Some(self.of(member, Some((entry.native_id.clone(), entry.queryables_link()))))
+        });
+        futures::future::join_all(asked).await
+    }
+
+    /// What every member offers for all it has, in the order of the file.
+    pub async fn of_members(&self, members: &Registry) -> Vec<(MemberId, Offered)> {
+        futures::future::join_all(members.iter().map(|member| self.of(Arc::clone(member), None))).await
+    }
+
+    async fn of(&self, member: Arc<dyn Member>, collection: Option<(String, Option<String>)>) -> (MemberId, Offered) {
+        let id = member.id().clone();
+        let native_id = collection.as_ref().map(|(native_id, _)| native_id.clone());
+        let subject = Subject { member: id.clone(), native_id };
+        let read = move || async move {
+            let of = collection.as_ref().map(|(native_id, link)| (native_id.as_str(), link.as_deref()));
+            let outcome = match member.queryables(of, Instant::now() + READING_TIME).await {
+                Ok(Some(bytes)) => Schema::read(&bytes).map(Some),
+                Ok(None) => Ok(None),
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = &outcome {
+                tracing::warn!(member = %member.id(), fault = ?failure.fault, detail = %failure.detail, "queryables not read");
+            }
+            outcome
+        };
+        // The reading goes on when the wait is over.
+        let offered = match tokio::time::timeout(WAIT, self.cache.get(subject, read)).await {
+            Ok(Ok(got)) => match got.value.as_ref() {
+                Some(schema) => Offered::Schema(schema.clone()),
+                None => Offered::Nothing,
+            },
+            Ok(Err(_)) | Err(_) => Offered::Unread,
+        };
+        (id, offered)
+    }
+}

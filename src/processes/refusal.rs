@@ -1,0 +1,193 @@
+//! Why nobody executes, in words that help whoever asked: what was seen, who holds it, and how to go on.
+
+use crate::federation::{MemberId, Rule};
+
+use super::facts::Facts;
+use super::holders::Located;
+use super::ids::pinned;
+use super::route::{Candidate, Decision};
+
+/// References that a sentence names; the document has all.
+const NAMED_MAX: usize = 3;
+/// Longest text of a reference that is repeated, in characters.
+const TEXT_CHARS_MAX: usize = 120;
+
+/// Why nobody executes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// No member offers it, or the pinned one does not.
+    NoSuchProcess {
+        offered_by: Vec<MemberId>,
+    },
+    /// What is meant is past the retention of everyone who had it.
+    Expired,
+    /// Nothing leads to a member, and several offer the process.
+    Unlocated,
+    /// No single member holds all of it.
+    Spread,
+    NotNearData {
+        holders: Vec<MemberId>,
+    },
+    /// Every member that could execute needs the caller's own token, and none came.
+    Credentials {
+        members: Vec<MemberId>,
+    },
+    Unavailable {
+        members: Vec<MemberId>,
+        retry_after_s: Option<u32>,
+    },
+    Ambiguous {
+        members: Vec<MemberId>,
+    },
+}
+
+/// Data that left the retention of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired<'a> {
+    pub pointer: &'a str,
+    pub member: &'a MemberId,
+    pub detail: &'a str,
+    /// The process that brings it back, as a pinned id.
+    pub order_process: Option<String>,
+}
+
+/// What expired, by reference and member.
+#[must_use]
+pub fn expired<'a>(facts: &Facts<'_>, decision: &'a Decision) -> Vec<Expired<'a>> {
+    let past = decision.located.iter().filter(|located| located.is_expired());
+    past.flat_map(|located| {
+        let left = located.left.iter().filter(|left| left.rule == Rule::Retention);
+        left.map(|left| Expired {
+            pointer: pointer(located),
+            member: &left.member,
+            detail: &left.detail,
+            order_process: facts
+                .member(&left.member)
+                .and_then(|member| member.order_process)
+                .map(|process| pinned(&left.member, process)),
+        })
+    })
+    .collect()
+}
+
+/// The pinned ids under which the process can be asked of one member.
+#[must_use]
+pub fn pins(candidates: &[Candidate]) -> Vec<String> {
+    candidates.iter().map(|candidate| pinned(&candidate.member, &candidate.native)).collect()
+}
+
+/// The sentence for the client. `process` is the id as it was asked for.
+#[must_use]
+pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, process: &str) -> String {
+    let process = shown(process);
+    let pins = pins(&decision.candidates);
+    match refused {
+        Refused::NoSuchProcess { offered_by } if offered_by.is_empty() => {
+            format!("no member offers a process `{process}`; `/processes` lists those that are offered")
+        }
+        Refused::NoSuchProcess { offered_by } => {
+            format!("there is no process `{process}`; the process of that name is offered by {}", listed(offered_by))
+        }
+        Refused::Expired => {
+            let past = expired(facts, decision);
+            let what: Vec<String> =
+                past.iter().take(NAMED_MAX).map(|one| format!("`{}` {}", one.member, one.detail)).collect();
+            let orders: Vec<&String> = past.iter().filter_map(|one| one.order_process.as_ref()).collect();
+            let then = match orders.first() {
+                Some(order) => format!("it can be brought back with the process `{order}`"),
+                None => "no member that had it says how to bring it back".to_owned(),
+            };
+            format!("the data is no longer kept: {}; {then}", what.join(", "))
+        }
+        Refused::Unlocated => format!(
+            "`{process}` is offered by {} members and nothing in the request says where its data lies{}; name one of them in the process id: {}",
+            decision.candidates.len(),
+            seen(&decision.located),
+            ticked(&pins)
+        ),
+        Refused::Spread => format!(
+            "no single member holds all the data: {}; ask for the parts one by one, or choose the member that should fetch the rest: {}",
+            where_each(&decision.located),
+            ticked(&pins)
+        ),
+        Refused::NotNearData { holders } => format!(
+            "the data lies at {}, and `{process}` is offered by {} only; to have the data fetched from there, name the member in the process id: {}",
+            listed(holders),
+            listed(&decision.candidates.iter().map(|candidate| candidate.member.clone()).collect::<Vec<_>>()),
+            ticked(&pins)
+        ),
+        Refused::Credentials { members } => format!(
+            "{} executes only with your own credentials for it, and the request has no `Authorization`",
+            listed(members)
+        ),
+        Refused::Unavailable { members, .. } => {
+            format!("{} holds the data and cannot be reached at the moment; try again later", listed(members))
+        }
+        Refused::Ambiguous { members } => {
+            let alike: Vec<Candidate> =
+                decision.candidates.iter().filter(|one| members.contains(&one.member)).cloned().collect();
+            format!(
+                "the data lies at {} alike, and this federation does not choose between them; name one in the process id: {}",
+                listed(members),
+                ticked(&self::pins(&alike))
+            )
+        }
+    }
+}
+
+/// The pointer of what a reference is known by.
+#[must_use]
+pub fn pointer(located: &Located) -> &str {
+    located.reference.places.first().map_or("", |place| place.pointer.as_str())
+}
+
+/// The text of a reference, of readable length.
+#[must_use]
+pub fn text(located: &Located) -> String {
+    use super::references::Target;
+    located.reference.places.first().map_or_else(String::new, |place| match &place.target {
+        Target::Address(text) | Target::Store(text) | Target::Collection(text) => shown(text),
+    })
+}
+
+fn shown(text: &str) -> String {
+    let plain = text.chars().filter(|c| !c.is_control());
+    let mut cut: String = plain.clone().take(TEXT_CHARS_MAX).collect();
+    if plain.count() > TEXT_CHARS_MAX {
+        cut.push('…');
+    }
+    cut
+}
+
+/// What was seen and leads nowhere, for a sentence.
+fn seen(located: &[Located]) -> String {
+    let unowned: Vec<String> = located
+        .iter()
+        .filter(|located| !located.is_owned())
+        .take(NAMED_MAX)
+        .map(|located| format!("`{}` {}", text(located), located.why))
+        .collect();
+    if unowned.is_empty() { String::new() } else { format!(" ({})", unowned.join("; ")) }
+}
+
+/// Each reference with its holders, for a sentence.
+fn where_each(located: &[Located]) -> String {
+    let owned: Vec<&Located> = located.iter().filter(|located| located.is_owned()).collect();
+    let one = |located: &&&Located| {
+        let holders: Vec<MemberId> = located.holders.iter().map(|holder| holder.member.clone()).collect();
+        format!("`{}` lies at {}", text(located), listed(&holders))
+    };
+    let mut parts: Vec<String> = owned.iter().take(NAMED_MAX).map(|located| one(&located)).collect();
+    if owned.len() > NAMED_MAX {
+        parts.push(format!("and {} more", owned.len() - NAMED_MAX));
+    }
+    parts.join(", ")
+}
+
+fn listed(members: &[MemberId]) -> String {
+    members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(" and ")
+}
+
+fn ticked(ids: &[String]) -> String {
+    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+}
