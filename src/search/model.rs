@@ -369,6 +369,7 @@ impl Catalogue {
             reason: String::new(),
             discovered: true,
             required: false,
+            page_requests: 1,
             counts_exact: true,
         }
     }

@@ -207,6 +207,7 @@ impl StacApi {
             next,
             matched: split.matched.map(|count| Matched { count, exact }),
             partial: split.partial,
+            unsaid: false,
             bytes: answer.body.len(),
         })
     }

@@ -24,6 +24,8 @@ use crate::members::{Ask, Failure, Fault, Intersects, Item, Page};
 
 /// Requests of one probe.
 const REQUESTS_MAX: usize = 40;
+/// Items among which the one is chosen that tells most.
+const CANDIDATES: u32 = 10;
 /// Items of a page that looks for one Item among its neighbours.
 const NEIGHBOURS: u32 = 50;
 /// Items of a page that shows an order; two such pages are read.
@@ -157,10 +159,11 @@ impl Probe<'_> {
     async fn known_item(&self, findings: &mut Findings) -> Result<Option<Known>, Failure> {
         let first = self.api.first_listed();
         for collections in [None, first.map(|id| vec![id])] {
-            let ask = Ask { collections, limit: 2, ..Ask::default() };
+            let ask = Ask { collections, limit: CANDIDATES, ..Ask::default() };
             let Some(Ok(page)) = self.ask(&ask, &plain(), self.can.by_post()).await? else { continue };
             let counted = page.matched.is_some();
-            if let Some(known) = page.items.iter().find(|item| !item.collection.is_empty()).map(Known::of) {
+            let candidates = page.items.iter().filter(|item| !item.collection.is_empty()).map(Known::of);
+            if let Some(known) = candidates.max_by_key(Known::tells) {
                 findings.counts = (!counted).then_some(Counts::None);
                 return Ok(Some(known));
             }
@@ -376,6 +379,13 @@ impl Known {
             bbox: item.bbox(),
             number,
         }
+    }
+
+    /// How many kinds of question it can be asked about.
+    fn tells(&self) -> usize {
+        usize::from(self.number.is_some()) * 2
+            + usize::from(self.intervals().is_some())
+            + usize::from(self.boxes().is_some())
     }
 
     /// An interval that holds the Item's times with a second to spare, and one that lies behind them.
