@@ -282,7 +282,7 @@ impl Probe<'_> {
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());
-            findings.sort = if !sorted { Some(Support::Unsupported) } else { telling.then_some(Support::Exact) };
+            findings.sort = if sorted { telling.then_some(Support::Exact) } else { Some(Support::Unsupported) };
         } else {
             findings.sort = (self.can.sort != Support::Unsupported).then_some(Support::Unsupported);
         }
@@ -370,8 +370,8 @@ impl Known {
         let times = [item.times.datetime, item.times.start, item.times.end];
         let (first, last) = (times.iter().flatten().min(), times.iter().flatten().max());
         let properties: Value = serde_json::from_slice(item.slice(&item.spans.properties)).unwrap_or_default();
-        let numbers = properties.as_object().into_iter().flatten();
-        let number = numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).next();
+        let mut numbers = properties.as_object().into_iter().flatten();
+        let number = numbers.find_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
         Self {
             id: item.id.to_string(),
             collection: item.collection.to_string(),
