@@ -25,7 +25,7 @@ use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
 
-pub use reply::{Buffered, Reply};
+pub use reply::{BodyStream, Buffered, Reply};
 
 /// Same-origin redirects followed on one GET.
 const REDIRECTS_MAX: usize = 3;
@@ -65,6 +65,12 @@ impl Caller {
         let via: Vec<&str> = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).collect();
         let via = (!via.is_empty()).then(|| via.join(", ")).filter(|via| via.len() < VIA_BYTES_MAX);
         Self { authorization, carried, via }
+    }
+
+    /// The same without credentials: for members other than the one that is to execute.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self { authorization: None, ..self.clone() }
     }
 
     /// Whether the request came with credentials.
@@ -196,6 +202,12 @@ impl ProcessApi {
     #[must_use]
     pub fn member(&self) -> &MemberId {
         &self.member
+    }
+
+    /// The process base, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Whether the caller's own token is what this member wants.

@@ -1,13 +1,13 @@
-//! The text spelling (OGC 21-065r2 annex B), by precedence climbing.
+//! The text spelling (OGC 21-065r2 annex B).
 //!
-//! Chains of one operator are loops. Only parentheses, calls, `NOT` and signs recurse, always through [`Parser::operand`],
-//! which counts how deep. What stands between two operators may be a condition or a value until the operator is known,
-//! so both are a [`Term`].
+//! Nothing recurses, whatever is nested: what waits for its right side or its closing parenthesis lies on a stack of
+//! ours, and operators are put together by how strongly they bind. What stands between two operators may be a
+//! condition or a value until the operator is known, so both are a [`Term`].
 
-use crate::cql2::ast::{Arithmetic, Comparison, Edge, Expr, Value};
+use crate::cql2::ast::{Arithmetic, Comparison, Expr, Value};
 use crate::cql2::bounds::{self, Used};
 use crate::cql2::names::{self, FUNCTIONS, Function};
-use crate::cql2::wrong::Wrong;
+use crate::cql2::wrong::{Wrong, quoted};
 
 use super::lex::{Lexer, Token};
 use super::{build, wkt};
@@ -23,14 +23,10 @@ impl Expr {
             return Err(Wrong::new(format!("{} bytes long", text.len()), accepted));
         }
         let mut parser = Parser::new(text)?;
-        let term = parser.terms(Strength::Or)?;
-        if parser.token != Token::End {
-            return Err(parser.unexpected("an operator or the end"));
-        }
-        let at = term.at;
-        let wrong = |wrong: Wrong| wrong.at(parser.lexer.character(at));
-        bounds::levels(term.condition_deep()).map_err(wrong)?;
-        term.condition().map_err(wrong)
+        let whole = parser.whole()?;
+        let deep = whole.condition_deep();
+        bounds::levels(deep).map_err(|wrong| parser.since(whole.at, wrong))?;
+        bounds::whole(parser.condition(whole)?)
     }
 }
 
@@ -44,6 +40,8 @@ enum Strength {
     Sum,
     Product,
     Power,
+    /// A sign binds stronger than any operator: `-x^2` is the square of `-x` (rule `arithmeticFactor`).
+    Sign,
 }
 
 enum What {
@@ -63,24 +61,14 @@ struct Term {
 }
 
 impl Term {
+    /// A node above parts of the given depth.
+    fn made(what: What, deep: usize, at: usize) -> Self {
+        Self { what, deep: deep + 1, at, parenthesised: false }
+    }
+
     /// Levels of its tree as a condition: a property becomes `property = TRUE`.
     fn condition_deep(&self) -> usize {
         self.deep + usize::from(matches!(self.what, What::Value(Value::Property(_))))
-    }
-
-    fn condition(self) -> Result<Expr, Wrong> {
-        match self.what {
-            What::Condition(expr) => Ok(expr),
-            What::Value(value) => build::condition(value),
-        }
-    }
-
-    fn value(self) -> Result<Value, Wrong> {
-        match self.what {
-            What::Value(value) => Ok(value),
-            What::Condition(Expr::Constant(constant)) => Ok(Value::Bool(constant)),
-            What::Condition(_) => Err(Wrong::new("a condition where a value belongs", VALUES)),
-        }
     }
 }
 
@@ -104,9 +92,7 @@ impl Infix {
             Self::Or => Strength::Or,
             Self::And => Strength::And,
             Self::Compare(_) | Self::Words | Self::Is => Strength::Compare,
-            Self::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => Strength::Sum,
-            Self::Arithmetic(Arithmetic::Power) => Strength::Power,
-            Self::Arithmetic(_) => Strength::Product,
+            Self::Arithmetic(op) => strength(op),
         }
     }
 
@@ -129,20 +115,75 @@ impl Infix {
     }
 }
 
+fn strength(op: Arithmetic) -> Strength {
+    match op {
+        Arithmetic::Add | Arithmetic::Subtract => Strength::Sum,
+        Arithmetic::Multiply | Arithmetic::Divide | Arithmetic::Modulo | Arithmetic::IntegerDivide => Strength::Product,
+        Arithmetic::Power => Strength::Power,
+    }
+}
+
+/// What is called with operands.
+#[derive(Clone, Copy)]
+enum Called {
+    Function(Function),
+    CaseI,
+    AccentI,
+    Interval,
+}
+
+/// Waits on the stack, with the byte where it began.
+struct Waiting {
+    what: Wait,
+    at: usize,
+}
+
+/// What waits, and for what.
+enum Wait {
+    // for its right side
+    Not,
+    Sign { minus: bool },
+    Joined { or: bool, parts: Vec<Expr>, deep: usize },
+    Compare { op: Comparison, left: Term },
+    Arithmetic { op: Arithmetic, left: Term },
+    Like { left: Term, negated: bool },
+    Between { left: Term, negated: bool, low: Option<Term> },
+    // for its closing parenthesis
+    Parenthesis,
+    Array { entries: Vec<Term> },
+    In { left: Term, negated: bool, entries: Vec<Term> },
+    Call { called: Called, operands: Vec<Term> },
+}
+
+impl Wait {
+    /// `None` for what waits for its closing parenthesis.
+    fn strength(&self) -> Option<Strength> {
+        match self {
+            Self::Not => Some(Strength::Not),
+            Self::Sign { .. } => Some(Strength::Sign),
+            Self::Joined { or: true, .. } => Some(Strength::Or),
+            Self::Joined { or: false, .. } => Some(Strength::And),
+            Self::Compare { .. } | Self::Like { .. } | Self::Between { .. } => Some(Strength::Compare),
+            Self::Arithmetic { op, .. } => Some(strength(*op)),
+            Self::Parenthesis | Self::Array { .. } | Self::In { .. } | Self::Call { .. } => None,
+        }
+    }
+}
+
 pub(super) struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token that is looked at, and the byte where it begins.
     pub(super) token: Token<'a>,
     at: usize,
     pub(super) used: Used,
-    nested: usize,
+    stack: Vec<Waiting>,
 }
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, Wrong> {
         let mut lexer = Lexer::new(text);
         let (token, at) = lexer.next()?;
-        Ok(Self { lexer, token, at, used: Used::default(), nested: 0 })
+        Ok(Self { lexer, token, at, used: Used::default(), stack: Vec::new() })
     }
 
     /// Takes the token that is looked at.
@@ -164,12 +205,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn unexpected(&self, accepted: &str) -> Wrong {
-        self.here(Wrong::new(self.token.shown(), format!("{accepted} in this place")))
-    }
-
-    /// Something wrong with what is looked at.
-    fn here(&self, wrong: Wrong) -> Wrong {
-        self.since(self.at, wrong)
+        self.since(self.at, Wrong::new(self.token.shown(), format!("{accepted} in this place")))
     }
 
     /// Something wrong with what began at a byte.
@@ -177,102 +213,189 @@ impl<'a> Parser<'a> {
         wrong.at(self.lexer.character(byte))
     }
 
-    /// Operands and the operators between them, down to the given strength.
-    fn terms(&mut self, weakest: Strength) -> Result<Term, Wrong> {
-        let mut left = self.operand()?;
-        while let Some(operator) = Infix::of(&self.token).filter(|operator| operator.strength() >= weakest) {
-            let (at, operator_at) = (left.at, self.at);
-            self.used.node().map_err(|wrong| self.since(operator_at, wrong))?;
-            left = match operator {
-                Infix::Or => self.joined(left, operator, Expr::Or)?,
-                Infix::And => self.joined(left, operator, Expr::And)?,
-                Infix::Arithmetic(op) => self.arithmetic(left, op)?,
-                Infix::Compare(op) => self.comparison(left, op)?,
-                Infix::Words => self.words(left)?,
-                Infix::Is => self.is_null(left)?,
-            };
-            left.at = at;
-            bounds::levels(left.deep).map_err(|wrong| self.since(operator_at, wrong))?;
+    /// Everything up to the end.
+    fn whole(&mut self) -> Result<Term, Wrong> {
+        loop {
+            // An operand, unless something was opened that needs one.
+            let mut behind = self.operand()?;
+            while let Some(term) = behind {
+                if self.token == Token::End {
+                    let term = self.reduced(term, Strength::Or)?;
+                    return if self.stack.is_empty() { Ok(term) } else { Err(self.unexpected("`)`")) };
+                }
+                behind = self.behind(term)?;
+            }
         }
-        Ok(left)
     }
 
-    /// Every further part that the same operator joins.
-    fn joined(&mut self, first: Term, operator: Infix, join: fn(Vec<Expr>) -> Expr) -> Result<Term, Wrong> {
-        let stronger = if operator.strength() == Strength::Or { Strength::And } else { Strength::Not };
-        let mut deep = first.condition_deep();
-        let mut parts = vec![self.as_condition(first)?];
-        while Infix::of(&self.token).is_some_and(|next| next.strength() == operator.strength()) {
-            self.take()?;
-            let part = self.terms(stronger)?;
-            deep = deep.max(part.condition_deep());
-            parts.push(self.as_condition(part)?);
-        }
-        Ok(self.made(What::Condition(join(parts)), deep))
+    /// Puts on the stack what waits.
+    fn push(&mut self, at: usize, what: Wait) -> Result<(), Wrong> {
+        self.used.step().map_err(|wrong| self.since(at, wrong))?;
+        self.stack.push(Waiting { what, at });
+        Ok(())
     }
 
-    fn arithmetic(&mut self, left: Term, op: Arithmetic) -> Result<Term, Wrong> {
+    /// What begins an operand: all of it, or `None` when its operand comes next.
+    fn operand(&mut self) -> Result<Option<Term>, Wrong> {
         let at = self.at;
-        self.take()?;
-        let right = match Infix::Arithmetic(op).strength() {
-            Strength::Sum => self.terms(Strength::Product)?,
-            Strength::Product => self.terms(Strength::Power)?,
-            _ => self.operand()?,
+        match &self.token {
+            Token::Text(_) | Token::Number(_) => self.literal().map(Some),
+            Token::Sign("(") => {
+                self.take()?;
+                if self.is_sign(")") {
+                    self.take()?;
+                    return Ok(Some(Term::made(What::Value(Value::Array(Vec::new())), 0, at)));
+                }
+                self.push(at, Wait::Parenthesis)?;
+                Ok(None)
+            }
+            Token::Sign(sign @ ("-" | "+")) => {
+                let minus = *sign == "-";
+                self.take()?;
+                self.push(at, Wait::Sign { minus })?;
+                Ok(None)
+            }
+            Token::Name { quoted: false, .. } if self.token.is("not") => {
+                self.take()?;
+                self.push(at, Wait::Not)?;
+                Ok(None)
+            }
+            Token::Name { .. } => self.named(),
+            _ => Err(self.unexpected("a property, a value, a function or `(`")),
+        }
+    }
+
+    fn literal(&mut self) -> Result<Term, Wrong> {
+        let at = self.at;
+        self.used.step().map_err(|wrong| self.since(at, wrong))?;
+        let value = match self.take()? {
+            Token::Text(text) => build::text(&text).map_err(|wrong| self.since(at, wrong))?,
+            Token::Number(number) => build::number(number),
+            _ => return Err(self.unexpected("a value")),
         };
-        if op == Arithmetic::Power && self.is_sign("^") {
-            // The grammar has one `^` only; which of two comes first is not said.
-            return Err(self.unexpected("parentheses around one of two `^`"));
-        }
-        let deep = left.deep.max(right.deep);
-        let (left, right) = (self.as_value(left)?, self.as_value(right)?);
-        let value = build::arithmetic(op, left, right).map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Value(value), deep))
+        Ok(Term::made(What::Value(value), 0, at))
     }
 
-    fn comparison(&mut self, left: Term, op: Comparison) -> Result<Term, Wrong> {
+    /// A property, or something that is called.
+    fn named(&mut self) -> Result<Option<Term>, Wrong> {
+        let at = self.at;
+        let Token::Name { name, quoted } = self.take()? else { return Err(self.unexpected("a name")) };
+        if !quoted && (self.is_sign("(") || wkt::has_dimension(name, &self.token)) {
+            return self.called(name, at);
+        }
+        self.used.step().map_err(|wrong| self.since(at, wrong))?;
+        let lower = name.to_ascii_lowercase();
+        let value = match lower.as_str() {
+            "true" if !quoted => Value::Bool(true),
+            "false" if !quoted => Value::Bool(false),
+            "and" | "or" | "like" | "in" | "between" | "is" | "null" | "div" if !quoted => {
+                let accepted = "an operand in this place; names that are words of CQL2 in double quotes";
+                return Err(self.since(at, Wrong::new(format!("`{name}`"), accepted)));
+            }
+            _ => Value::Property(build::property(name).map_err(|wrong| self.since(at, wrong))?),
+        };
+        Ok(Some(Term::made(What::Value(value), 0, at)))
+    }
+
+    /// `name(…)`; the parenthesis is looked at.
+    fn called(&mut self, name: &str, at: usize) -> Result<Option<Term>, Wrong> {
+        let lower = name.to_ascii_lowercase();
+        let called = match lower.as_str() {
+            "casei" => Some(Called::CaseI),
+            "accenti" => Some(Called::AccentI),
+            "interval" => Some(Called::Interval),
+            _ => names::function(&lower).map(Called::Function),
+        };
+        if let Some(called) = called {
+            self.take()?;
+            self.push(at, Wait::Call { called, operands: Vec::new() })?;
+            return Ok(None);
+        }
+        self.used.step().map_err(|wrong| self.since(at, wrong))?;
+        let value = match lower.as_str() {
+            "timestamp" => self.moment(build::timestamp),
+            "date" => self.moment(build::date),
+            _ => wkt::geometry(self, &lower)
+                .unwrap_or_else(|| Err(Wrong::new(format!("the unknown function {}", quoted(name)), FUNCTIONS))),
+        };
+        let value = value.map_err(|wrong| self.since(at, wrong))?;
+        Ok(Some(Term::made(What::Value(value), 0, at)))
+    }
+
+    /// What follows an operand: `None` when another operand comes next.
+    fn behind(&mut self, term: Term) -> Result<Option<Term>, Wrong> {
+        if let Some(infix) = Infix::of(&self.token) {
+            let term = self.reduced(term, infix.strength())?;
+            return self.infix(term, infix);
+        }
+        if !self.is_sign(",") && !self.is_sign(")") {
+            let open = self.stack.iter().any(|waiting| waiting.what.strength().is_none());
+            return Err(self.unexpected(if open { "an operator, `,` or `)`" } else { "an operator or the end" }));
+        }
+        let term = self.reduced(term, Strength::Or)?;
+        if self.is_sign(",") { self.comma(term).map(|()| None) } else { self.close(term).map(Some) }
+    }
+
+    fn infix(&mut self, term: Term, infix: Infix) -> Result<Option<Term>, Wrong> {
+        let at = self.at;
+        let wait = match infix {
+            Infix::Or => return self.joined(term, true),
+            Infix::And => return self.joined(term, false),
+            Infix::Is => return self.is_null(term).map(Some),
+            Infix::Words => return self.words(term),
+            Infix::Compare(op) => Wait::Compare { op, left: term },
+            Infix::Arithmetic(op) => Wait::Arithmetic { op, left: term },
+        };
+        self.take()?;
+        self.push(at, wait)?;
+        Ok(None)
+    }
+
+    /// `AND` and `OR`: one more part of what the same operator joined before, or the `AND` of a `BETWEEN`.
+    fn joined(&mut self, term: Term, or: bool) -> Result<Option<Term>, Wrong> {
         let at = self.at;
         self.take()?;
-        let right = self.terms(Strength::Sum)?;
-        let deep = left.deep.max(right.deep);
-        let (left, right) = (self.as_value(left)?, self.as_value(right)?);
-        let expr = build::compare(op, left, right).map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Condition(expr), deep))
+        if let Some(Waiting { what: Wait::Between { low: low @ None, .. }, .. }) = self.stack.last_mut() {
+            *low = Some(term);
+            return Ok(None);
+        }
+        let deep_of_part = term.condition_deep();
+        let part = self.condition(term)?;
+        if let Some(Waiting { what: Wait::Joined { or: before, parts, deep }, .. }) = self.stack.last_mut()
+            && *before == or
+        {
+            *deep = deep_of_part.max(*deep);
+            parts.push(part);
+            return Ok(None);
+        }
+        self.push(at, Wait::Joined { or, parts: vec![part], deep: deep_of_part })?;
+        Ok(None)
     }
 
     /// `[NOT] LIKE`, `[NOT] BETWEEN`, `[NOT] IN`.
-    fn words(&mut self, left: Term) -> Result<Term, Wrong> {
+    fn words(&mut self, left: Term) -> Result<Option<Term>, Wrong> {
         let at = self.at;
         let negated = self.token.is("not");
         if negated {
             self.take()?;
         }
-        let mut deep = left.deep;
-        let left = self.as_value(left)?;
-        let expr = if self.token.is("like") {
+        if self.token.is("like") {
             self.take()?;
-            let pattern = self.operand_value(&mut deep)?;
-            build::like(left, pattern)
+            self.push(at, Wait::Like { left, negated })?;
         } else if self.token.is("between") {
             self.take()?;
-            let low = self.sum_value(&mut deep)?;
-            if !self.token.is("and") {
-                return Err(self.unexpected("`AND` between the two ends of `BETWEEN`"));
-            }
-            self.take()?;
-            let high = self.sum_value(&mut deep)?;
-            build::between(left, low, high)
+            self.push(at, Wait::Between { left, negated, low: None })?;
         } else if self.token.is("in") {
             self.take()?;
-            let list = self.list(&mut deep)?;
-            build::in_list(left, list)
+            self.expect("(")?;
+            self.push(at, Wait::In { left, negated, entries: Vec::new() })?;
+            if self.is_sign(")") {
+                return self.closed().map(Some);
+            }
         } else {
             return Err(self.unexpected("`LIKE`, `BETWEEN` or `IN` after `NOT`"));
-        };
-        let expr = expr.map_err(|wrong| self.since(at, wrong))?;
-        // `BETWEEN` of instants became two conditions.
-        let deep = deep + usize::from(matches!(expr, Expr::And(_)));
-        let term = self.made(What::Condition(expr), deep);
-        Ok(if negated { self.negated(term)? } else { term })
+        }
+        Ok(None)
     }
 
     fn is_null(&mut self, left: Term) -> Result<Term, Wrong> {
@@ -285,253 +408,251 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("`NULL` after `IS` or `IS NOT`"));
         }
         self.take()?;
-        let deep = left.deep;
-        let at = left.at;
-        let value = self.as_value(left)?;
-        let expr = build::is_null(value).map_err(|wrong| self.since(at, wrong))?;
-        let term = self.made(What::Condition(expr), deep);
-        Ok(if negated { self.negated(term)? } else { term })
+        let (at, deep) = (left.at, left.deep);
+        self.used.step().map_err(|wrong| self.since(at, wrong))?;
+        let expr = build::is_null(self.value(left)?).map_err(|wrong| self.since(at, wrong))?;
+        self.checked(self.negated(negated, Term::made(What::Condition(expr), deep, at))?)
     }
 
-    fn negated(&self, term: Term) -> Result<Term, Wrong> {
-        let deep = term.condition_deep();
-        let expr = self.as_condition(term)?;
-        Ok(self.made(What::Condition(Expr::Not(Box::new(expr))), deep))
-    }
-
-    /// One operand with what stands before it.
-    fn operand(&mut self) -> Result<Term, Wrong> {
-        self.used.node().map_err(|wrong| self.here(wrong))?;
-        self.nested += 1;
-        bounds::nested(self.nested).map_err(|wrong| self.here(wrong))?;
+    /// The next entry or operand begins behind a comma.
+    fn comma(&mut self, term: Term) -> Result<(), Wrong> {
         let at = self.at;
-        let mut term = match &self.token {
-            Token::Text(_) | Token::Number(_) => self.literal()?,
-            Token::Sign("(") => self.parenthesised()?,
-            Token::Sign("-" | "+") => self.signed()?,
-            Token::Name { quoted: false, .. } if self.token.is("not") => self.not()?,
-            Token::Name { .. } => self.named()?,
-            _ => return Err(self.unexpected("a property, a value, a function or `(`")),
+        self.take()?;
+        let Some(Waiting { what, .. }) = self.stack.last_mut() else {
+            return Err(self.since(at, Wrong::new("`,`", "an operator or the end in this place")));
         };
-        term.at = at;
-        self.nested -= 1;
-        bounds::levels(term.deep).map_err(|wrong| self.since(at, wrong))?;
+        let entries = match what {
+            Wait::Call { called: Called::CaseI | Called::AccentI, .. } => {
+                return Err(self.since(at, Wrong::new("`,`", "`)` in this place")));
+            }
+            Wait::Call { operands, .. } if !operands.is_empty() => {
+                return Err(self.since(at, Wrong::new("`,`", "`)` in this place")));
+            }
+            Wait::Call { operands: entries, .. } | Wait::In { entries, .. } | Wait::Array { entries } => entries,
+            other => {
+                *other = Wait::Array { entries: vec![term] };
+                return Ok(());
+            }
+        };
+        entries.push(term);
+        let count = entries.len() + 1;
+        bounds::entries(count).map_err(|wrong| self.since(at, wrong))
+    }
+
+    /// What a closing parenthesis ends, with its last part.
+    fn close(&mut self, term: Term) -> Result<Term, Wrong> {
+        let Some(Waiting { what, at }) = self.stack.last_mut() else {
+            return Err(self.unexpected("an operator or the end"));
+        };
+        match what {
+            Wait::Call { operands: entries, .. } | Wait::In { entries, .. } | Wait::Array { entries } => {
+                entries.push(term);
+            }
+            _ => {
+                let at = *at;
+                self.stack.pop();
+                self.take()?;
+                return Ok(Term { at, parenthesised: true, ..term });
+            }
+        }
+        self.closed()
+    }
+
+    /// The parenthesis that is looked at closes what waits, which has all its parts.
+    fn closed(&mut self) -> Result<Term, Wrong> {
+        let end = self.at;
+        let Some(Waiting { what, at }) = self.stack.pop() else { return Err(self.unexpected("the end")) };
+        let term = match what {
+            Wait::Array { entries } => {
+                let (entries, deep) = self.values(entries)?;
+                let array = build::array(entries).map_err(|wrong| self.since(at, wrong))?;
+                Term::made(What::Value(array), deep, at)
+            }
+            Wait::In { left, negated, entries } => {
+                let (start, left_deep) = (left.at, left.deep);
+                let left = self.value(left)?;
+                let (entries, deep) = self.values(entries)?;
+                let expr = build::in_list(left, entries).map_err(|wrong| self.since(at, wrong))?;
+                self.negated(negated, Term::made(What::Condition(expr), deep.max(left_deep), start))?
+            }
+            Wait::Call { called, operands } => self.call(called, operands, at, end)?,
+            _ => return Err(self.unexpected("an operator or the end")),
+        };
+        self.take()?;
+        self.checked(term)
+    }
+
+    fn values(&self, terms: Vec<Term>) -> Result<(Vec<Value>, usize), Wrong> {
+        let mut deep = 0;
+        let mut values = Vec::with_capacity(terms.len());
+        for term in terms {
+            deep = term.deep.max(deep);
+            values.push(self.value(term)?);
+        }
+        Ok((values, deep))
+    }
+
+    fn call(&mut self, called: Called, mut operands: Vec<Term>, at: usize, end: usize) -> Result<Term, Wrong> {
+        if let Called::Function(Function::Array(_)) = called {
+            for operand in &mut operands {
+                self.alone(operand)?;
+            }
+        }
+        let edges = operands.iter().map(|operand| operand.at).collect::<Vec<_>>();
+        let (values, deep) = self.values(operands)?;
+        let mut values = values.into_iter();
+        let (Some(left), right) = (values.next(), values.next()) else { return Err(self.unexpected("an operand")) };
+        let value = match (called, right) {
+            (Called::CaseI, _) => build::folding("casei", left, Value::CaseI),
+            (Called::AccentI, _) => build::folding("accenti", left, Value::AccentI),
+            (_, None) => {
+                return Err(self.since(end, Wrong::new("`)`", "`,` and a second operand in this place")));
+            }
+            (Called::Interval, Some(right)) => {
+                let edge = |value, at: usize| build::edge_of(value).map_err(|wrong| self.since(at, wrong));
+                build::interval(edge(left, edges[0])?, edge(right, edges[1])?)
+            }
+            (Called::Function(function), Some(right)) => {
+                let expr = build::function(function, left, right).map_err(|wrong| self.since(at, wrong))?;
+                return Ok(Term::made(What::Condition(expr), deep, at));
+            }
+        };
+        // The ends of an interval are no level of their own.
+        let deep = if let Called::Interval = called { 0 } else { deep };
+        Ok(Term::made(What::Value(value.map_err(|wrong| self.since(at, wrong))?), deep, at))
+    }
+
+    /// Makes an array of one of a value in parentheses.
+    fn alone(&self, operand: &mut Term) -> Result<(), Wrong> {
+        if let (true, What::Value(value)) = (operand.parenthesised, &mut operand.what)
+            && !matches!(value, Value::Array(_))
+        {
+            let entry = std::mem::replace(value, Value::Bool(false));
+            *value = build::array(vec![entry]).map_err(|wrong| self.since(operand.at, wrong))?;
+            operand.deep += 1;
+        }
+        Ok(())
+    }
+
+    /// The term with everything before it that binds at least as strongly; parentheses end it.
+    fn reduced(&mut self, mut term: Term, weakest: Strength) -> Result<Term, Wrong> {
+        while let Some(waiting) = self.stack.last() {
+            let Some(found) = waiting.what.strength().filter(|found| *found >= weakest) else { break };
+            match &waiting.what {
+                // One more part of the same `AND` or `OR` follows.
+                Wait::Joined { .. } if found == weakest && Infix::of(&self.token).is_some() => break,
+                Wait::Between { low: None, .. } if self.token.is("and") => break,
+                Wait::Between { low: None, .. } => {
+                    return Err(self.unexpected("`AND` between the two ends of `BETWEEN`"));
+                }
+                // The grammar has one `^` only; which of two comes first is not said.
+                Wait::Arithmetic { op: Arithmetic::Power, .. } if self.is_sign("^") => {
+                    return Err(self.unexpected("parentheses around one of two `^`"));
+                }
+                _ => {}
+            }
+            let Some(Waiting { what, at }) = self.stack.pop() else { break };
+            let start = match &what {
+                Wait::Compare { left, .. }
+                | Wait::Arithmetic { left, .. }
+                | Wait::Like { left, .. }
+                | Wait::Between { left, .. } => left.at,
+                _ => at,
+            };
+            term = self.combined(what, at, term)?;
+            term.at = start;
+            term = self.checked(term)?;
+        }
         Ok(term)
     }
 
-    fn literal(&mut self) -> Result<Term, Wrong> {
-        let at = self.at;
-        let value = match self.take()? {
-            Token::Text(text) => build::text(&text).map_err(|wrong| self.since(at, wrong))?,
-            Token::Number(number) => build::number(number),
-            _ => return Err(self.unexpected("a value")),
-        };
-        Ok(self.made(What::Value(value), 0))
+    /// What waited, with its right side.
+    fn combined(&self, what: Wait, at: usize, right: Term) -> Result<Term, Wrong> {
+        let wrong = |wrong| self.since(at, wrong);
+        let deep = right.deep;
+        match what {
+            Wait::Not => self.negated(true, right),
+            Wait::Sign { minus } => self.signed(minus, at, right),
+            Wait::Joined { or, mut parts, deep } => {
+                let deep = right.condition_deep().max(deep);
+                parts.push(self.condition(right)?);
+                let expr = if or { Expr::Or(parts) } else { Expr::And(parts) };
+                Ok(Term::made(What::Condition(expr), deep, at))
+            }
+            Wait::Compare { op, left } => {
+                let deep = left.deep.max(deep);
+                let expr = build::compare(op, self.value(left)?, self.value(right)?).map_err(wrong)?;
+                Ok(Term::made(What::Condition(expr), deep, at))
+            }
+            Wait::Arithmetic { op, left } => {
+                let deep = left.deep.max(deep);
+                let value = build::arithmetic(op, self.value(left)?, self.value(right)?).map_err(wrong)?;
+                Ok(Term::made(What::Value(value), deep, at))
+            }
+            Wait::Like { left, negated } => {
+                let deep = left.deep.max(deep);
+                let expr = build::like(self.value(left)?, self.value(right)?).map_err(wrong)?;
+                self.negated(negated, Term::made(What::Condition(expr), deep, at))
+            }
+            Wait::Between { left, negated, low: Some(low) } => {
+                let deep = left.deep.max(low.deep).max(deep);
+                let expr = build::between(self.value(left)?, self.value(low)?, self.value(right)?).map_err(wrong)?;
+                // `BETWEEN` of instants became two conditions.
+                let deep = deep + usize::from(matches!(expr, Expr::And(_)));
+                self.negated(negated, Term::made(What::Condition(expr), deep, at))
+            }
+            // These wait for a parenthesis, or for the `AND` that `reduced` asks for.
+            _ => Err(self.unexpected("an operator")),
+        }
     }
 
-    fn not(&mut self) -> Result<Term, Wrong> {
-        self.take()?;
-        let term = self.terms(Strength::Not)?;
-        self.negated(term)
-    }
-
-    /// A sign binds stronger than any operator: `-x^2` is the square of `-x` (rule `arithmeticFactor`).
-    fn signed(&mut self) -> Result<Term, Wrong> {
-        let at = self.at;
-        let minus = self.is_sign("-");
-        self.take()?;
-        let term = self.operand()?;
-        let deep = term.deep;
-        let value = match (self.as_value(term)?, minus) {
-            (Value::Number(number), true) => return Ok(self.made(What::Value(build::number(-number)), 0)),
-            (value @ Value::Number(_), false) => value,
+    fn signed(&self, minus: bool, at: usize, right: Term) -> Result<Term, Wrong> {
+        let deep = right.deep;
+        let value = match (self.value(right)?, minus) {
+            (Value::Number(number), true) => return Ok(Term::made(What::Value(build::number(-number)), 0, at)),
+            (value @ Value::Number(_), false) => return Ok(Term::made(What::Value(value), 0, at)),
             (_, false) => return Err(self.since(at, Wrong::new("a `+` that is not before a number", VALUES))),
-            (value, true) => {
-                let value = build::arithmetic(Arithmetic::Multiply, Value::Number(-1.0), value);
-                value.map_err(|wrong| self.since(at, wrong))?
-            }
+            (value, true) => build::arithmetic(Arithmetic::Multiply, Value::Number(-1.0), value),
         };
-        Ok(self.made(What::Value(value), deep))
+        Ok(Term::made(What::Value(value.map_err(|wrong| self.since(at, wrong))?), deep, at))
     }
 
-    /// A part in parentheses, or an array.
-    fn parenthesised(&mut self) -> Result<Term, Wrong> {
-        let at = self.at;
-        self.take()?;
-        if self.is_sign(")") {
-            self.take()?;
-            return Ok(self.made(What::Value(Value::Array(Vec::new())), 0));
+    fn negated(&self, negated: bool, term: Term) -> Result<Term, Wrong> {
+        if !negated {
+            return Ok(term);
         }
-        let first = self.terms(Strength::Or)?;
-        if !self.is_sign(",") {
-            self.expect(")")?;
-            return Ok(Term { parenthesised: true, ..first });
-        }
-        let mut deep = first.deep;
-        let first = self.as_value(first)?;
-        let entries = self.entries(first, &mut deep)?;
-        let array = build::array(entries).map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Value(array), deep))
+        let (at, deep) = (term.at, term.condition_deep());
+        let expr = self.condition(term)?;
+        Ok(Term::made(What::Condition(Expr::Not(Box::new(expr))), deep, at))
     }
 
-    /// The list behind `IN`.
-    fn list(&mut self, deep: &mut usize) -> Result<Vec<Value>, Wrong> {
-        self.expect("(")?;
-        if self.is_sign(")") {
-            self.take()?;
-            return Ok(Vec::new());
-        }
-        let first = self.sum_value(deep)?;
-        self.entries(first, deep)
+    fn checked(&self, term: Term) -> Result<Term, Wrong> {
+        bounds::levels(term.deep).map_err(|wrong| self.since(term.at, wrong))?;
+        Ok(term)
     }
 
-    /// The rest of a list, with its closing parenthesis.
-    fn entries(&mut self, first: Value, deep: &mut usize) -> Result<Vec<Value>, Wrong> {
-        let mut entries = vec![first];
-        while self.is_sign(",") {
-            self.take()?;
-            bounds::entries(entries.len() + 1).map_err(|wrong| self.here(wrong))?;
-            entries.push(self.sum_value(deep)?);
-        }
-        self.expect(")")?;
-        Ok(entries)
-    }
-
-    /// A property, or something that is called.
-    fn named(&mut self) -> Result<Term, Wrong> {
-        let at = self.at;
-        let Token::Name { name, quoted } = self.take()? else { return Err(self.unexpected("a name")) };
-        if quoted {
-            return self.property(name, at);
-        }
-        if self.is_sign("(") || wkt::has_dimension(name, &self.token) {
-            return self.called(name, at);
-        }
-        match name.to_ascii_lowercase().as_str() {
-            "true" => Ok(self.made(What::Value(Value::Bool(true)), 0)),
-            "false" => Ok(self.made(What::Value(Value::Bool(false)), 0)),
-            "and" | "or" | "like" | "in" | "between" | "is" | "null" | "div" => {
-                let wrong = Wrong::new(
-                    format!("`{name}`"),
-                    "an operand in this place; names that are words of CQL2 in double quotes",
-                );
-                Err(self.since(at, wrong))
-            }
-            _ => self.property(name, at),
+    fn value(&self, term: Term) -> Result<Value, Wrong> {
+        match term.what {
+            What::Value(value) => Ok(value),
+            What::Condition(Expr::Constant(constant)) => Ok(Value::Bool(constant)),
+            What::Condition(_) => Err(self.since(term.at, Wrong::new("a condition where a value belongs", VALUES))),
         }
     }
 
-    fn property(&self, name: &str, at: usize) -> Result<Term, Wrong> {
-        let name = build::property(name).map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Value(Value::Property(name)), 0))
-    }
-
-    /// `name(…)`; the parenthesis is looked at.
-    fn called(&mut self, name: &str, at: usize) -> Result<Term, Wrong> {
-        let lower = name.to_ascii_lowercase();
-        if let Some(function) = names::function(&lower) {
-            return self.function(function, at);
+    fn condition(&self, term: Term) -> Result<Expr, Wrong> {
+        match term.what {
+            What::Condition(expr) => Ok(expr),
+            What::Value(value) => build::condition(value).map_err(|wrong| self.since(term.at, wrong)),
         }
-        let mut deep = 0;
-        let value = match lower.as_str() {
-            "casei" => self.folding("casei", Value::CaseI, &mut deep),
-            "accenti" => self.folding("accenti", Value::AccentI, &mut deep),
-            "timestamp" => self.moment(build::timestamp),
-            "date" => self.moment(build::date),
-            "interval" => self.interval(),
-            _ => match wkt::geometry(self, &lower) {
-                Some(geometry) => geometry,
-                None => {
-                    let given = format!("the unknown function {}", crate::cql2::wrong::quoted(name));
-                    Err(Wrong::new(given, FUNCTIONS))
-                }
-            },
-        };
-        let value = value.map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Value(value), deep))
-    }
-
-    fn function(&mut self, function: Function, at: usize) -> Result<Term, Wrong> {
-        self.expect("(")?;
-        let left = self.terms(Strength::Or)?;
-        self.expect(",")?;
-        let right = self.terms(Strength::Or)?;
-        self.expect(")")?;
-        let mut deep = left.deep.max(right.deep);
-        let mut operands = Vec::with_capacity(2);
-        for term in [left, right] {
-            let alone = term.parenthesised && matches!(function, Function::Array(_));
-            let value = self.as_value(term)?;
-            if alone && !matches!(value, Value::Array(_)) {
-                deep += 1;
-                operands.push(build::array(vec![value]).map_err(|wrong| self.since(at, wrong))?);
-            } else {
-                operands.push(value);
-            }
-        }
-        let (right, left) = (operands.remove(1), operands.remove(0));
-        let expr = build::function(function, left, right).map_err(|wrong| self.since(at, wrong))?;
-        Ok(self.made(What::Condition(expr), deep))
-    }
-
-    fn folding(&mut self, name: &str, fold: fn(Box<Value>) -> Value, deep: &mut usize) -> Result<Value, Wrong> {
-        self.expect("(")?;
-        let value = self.sum_value(deep)?;
-        self.expect(")")?;
-        build::folding(name, value, fold)
     }
 
     /// `TIMESTAMP('…')` and `DATE('…')`.
     fn moment(&mut self, read: fn(&str) -> Result<Value, Wrong>) -> Result<Value, Wrong> {
         self.expect("(")?;
         let Token::Text(text) = &self.token else { return Err(self.unexpected("a text in single quotes")) };
-        let value = read(text).map_err(|wrong| self.here(wrong))?;
+        let value = read(text).map_err(|wrong| self.since(self.at, wrong))?;
         self.take()?;
         self.expect(")")?;
         Ok(value)
-    }
-
-    fn interval(&mut self) -> Result<Value, Wrong> {
-        self.expect("(")?;
-        let start = self.edge()?;
-        self.expect(",")?;
-        let end = self.edge()?;
-        self.expect(")")?;
-        build::interval(start, end)
-    }
-
-    fn edge(&mut self) -> Result<Edge, Wrong> {
-        let at = self.at;
-        let mut deep = 0;
-        let value = self.operand_value(&mut deep)?;
-        build::edge_of(value).map_err(|wrong| self.since(at, wrong))
-    }
-
-    /// A value that may be arithmetic.
-    fn sum_value(&mut self, deep: &mut usize) -> Result<Value, Wrong> {
-        let term = self.terms(Strength::Sum)?;
-        *deep = term.deep.max(*deep);
-        self.as_value(term)
-    }
-
-    fn operand_value(&mut self, deep: &mut usize) -> Result<Value, Wrong> {
-        let term = self.operand()?;
-        *deep = term.deep.max(*deep);
-        self.as_value(term)
-    }
-
-    fn as_value(&self, term: Term) -> Result<Value, Wrong> {
-        let at = term.at;
-        term.value().map_err(|wrong| self.since(at, wrong))
-    }
-
-    fn as_condition(&self, term: Term) -> Result<Expr, Wrong> {
-        let at = term.at;
-        term.condition().map_err(|wrong| self.since(at, wrong))
-    }
-
-    /// A node above parts of the given depth.
-    fn made(&self, what: What, deep: usize) -> Term {
-        Term { what, deep: deep + 1, at: self.at, parenthesised: false }
     }
 }
