@@ -28,6 +28,8 @@ pub struct Script {
     pub further_processes: usize,
     pub list_max: usize,
     pub list_next: bool,
+    /// Of its list of jobs.
+    pub jobs_per_page: usize,
     /// What goes wrong, and where.
     pub goes_wrong: Option<(On, Does)>,
 }
@@ -50,6 +52,7 @@ impl Default for Script {
             further_processes: 0,
             list_max: usize::MAX,
             list_next: true,
+            jobs_per_page: usize::MAX,
             goes_wrong: None,
         }
     }
