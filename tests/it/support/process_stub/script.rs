@@ -28,6 +28,10 @@ pub struct Script {
     pub further_processes: usize,
     pub list_max: usize,
     pub list_next: bool,
+    /// A second input, which its processes require.
+    pub further_input: Option<&'static str>,
+    /// Descriptions are for those who bring credentials.
+    pub hides_descriptions: bool,
     /// What goes wrong, and where.
     pub goes_wrong: Option<(On, Does)>,
 }
@@ -50,6 +54,8 @@ impl Default for Script {
             further_processes: 0,
             list_max: usize::MAX,
             list_next: true,
+            further_input: None,
+            hides_descriptions: false,
             goes_wrong: None,
         }
     }
