@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod binary;
+mod classes;
 mod collection_search;
 mod contract;
 mod faults;

@@ -43,6 +43,9 @@ pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> Answer {
     match (&asked.method, parts.as_slice(), job_parts) {
         (_, ["conformance"], _) => ok(&conformance(&script)),
         (_, ["processes"], _) => ok(&list(state, &script, asked)),
+        (_, ["processes", _], _) if script.hides_descriptions && !asked.headers.contains_key("authorization") => {
+            exception(401, &json!({"title": "who are you"}))
+        }
         (_, ["processes", process], _) => match process_of(&script, process) {
             Some(description) => ok(&description),
             None => no_such("no-such-process"),
@@ -158,10 +161,14 @@ fn process_of(script: &Script, id: &str) -> Option<Value> {
             .and_then(|n| n.parse().ok())
             .is_some_and(|n: usize| n < script.further_processes);
     let any = json!({"title": "any", "schema": {}});
+    let mut inputs = json!({"text": any});
+    if let Some(name) = script.further_input {
+        inputs[name] = any.clone();
+    }
     known.then(|| {
         json!({
             "id": id, "title": id, "version": "1.0.0", "jobControlOptions": ["sync-execute", "async-execute", "dismiss"],
-            "outputTransmission": ["value", "reference"], "inputs": {"text": any}, "outputs": {"text": any}, "links": [],
+            "outputTransmission": ["value", "reference"], "inputs": inputs, "outputs": {"text": any}, "links": [],
         })
     })
 }
@@ -171,8 +178,12 @@ fn list(state: &State, script: &Script, asked: &Asked) -> Value {
     ids.extend((0..script.further_processes).map(|n| format!("process-{n}")));
     let from: usize =
         asked.uri.query().and_then(|query| query.strip_prefix("offset=")).and_then(|at| at.parse().ok()).unwrap_or(0);
-    let shown: Vec<Value> =
-        ids.iter().skip(from).take(script.list_max).filter_map(|id| process_of(script, id)).collect();
+    let summary = |id: &String| {
+        let mut process = process_of(script, id)?;
+        process.as_object_mut()?.retain(|key, _| !matches!(key.as_str(), "inputs" | "outputs"));
+        Some(process)
+    };
+    let shown: Vec<Value> = ids.iter().skip(from).take(script.list_max).filter_map(summary).collect();
     let mut links = Vec::new();
     if script.list_next && from + shown.len() < ids.len() {
         links.push(json!({"rel": "next", "href": format!("{}/processes?offset={}", state.base, from + shown.len())}));

@@ -30,6 +30,10 @@ pub struct Script {
     pub list_next: bool,
     /// Of its list of jobs.
     pub jobs_per_page: usize,
+    /// A second input, which its processes require.
+    pub further_input: Option<&'static str>,
+    /// Descriptions are for those who bring credentials.
+    pub hides_descriptions: bool,
     /// What goes wrong, and where.
     pub goes_wrong: Option<(On, Does)>,
 }
@@ -53,6 +57,8 @@ impl Default for Script {
             list_max: usize::MAX,
             list_next: true,
             jobs_per_page: usize::MAX,
+            further_input: None,
+            hides_descriptions: false,
             goes_wrong: None,
         }
     }
