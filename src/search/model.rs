@@ -242,13 +242,7 @@ impl Catalogue {
     }
 
     /// The member's list for an ask, in its own order, as (order key, thing).
-    fn list(
-        &self,
-        order: Option<&Comparator>,
-        condition: Option<Condition>,
-        ask: &Ask,
-        dice: &mut Dice,
-    ) -> Vec<Thing> {
+    fn list(&self, order: Option<&Comparator>, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Vec<Thing> {
         let mut list: Vec<Thing> = self
             .things
             .iter()

@@ -8,6 +8,7 @@ mod collection_search;
 mod contract;
 mod faults;
 mod federation;
+mod filters;
 mod house;
 mod pruning;
 mod queryables;

@@ -38,7 +38,8 @@ fn collections_get_the_members_own_ids() {
 
 #[test]
 fn what_names_another_member_is_decided() {
-    for decided in ["collection = 'B|x'", "collection IN ('B|x', 'B|y')", "collection = 'B%7Cx'", "NOT collection <> 'B|x'"]
+    for decided in
+        ["collection = 'B|x'", "collection IN ('B|x', 'B|y')", "collection = 'B%7Cx'", "NOT collection <> 'B|x'"]
     {
         check(decided, "FALSE");
     }
@@ -72,7 +73,10 @@ fn a_pattern_meets_either_name() {
     check("collection LIKE '_|s_'", "collection LIKE '_|s_' OR collection LIKE 's_'");
     check("collection LIKE 'A|100\\%'", "collection LIKE 'A|100\\%' OR collection LIKE '100\\%'");
     check("collection LIKE 'B|%'", "collection LIKE 'B|%'");
-    check("CASEI(collection) LIKE CASEI('a|S%')", "CASEI(collection) LIKE CASEI('a|S%') OR CASEI(collection) LIKE CASEI('S%')");
+    check(
+        "CASEI(collection) LIKE CASEI('a|S%')",
+        "CASEI(collection) LIKE CASEI('a|S%') OR CASEI(collection) LIKE CASEI('S%')",
+    );
     check("collection LIKE 'a|s%'", "collection LIKE 'a|s%'");
 }
 

@@ -110,9 +110,19 @@ fn areas_are_tested_one_by_one() {
     let both = format!("S_INTERSECTS(geometry, {greece}) AND S_INTERSECTS(geometry, POINT(21 41))");
     check(&world, &both, &ALL, &[]);
     for op in ["S_WITHIN", "S_EQUALS", "S_OVERLAPS", "S_TOUCHES", "S_CROSSES", "S_CONTAINS"] {
-        check(&world, &format!("{op}(geometry, {NORWAY})"), &["EODC", "CREODIAS", "CMEMS"], &[("GRNET", "filter-area")]);
+        check(
+            &world,
+            &format!("{op}(geometry, {NORWAY})"),
+            &["EODC", "CREODIAS", "CMEMS"],
+            &[("GRNET", "filter-area")],
+        );
     }
-    check(&world, "S_INTERSECTS(BBOX(170, 0, -170, 5), geometry)", &["EODC", "CREODIAS", "CMEMS"], &[("GRNET", "filter-area")]);
+    check(
+        &world,
+        "S_INTERSECTS(BBOX(170, 0, -170, 5), geometry)",
+        &["EODC", "CREODIAS", "CMEMS"],
+        &[("GRNET", "filter-area")],
+    );
     for filter in [
         format!("S_DISJOINT(geometry, {NORWAY})"),
         format!("NOT S_INTERSECTS(geometry, {NORWAY})"),
@@ -134,7 +144,10 @@ fn ids_of_a_filter_prune_like_those_of_the_parameter() {
 #[test]
 fn the_detail_speaks_of_the_filter() {
     let plan = worked().plan(&[("filter", "datetime < TIMESTAMP('2020-01-01T00:00:00Z')")]);
-    assert_eq!(plan.pruned[0].refusal.detail, "none of 2 collections can match; `sentinel-2-l2a`: keeps the last 90 days, nothing newer than 3 hours; the filter ends 2020-01-01");
+    assert_eq!(
+        plan.pruned[0].refusal.detail,
+        "none of 2 collections can match; `sentinel-2-l2a`: keeps the last 90 days, nothing newer than 3 hours; the filter ends 2020-01-01"
+    );
 }
 
 fn leg_of(abilities: Capabilities, query: &[(&str, &str)]) -> Leg {
@@ -149,7 +162,10 @@ fn texts(expr: Option<&Arc<crate::cql2::Expr>>) -> Option<String> {
 fn a_member_without_filter_is_asked_by_parameters() {
     let leg = leg_of(
         able(),
-        &[("filter", "id IN ('x', 'y') AND datetime >= TIMESTAMP('2025-01-01T00:00:00Z') AND datetime < TIMESTAMP('2025-02-01T00:00:00Z') AND eo:cloud_cover < 20")],
+        &[(
+            "filter",
+            "id IN ('x', 'y') AND datetime >= TIMESTAMP('2025-01-01T00:00:00Z') AND datetime < TIMESTAMP('2025-02-01T00:00:00Z') AND eo:cloud_cover < 20",
+        )],
     );
     assert_eq!(leg.ask.filter, None);
     assert_eq!(leg.ask.ids, Some(names(&["x", "y"])));
@@ -171,7 +187,10 @@ fn what_the_client_asks_itself_is_not_replaced() {
             ("datetime", "2024-12-01T00:00:00Z/2025-01-15T00:00:00Z"),
             ("ids", "x,z"),
             ("bbox", "0,0,10,10"),
-            ("filter", "id IN ('x', 'y') AND datetime >= TIMESTAMP('2025-01-01T00:00:00Z') AND S_INTERSECTS(geometry, POINT(50 50))"),
+            (
+                "filter",
+                "id IN ('x', 'y') AND datetime >= TIMESTAMP('2025-01-01T00:00:00Z') AND S_INTERSECTS(geometry, POINT(50 50))",
+            ),
         ],
     );
     assert_eq!(leg.ask.ids, Some(names(&["x"])));
@@ -192,7 +211,10 @@ fn an_area_of_the_filter_goes_as_geometry_or_as_box() {
     assert_eq!(asked(able(), &format!("S_WITHIN(geometry, {NORWAY})")), ((true, None), true));
     let no_geometry = with(|abilities| abilities.intersects = Support::Unsupported);
     assert_eq!(asked(no_geometry, &norway), ((false, Some([5.0, 58.0, 12.0, 64.0])), true));
-    assert_eq!(asked(able(), "S_INTERSECTS(geometry, BBOX(170, 0, -170, 5))"), ((false, Some([170.0, 0.0, -170.0, 5.0])), true));
+    assert_eq!(
+        asked(able(), "S_INTERSECTS(geometry, BBOX(170, 0, -170, 5))"),
+        ((false, Some([170.0, 0.0, -170.0, 5.0])), true)
+    );
     // drawn beyond the map: members would take it as it is drawn
     let beyond = "S_INTERSECTS(geometry, POLYGON((175 0, 185 0, 185 5, 175 5, 175 0)))";
     assert_eq!(asked(able(), beyond), ((false, Some([175.0, 0.0, -175.0, 5.0])), true));
@@ -220,7 +242,10 @@ fn named_collections_stand_for_a_list_that_is_not_known() {
     assert_eq!(leg.ask.collections, None);
     let hidden = World::of(vec![(member("A", policy(&["ocean-*"])), None, able())]);
     check(&hidden, "collection = 'land'", &[], &[("A", "filter-collection")]);
-    assert_eq!(hidden.leg(&[("filter", "collection IN ('land', 'ocean-1')")]).ask.collections, Some(names(&["ocean-1"])));
+    assert_eq!(
+        hidden.leg(&[("filter", "collection IN ('land', 'ocean-1')")]).ask.collections,
+        Some(names(&["ocean-1"]))
+    );
 }
 
 #[test]
@@ -233,6 +258,9 @@ fn a_filter_is_explained() {
     let residual = explained["legs"][0]["residual"].as_array().unwrap();
     assert_eq!(residual[0], "filter: eo:cloud_cover < 20");
     let long = residual[1].as_str().unwrap();
-    assert!(long.starts_with("filter: platform IN ('sentinel-2a'") && long.ends_with('…') && long.len() < 200, "{long}");
+    assert!(
+        long.starts_with("filter: platform IN ('sentinel-2a'") && long.ends_with('…') && long.len() < 200,
+        "{long}"
+    );
     assert!(plan.explain_text(&request).contains("filter: eo:cloud_cover < 20"));
 }

@@ -300,8 +300,10 @@ fn a_pruned_member_never_holds_a_match() {
         let mut members = Vec::new();
         for id in ["A", "B"] {
             let policy = random_policy(&mut random);
-            let items: Vec<Holding> =
-                (0..12).map(|_| Holding::random(&mut random, policy.focus.as_ref())).filter(|item| item.is_kept(&policy)).collect();
+            let items: Vec<Holding> = (0..12)
+                .map(|_| Holding::random(&mut random, policy.focus.as_ref()))
+                .filter(|item| item.is_kept(&policy))
+                .collect();
             let view = random_view(&mut random, id, &policy, &items);
             members.push((member(id, policy), view, random_abilities(&mut random)));
             holdings.push(items);
@@ -341,11 +343,17 @@ fn a_pruned_member_never_holds_a_match() {
                 let asked =
                     leg.ask.collections.as_ref().is_none_or(|list| list.iter().any(|native| native == item.collection));
                 assert!(asked || !meant, "seed {seed}: {} is not asked for {}", member.id, item.collection);
-                assert!(!meant || item.is_sent(leg, &request), "seed {seed}: {item:?} is not asked for: {:?} {:?}", leg.ask, told());
+                assert!(
+                    !meant || item.is_sent(leg, &request),
+                    "seed {seed}: {item:?} is not asked for: {:?} {:?}",
+                    leg.ask,
+                    told()
+                );
                 // What the member is not asked for, and does not send, need not be refused on arrival.
                 let kept = leg.residual.keeps(&item.sent());
                 assert_eq!(
-                    kept, meant,
+                    kept,
+                    meant,
                     "seed {seed}: {} {} at {}: {:?} {:?}",
                     item.collection,
                     item.id,

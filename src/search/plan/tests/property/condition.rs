@@ -6,12 +6,26 @@ use super::*;
 #[derive(Debug)]
 pub(super) enum Condition {
     /// `NOT IN` when it is not among them.
-    Collection { given: Vec<&'static str>, among: bool },
+    Collection {
+        given: Vec<&'static str>,
+        among: bool,
+    },
     Like(&'static str),
     /// `<=`, `>` and so on of a time.
-    Time { property: &'static str, sign: &'static str, at: DateTime<Utc> },
-    During { property: &'static str, from: DateTime<Utc>, until: DateTime<Utc> },
-    Area { asked: Bbox, disjoint: bool },
+    Time {
+        property: &'static str,
+        sign: &'static str,
+        at: DateTime<Utc>,
+    },
+    During {
+        property: &'static str,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    },
+    Area {
+        asked: Bbox,
+        disjoint: bool,
+    },
     Id(String),
     /// Of a property that no Item has.
     Unknown,
@@ -50,7 +64,13 @@ impl Condition {
             5 => {
                 // half degrees: no edge of it is an edge of an Item
                 let Bbox { west, south, east, north, .. } = random.bbox();
-                let asked = Bbox { west: west + 0.5, south: south + 0.5, east: east + 0.5, north: north + 0.5, elevation: None };
+                let asked = Bbox {
+                    west: west + 0.5,
+                    south: south + 0.5,
+                    east: east + 0.5,
+                    north: north + 0.5,
+                    elevation: None,
+                };
                 Self::Area { asked, disjoint: random.chance(15) }
             }
             6 if !items.is_empty() => Self::Id(random.pick(items).id.clone()),
