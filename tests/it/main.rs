@@ -10,6 +10,8 @@ mod faults;
 mod federation;
 mod filters;
 mod house;
+mod items_only;
+mod probes;
 mod pruning;
 mod queryables;
 mod real_data;
