@@ -32,10 +32,10 @@ use crate::federation::{self, MemberId, Method, Support};
 const JSON: &str = "application/json";
 const SCHEMA: &str = "application/schema+json, application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
-/// Bytes of the queryables of one collection; real ones have some ten thousand.
-const QUERYABLES_BYTES_MAX: usize = 512 << 10;
 /// Characters of a condition that a note shows.
 const CONDITION_SHOWN: usize = 120;
+/// Bytes of the queryables of one collection; real ones have some ten thousand.
+const QUERYABLES_BYTES_MAX: usize = 512 << 10;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

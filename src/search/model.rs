@@ -493,6 +493,7 @@ impl Catalogue {
             reason: String::new(),
             discovered: true,
             required: false,
+            page_requests: 1,
             counts_exact: true,
         }
     }

@@ -95,6 +95,8 @@ pub struct Leg {
     pub discovered: bool,
     /// The member declares `required = true`.
     pub required: bool,
+    /// Requests that one page of it costs at most: more than one where each collection is a request.
+    pub page_requests: usize,
     /// Its counts are known to be exact.
     pub counts_exact: bool,
 }
@@ -143,11 +145,9 @@ pub fn plan<'a>(
             Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
             Judged::Asked(candidates) => {
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
+                let filter = filter.filter(|filter| !is_true(filter));
                 match unsearchable(&candidates, &abilities) {
-                    None => {
-                        let filter = filter.filter(|filter| !is_true(filter));
-                        asked.push(Asked { member, candidates, abilities, filter });
-                    }
+                    None => asked.push(Asked { member, candidates, abilities, filter }),
                     Some(feature) => refused.push(lacking(member, feature)),
                 }
             }

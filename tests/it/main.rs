@@ -9,6 +9,7 @@ mod collection_search;
 mod contract;
 mod faults;
 mod federation;
+mod filters;
 mod hostile;
 mod house;
 mod items_only;

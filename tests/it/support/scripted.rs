@@ -113,8 +113,6 @@ pub struct ScriptedMember {
     pub(super) landing_redirect: Option<String>,
     /// So many Items of a page are shown again on the next one.
     pub(super) repeats: usize,
-    /// Documents at other paths below its landing page, each with its status.
-    pub(super) documents_at: Vec<(String, u16, String)>,
     pub(super) filters: Filters,
     /// Languages it reads by GET and by POST, and those that it declares.
     pub(super) reads_get: Vec<&'static str>,
@@ -134,6 +132,8 @@ pub struct ScriptedMember {
     pub(super) unnamed: bool,
     /// Says nothing of its Item Search.
     pub(super) silent: bool,
+    /// Documents at other paths below its landing page, each with its status.
+    pub(super) documents_at: Vec<(String, u16, String)>,
 }
 
 /// The classes that a member with all of CQL2 declares, in new and in old spelling.
