@@ -181,11 +181,12 @@ impl<'a> PageRun<'a> {
     pub fn feed(&mut self, index: usize, answer: Result<Page, (Fault, Option<u32>)>) {
         let residual = &self.plan.legs[self.planned[index]].residual;
         let contradictions = &mut self.contradictions[index];
+        let was_told = answer.as_ref().is_ok_and(|page| !page.unfiltered);
         let keeps = |item: &Item| match residual.fit(item) {
             Fit::Kept => true,
             Fit::Dropped => false,
             Fit::Contradiction => {
-                *contradictions += 1;
+                *contradictions += u32::from(was_told);
                 false
             }
         };

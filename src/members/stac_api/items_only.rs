@@ -207,6 +207,7 @@ impl StacApi {
             next,
             matched: split.matched.map(|count| Matched { count, exact }),
             partial: split.partial,
+            unfiltered: ask.filter.is_some(),
             bytes: answer.body.len(),
         })
     }
