@@ -135,8 +135,8 @@ pub struct Page {
     pub matched: Option<Matched>,
     /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
     pub partial: bool,
-    /// The member was not given the whole condition: that Items do not meet it is no fault of its.
-    pub unfiltered: bool,
+    /// A part of the condition was not sent to the member, for want of room or because it refused it.
+    pub unsaid: bool,
     /// Size of the answer after decompression.
     pub bytes: usize,
 }

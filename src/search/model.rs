@@ -495,6 +495,7 @@ impl Catalogue {
             reason: String::new(),
             discovered: true,
             required: false,
+            page_requests: 1,
             counts_exact: true,
         }
     }
@@ -734,7 +735,12 @@ fn ring() -> (KeyRing, Ids) {
         description: String::new(),
         public_url: None,
         delimiter: '|',
-        server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+        server: Server {
+            listen: ([127, 0, 0, 1], 0).into(),
+            admin: crate::federation::Admin::default(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        },
         limits: Limits::default(),
         cursor: federation::Cursor { keys: Vec::new(), life: Duration::from_secs(3600) },
         processes: 1,

@@ -95,6 +95,8 @@ pub struct Leg {
     pub discovered: bool,
     /// The member declares `required = true`.
     pub required: bool,
+    /// Requests that one page of it costs at most: more than one where each collection is a request.
+    pub page_requests: usize,
     /// Its counts are known to be exact.
     pub counts_exact: bool,
 }

@@ -151,10 +151,10 @@ impl StacApi {
             let next = part.next.clone();
             take(&mut page, part, delta.is_none());
             let stuck = delta.is_some() && next.as_ref() == delta.as_ref().and_then(|delta| delta.seal().ok()).as_ref();
-            match next {
-                Some(token) => delta = Some(opened(&token)?),
-                None => (at, delta) = (at + 1, None),
-            }
+            (at, delta) = match next {
+                Some(token) => (at, Some(opened(&token)?)),
+                None => (at + 1, None),
+            };
             if stuck {
                 break;
             }
@@ -207,7 +207,7 @@ impl StacApi {
             next,
             matched: split.matched.map(|count| Matched { count, exact }),
             partial: split.partial,
-            unfiltered: ask.filter.is_some(),
+            unsaid: false,
             bytes: answer.body.len(),
         })
     }

@@ -24,6 +24,8 @@ use crate::members::{Ask, Failure, Fault, Intersects, Item, Page};
 
 /// Requests of one probe.
 const REQUESTS_MAX: usize = 40;
+/// Items among which the one is chosen that tells most.
+const CANDIDATES: u32 = 10;
 /// Items of a page that looks for one Item among its neighbours.
 const NEIGHBOURS: u32 = 50;
 /// Items of a page that shows an order; two such pages are read.
@@ -157,10 +159,11 @@ impl Probe<'_> {
     async fn known_item(&self, findings: &mut Findings) -> Result<Option<Known>, Failure> {
         let first = self.api.first_listed();
         for collections in [None, first.map(|id| vec![id])] {
-            let ask = Ask { collections, limit: 2, ..Ask::default() };
+            let ask = Ask { collections, limit: CANDIDATES, ..Ask::default() };
             let Some(Ok(page)) = self.ask(&ask, &plain(), self.can.by_post()).await? else { continue };
             let counted = page.matched.is_some();
-            if let Some(known) = page.items.iter().find(|item| !item.collection.is_empty()).map(Known::of) {
+            let candidates = page.items.iter().filter(|item| !item.collection.is_empty()).map(Known::of);
+            if let Some(known) = candidates.max_by_key(Known::tells) {
                 findings.counts = (!counted).then_some(Counts::None);
                 return Ok(Some(known));
             }
@@ -279,7 +282,7 @@ impl Probe<'_> {
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());
-            findings.sort = if !sorted { Some(Support::Unsupported) } else { telling.then_some(Support::Exact) };
+            findings.sort = if sorted { telling.then_some(Support::Exact) } else { Some(Support::Unsupported) };
         } else {
             findings.sort = (self.can.sort != Support::Unsupported).then_some(Support::Unsupported);
         }
@@ -367,8 +370,8 @@ impl Known {
         let times = [item.times.datetime, item.times.start, item.times.end];
         let (first, last) = (times.iter().flatten().min(), times.iter().flatten().max());
         let properties: Value = serde_json::from_slice(item.slice(&item.spans.properties)).unwrap_or_default();
-        let numbers = properties.as_object().into_iter().flatten();
-        let number = numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).next();
+        let mut numbers = properties.as_object().into_iter().flatten();
+        let number = numbers.find_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
         Self {
             id: item.id.to_string(),
             collection: item.collection.to_string(),
@@ -376,6 +379,13 @@ impl Known {
             bbox: item.bbox(),
             number,
         }
+    }
+
+    /// How many kinds of question it can be asked about.
+    fn tells(&self) -> usize {
+        usize::from(self.number.is_some()) * 2
+            + usize::from(self.intervals().is_some())
+            + usize::from(self.boxes().is_some())
     }
 
     /// An interval that holds the Item's times with a second to spare, and one that lies behind them.

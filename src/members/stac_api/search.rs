@@ -163,7 +163,7 @@ impl StacApi {
             next,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
             partial: split.partial,
-            unfiltered: !said.whole,
+            unsaid: !said.whole,
             bytes: answer.body.len(),
         })
     }

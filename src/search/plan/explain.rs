@@ -26,14 +26,15 @@ impl Plan {
             .map(|left| json!({ "id": left.member, "rule": left.refusal.rule.name(), "detail": left.refusal.detail }))
             .collect();
         let refused: Vec<Value> = self.refused.iter().map(refused_json).collect();
+        let requests: usize = self.legs.iter().map(|leg| leg.page_requests).sum();
         let mut plan = json!({
             "order": self.order_json(),
             "legs": legs,
             "standby": [],
             "pruned": pruned,
             "refused": refused,
-            "requests_first_page": self.legs.len(),
-            "requests_max": self.legs.len() * REQUESTS_PER_LEG_MAX,
+            "requests_first_page": requests,
+            "requests_max": requests * REQUESTS_PER_LEG_MAX,
         });
         if !request.ignored.is_empty() {
             plan["ignored"] = json!(request.ignored);
@@ -102,6 +103,9 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         "page": first_page(leg, request),
         "reason": leg.reason,
     });
+    if leg.page_requests > 1 {
+        json["requests"] = leg.page_requests.into();
+    }
     if leg.required {
         json["required"] = true.into();
     }
@@ -137,7 +141,7 @@ pub fn text(plan: &Value) -> String {
         asked => format!(
             "{}; {} for the first page, at most {}",
             of_members(asked, all),
-            plural(asked, "request"),
+            plural(plan["requests_first_page"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(asked), "request"),
             plan["requests_max"]
         ),
     };

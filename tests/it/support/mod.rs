@@ -15,6 +15,7 @@ pub mod condition;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod process_stub;
 pub mod scripted;
 pub mod store;
 
@@ -109,6 +110,8 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+
+            admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".to_owned()],
         },

@@ -390,7 +390,7 @@ impl ScriptedMember {
     }
 
     /// What it answers at a path below its landing page, written as it comes in (`collections/a%20b/queryables`).
-    pub fn at(mut self, path: &str, status: u16, document: impl ToString) -> Self {
+    pub fn at(mut self, path: &str, status: u16, document: impl std::fmt::Display) -> Self {
         self.documents_at.push((path.to_owned(), status, document.to_string()));
         self
     }
