@@ -40,10 +40,10 @@ pub(crate) struct SearchArgs {
     /// Fields to sort by, each with + or - in front: -datetime,+id
     #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     pub(crate) sortby: Option<String>,
-    /// A condition in CQL2, as text or as JSON: "eo:cloud_cover < 20"
+    /// A condition in CQL2, as text or as JSON: "platform = 'sentinel-2a'"
     #[arg(long, value_name = "CQL2")]
     pub(crate) filter: Option<String>,
-    /// A condition of the Query extension: {"eo:cloud_cover": {"lt": 20}}
+    /// A condition of the Query extension: {"platform": {"eq": "sentinel-2a"}}
     #[arg(long, value_name = "JSON")]
     pub(crate) query: Option<String>,
 }
