@@ -101,6 +101,8 @@ fn a_collection_keeps_its_bytes_but_for_identity_and_links() {
             r#"{"rel":"root","href":"https://broker.example/","type":"application/json"},"#,
             r#"{"rel":"parent","href":"https://broker.example/","type":"application/json"},"#,
             r#"{"rel":"items","href":"https://broker.example/collections/A%7Cc/items","type":"application/geo+json"},"#,
+            r#"{"rel":"http://www.opengis.net/def/rel/ogc/1.0/queryables","href":"https://broker.example/collections/A%7Cc/queryables","type":"application/schema+json"},"#,
+            r#"{"rel":"http://www.opengis.net/def/rel/ogc/1.0/sortables","href":"https://broker.example/collections/A%7Cc/sortables","type":"application/schema+json"},"#,
             r#"{"rel":"canonical","href":"https://a.example/stac/collections/c","type":"application/json"},"#,
             r#"{"rel":"license","href":"https://a.example/stac/collections/l.txt"}],"#,
             r#""assets":{"t":{"href":"https://a.example/stac/collections/thumb.png"}},"summaries":{"gsd":[10.0]},"#,
@@ -242,7 +244,8 @@ fn a_merged_view_unites_extents_and_names_all() {
     assert_eq!(united["extent"]["temporal"]["interval"], json!([["2010-01-01T00:00:00Z", null]]));
     assert_eq!(united["federation:backends"], json!(["A", "B"]));
     let rels: Vec<_> = united["links"].as_array().unwrap().iter().map(|link| link["rel"].as_str().unwrap()).collect();
-    assert_eq!(rels, ["self", "root", "parent", "items"]);
+    let ogc = |name: &str| format!("http://www.opengis.net/def/rel/ogc/1.0/{name}");
+    assert_eq!(rels, ["self", "root", "parent", "items", &ogc("queryables"), &ogc("sortables")]);
     assert!(super::repair::judge(united.to_string().as_bytes()).is_ok(), "what we write can be listed");
     other["extent"]["spatial"]["bbox"] = json!([[0, 90, 5, -90]]);
     let unknown = merged(&[entry(GOOD), entry(&other.to_string())]);

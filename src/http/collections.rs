@@ -3,16 +3,19 @@
 //! Which Collections a page has is decided by Collection Search; without parameters it finds all of them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use serde_json::json;
+use tracing::error;
 
 use crate::broker::Snapshot;
 use crate::collections::ids::Named;
-use crate::collections::{CollectionHrefs, Entry, Lookup, search, write_merged};
+use crate::collections::search::{self, Found};
+use crate::collections::{CollectionHrefs, Entry, Lookup, write_merged};
 use crate::federation::MemberId;
 
 use super::collection_search::Asked;
@@ -25,6 +28,8 @@ use super::problem::Problem;
 use super::queryables::{OF_COLLECTIONS, QUERYABLES_REL, SORTABLES_REL};
 use super::respond::{self, JSON, Keep, SCHEMA};
 
+/// How long a condition may be looked for in all Collections; usual ones take a few milliseconds.
+const FILTER_TIME: Duration = Duration::from_secs(2);
 /// Seconds for which others may keep a complete list.
 const KEEP_S: u32 = 60;
 
@@ -32,7 +37,7 @@ const KEEP_S: u32 = 60;
 pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let asked = Asked::of(&params::pairs(&query), &call.snapshot)?;
-    let found = search::search(&call.snapshot.view, &asked.query, asked.after.as_ref(), asked.limit);
+    let found = found(&call, &asked).await?;
 
     let href = call.links.to("/collections");
     let mut links = vec![
@@ -74,6 +79,26 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
     let mut response = respond::document(JSON, out, Keep::For(KEEP_S));
     respond::say_missing(&mut response, missing.iter().map(|id| id.as_str()));
     Ok(response)
+}
+
+/// A condition can be dear, and then it must not hold up other requests.
+async fn found(call: &Call, asked: &Asked) -> Result<Found, Problem> {
+    let (snapshot, query, after, limit) =
+        (call.snapshot.clone(), asked.query.clone(), asked.after.clone(), asked.limit);
+    let is_dear = query.filter.is_some();
+    let began = Instant::now();
+    let find = move || search::search(&snapshot.view, &query, after.as_ref(), limit, || began.elapsed() < FILTER_TIME);
+    let found = if is_dear { tokio::task::spawn_blocking(find).await } else { Ok(find()) };
+    let found = found.map_err(|error| {
+        error!(%error, "a search of Collections ended in a panic");
+        Problem::internal()
+    })?;
+    found.map_err(|search::Stopped| {
+        let seconds = FILTER_TIME.as_secs();
+        Problem::invalid(format!(
+            "`filter` takes more than {seconds} s over all Collections; accepted: one that is simpler"
+        ))
+    })
 }
 
 /// `GET /collections/{id}`

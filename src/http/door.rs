@@ -16,16 +16,19 @@ use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::broker::Snapshot;
 use crate::collections::Queryables;
+use crate::processes::catalogue::Catalogue;
+use crate::telemetry::metrics;
 
 use super::App;
 use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
+use super::routes::Route;
 use super::{respond, routes};
 
 /// Bodies below this are sent as they are: compressing them costs more than it saves.
@@ -34,6 +37,8 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 /// What all requests share.
 pub struct Face {
     pub app: App,
+    /// What members list and describe of their processes.
+    pub processes: Catalogue,
     pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
@@ -72,6 +77,7 @@ impl Door {
         let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
         let face = Arc::new(Face {
             app,
+            processes: Catalogue::default(),
             queryables: Queryables::default(),
             admission: Semaphore::new(in_flight_max),
             closed: AtomicBool::new(false),
@@ -96,7 +102,7 @@ impl Door {
         }
         let compression = CompressionLayer::new()
             .quality(CompressionLevel::Fastest)
-            .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES));
+            .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES).and(may_compress));
         let service = service_fn(|request| async { Ok::<_, Infallible>(self.finished(request).await) });
         let response = match compression.layer(service).oneshot(request).await {
             Ok(response) => response.map(Body::new),
@@ -109,14 +115,17 @@ impl Door {
     async fn finished(&self, request: Request) -> Response {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
+        let begun = std::time::Instant::now();
         let asked = respond::Asked::of(&request);
         let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
         let span = error_span!("request", %request_id);
         let admitted = self.admitted(request, &request_id, &snapshot);
         let mut response = caught(admitted).instrument(span.clone()).await;
+        let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
+            metrics::refusal(problem.code);
             response = if exception::concerns(&path) {
                 respond::exception(&problem.into(), &path, &request_id)
             } else {
@@ -127,6 +136,7 @@ impl Door {
             debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
             response = respond::exception(&exception, &path, &request_id);
         }
+        metrics::request(&route, response.status().as_u16(), begun.elapsed());
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response
     }
@@ -161,6 +171,11 @@ impl Door {
     }
 }
 
+/// What passes through from a member keeps its bytes.
+fn may_compress(_: StatusCode, _: http::Version, _: &http::HeaderMap, extensions: &http::Extensions) -> bool {
+    extensions.get::<respond::AsItIs>().is_none()
+}
+
 /// A panic costs its own request only (T24).
 async fn caught(answer: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
@@ -186,7 +201,9 @@ fn rebase(uri: &mut Uri, prefix: &str) {
 
 /// A 405 of the router gets its text; `OPTIONS` is allowed everywhere.
 fn with_methods(response: Response) -> Response {
-    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+    // A member's own refusal of a method says itself what is allowed.
+    let is_relayed = response.extensions().get::<Exception>().is_some();
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || is_relayed {
         return response;
     }
     let known = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("GET,HEAD");

@@ -59,7 +59,9 @@ async fn the_landing_page_is_a_catalog_and_names_the_same_classes_as_conformance
     for rel in ["self", "root", "data", "search", "conformance", "service-desc", "service-doc"] {
         assert!(rels.contains(&rel), "{rel}");
     }
-    assert!(!rels.iter().any(|rel| rel.contains("queryables") || rel.contains("processes")));
+    let ogc = |name: &str| format!("http://www.opengis.net/def/rel/ogc/1.0/{name}");
+    assert!(rels.contains(&ogc("queryables").as_str()) && rels.contains(&ogc("sortables").as_str()));
+    assert!(!rels.iter().any(|rel| rel.contains("processes")));
 }
 
 #[tokio::test]
@@ -96,10 +98,10 @@ async fn errors_are_json_with_every_header() {
         ("DELETE", "/collections/x/items/y", 405, "MethodNotAllowed"),
         ("POST", "/collections/x/items", 405, "MethodNotAllowed"),
         ("PUT", "/search", 405, "MethodNotAllowed"),
-        ("GET", "/collections?q=ocean", 400, "InvalidParameter"),
+        ("GET", "/collections?sortby=ocean", 400, "InvalidParameter"),
         ("GET", "/collections?token=!", 400, "InvalidCursor"),
         ("GET", "/search?limit=0", 400, "InvalidParameter"),
-        ("GET", "/search?filter=a=1", 400, "InvalidParameter"),
+        ("GET", "/search?filter=a=", 400, "InvalidParameter"),
         ("POST", "/search", 400, "InvalidParameter"),
     ] {
         let (response, body) = send(&door_of(federation()), method, uri, &[], "[1").await;

@@ -5,12 +5,12 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
-use super::conformance::CLASSES;
+use super::conformance;
 use super::door::Call;
 use super::features::link;
 use super::queryables::{QUERYABLES_REL, SORTABLES_REL};
 use super::respond::{self, GEOJSON, HTML, JSON, Keep, OPENAPI, SCHEMA};
-use super::{federation, html};
+use super::{federation, html, processes};
 
 /// Above this many Collections no `child` links are given: plain clients fetch each of them.
 const CHILDREN_MAX: usize = 200;
@@ -37,7 +37,7 @@ fn catalog(call: &Call) -> Value {
         "id": declared.id,
         "title": declared.title,
         "description": description,
-        "conformsTo": CLASSES,
+        "conformsTo": conformance::classes(&call.snapshot),
         "links": links(call),
         "federation": federation::map(&call.snapshot),
     })
@@ -60,6 +60,11 @@ fn links(call: &Call) -> Vec<Value> {
         link("service-desc", &to("/api"), OPENAPI),
         link("service-doc", &to("/api.html"), "text/html"),
     ];
+    if processes::any(&call.snapshot) {
+        links.push(link(processes::PROCESSES, &to("/processes"), JSON));
+        // Clients of the first drafts look for the plain name.
+        links.push(link("processes", &to("/processes"), JSON));
+    }
     let entries = || call.snapshot.view.members.iter().flat_map(|view| &view.entries);
     if entries().count() <= CHILDREN_MAX {
         links.extend(entries().map(|entry| {

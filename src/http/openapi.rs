@@ -5,10 +5,12 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::door::Call;
-use super::html;
 use super::respond::{self, HTML, Keep, OPENAPI};
+use super::{html, processes};
 
 const TEMPLATE: &str = include_str!("openapi.json");
+/// What is added where a member executes processes.
+const PROCESSES: &str = include_str!("openapi_processes.json");
 
 /// `GET /api`
 pub async fn get(Extension(call): Extension<Call>) -> Response {
@@ -24,6 +26,9 @@ fn document(call: &Call) -> Value {
     let declared = &call.snapshot.federation;
     // A test reads the template, so it parses.
     let mut document: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
+    if processes::any(&call.snapshot) {
+        add(&mut document, &serde_json::from_str(PROCESSES).unwrap_or_default());
+    }
     document["info"]["title"] = json!(declared.title);
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     document["servers"] = json!([{ "url": call.links.base() }]);
@@ -36,12 +41,27 @@ fn document(call: &Call) -> Value {
     document
 }
 
+/// Adds the members of objects and the values of lists to those that are there.
+fn add(document: &mut Value, more: &Value) {
+    match (document, more) {
+        (Value::Object(members), Value::Object(more)) => {
+            for (key, value) in more {
+                add(members.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(values), Value::Array(more)) => values.extend(more.iter().cloned()),
+        (place, more) => *place = more.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn template() -> Value {
-        serde_json::from_str(TEMPLATE).unwrap()
+        let mut document = serde_json::from_str(TEMPLATE).unwrap();
+        add(&mut document, &serde_json::from_str(PROCESSES).unwrap());
+        document
     }
 
     fn check_references(document: &Value, value: &Value) {

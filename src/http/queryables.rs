@@ -41,7 +41,7 @@ pub async fn all(State(face): State<Arc<Face>>, Extension(call): Extension<Call>
     let known = Known::of(offered);
     let schema = common(&known.schemas).under(minimum(&[]));
     let about = "Properties that conditions on Items can name, whichever member holds them.";
-    known.answer(&call.links.to("/queryables"), &call.snapshot.federation.title, about, schema)
+    known.answer(&call.links.to("/queryables"), &call.snapshot.federation.title, about, &schema)
 }
 
 /// `GET /collections/{id}/queryables`
@@ -56,7 +56,7 @@ pub async fn of_collection(
     let ids: Vec<&str> = entries.iter().map(|entry| entry.exposed_id.as_str()).collect();
     let schema = common(&known.schemas).under(minimum(&ids));
     let about = "Properties that conditions on Items of this Collection can name.";
-    Ok(known.answer(&call.links.queryables(&id), &id, about, schema))
+    Ok(known.answer(&call.links.queryables(&id), &id, about, &schema))
 }
 
 /// `GET /sortables`
@@ -80,7 +80,7 @@ pub async fn for_collections(Extension(call): Extension<Call>) -> Response {
     let about = "Properties that a `filter` on `/collections` can name. Any other member of a Collection, and each of \
                  its summaries, can be named too; where a Collection lacks it, the condition on it is unknown.";
     let href = call.links.to(OF_COLLECTIONS.0);
-    respond::document(SCHEMA, schema(&href, "Collections", about, properties, true).to_string(), Keep::For(KEEP_S))
+    respond::document(SCHEMA, schema(&href, "Collections", about, &properties, true).to_string(), Keep::For(KEEP_S))
 }
 
 /// `GET /collections-sortables`
@@ -95,7 +95,7 @@ pub async fn sortables_for_collections(Extension(call): Extension<Call>) -> Resp
     let properties = search::SORTABLES.into_iter().map(|name| (name.to_owned(), property(name))).collect();
     let href = call.links.to(OF_COLLECTIONS.1);
     let about = "Fields that `sortby` on `/collections` accepts.";
-    respond::document(SCHEMA, schema(&href, "Collections", about, properties, false).to_string(), Keep::For(KEEP_S))
+    respond::document(SCHEMA, schema(&href, "Collections", about, &properties, false).to_string(), Keep::For(KEEP_S))
 }
 
 fn sortables_at(href: &str, title: &str) -> Response {
@@ -103,7 +103,7 @@ fn sortables_at(href: &str, title: &str) -> Response {
     let properties = SORTABLES.iter().filter_map(|name| Some(((*name).to_owned(), all.remove(*name)?))).collect();
     let about = "Fields that `sortby` accepts. Texts are ordered by their bytes: a member that is not known to do the \
                  same is missing from a search that is sorted by `id` or `collection`, and named in its answer.";
-    respond::document(SCHEMA, schema(href, title, about, properties, false).to_string(), Keep::For(KEEP_S))
+    respond::document(SCHEMA, schema(href, title, about, &properties, false).to_string(), Keep::For(KEEP_S))
 }
 
 /// The exposed id that a path names, and the listed Collections behind it.
@@ -134,7 +134,7 @@ fn described(name: &str, kind: Kind, about: &str) -> Value {
     schema
 }
 
-fn schema(href: &str, title: &str, about: &str, properties: Map<String, Value>, additional: bool) -> Value {
+fn schema(href: &str, title: &str, about: &str, properties: &Map<String, Value>, additional: bool) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2019-09/schema",
         "$id": href,
@@ -168,7 +168,7 @@ impl Known {
         known
     }
 
-    fn answer(&self, href: &str, title: &str, about: &str, properties: Schema) -> Response {
+    fn answer(&self, href: &str, title: &str, about: &str, properties: &Schema) -> Response {
         let names = |members: &[MemberId]| members.iter().map(MemberId::as_str).collect::<Vec<_>>().join(", ");
         let mut about = about.to_owned();
         if self.schemas.is_empty() {
@@ -183,7 +183,7 @@ impl Known {
             about = format!("{about} Could not be read just now: {}.", names(&self.missing));
         }
         about = format!("{about} {MORE}");
-        let mut schema = schema(href, title, &about, properties.0, true);
+        let mut schema = schema(href, title, &about, &properties.0, true);
         if !self.missing.is_empty() {
             schema["federation:missing"] = json!(self.missing);
         }

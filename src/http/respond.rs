@@ -25,8 +25,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const ALLOW_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 const ALLOW_HEADERS: &str = "content-type, authorization, accept, accept-language, prefer";
-const EXPOSE_HEADERS: &str =
-    "location, link, federation-missing, federation-member, preference-applied, retry-after, x-request-id";
+/// The last ones are for results of processes, which may be large files, and for members that ask for credentials.
+const EXPOSE_HEADERS: &str = "location, link, federation-missing, federation-member, preference-applied, retry-after, \
+     x-request-id, www-authenticate, content-disposition, content-range, accept-ranges, etag";
 /// JSON is data: a browser that is tricked into showing it as a page must not run or load anything.
 const CSP_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Our own pages have a style sheet inside and nothing else.
@@ -106,6 +107,15 @@ pub fn say_missing<'a>(response: &mut Response, members: impl Iterator<Item = &'
         response.headers_mut().insert(FEDERATION_MISSING, value);
     }
     never_keep(response);
+}
+
+/// Marks an answer whose bytes pass as they are, so that lengths, ranges and streams hold.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItIs;
+
+/// The answer is not to be compressed here.
+pub fn as_it_is(response: &mut Response) {
+    response.extensions_mut().insert(AsItIs);
 }
 
 /// Nobody may keep this answer.

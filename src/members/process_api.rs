@@ -20,12 +20,12 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::client::{self, Clients, failure};
+use super::client::{self, Clients, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
 
-pub use reply::{Buffered, Reply};
+pub use reply::{BodyStream, Buffered, Reply};
 
 /// Same-origin redirects followed on one GET.
 const REDIRECTS_MAX: usize = 3;
@@ -65,6 +65,12 @@ impl Caller {
         let via: Vec<&str> = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).collect();
         let via = (!via.is_empty()).then(|| via.join(", ")).filter(|via| via.len() < VIA_BYTES_MAX);
         Self { authorization, carried, via }
+    }
+
+    /// The same without credentials: for members other than the one that is to execute.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self { authorization: None, ..self.clone() }
     }
 
     /// Whether the request came with credentials.
@@ -155,6 +161,8 @@ pub struct ProcessApi {
     via: String,
     turns: Semaphore,
     memory: Arc<Memory>,
+    /// How long a body may give nothing.
+    idle: Duration,
 }
 
 impl ProcessApi {
@@ -190,12 +198,19 @@ impl ProcessApi {
             via: format!("1.1 stac-broker-{}", federation.id),
             turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
             memory: clients.memory(),
+            idle: reply::IDLE,
         })
     }
 
     #[must_use]
     pub fn member(&self) -> &MemberId {
         &self.member
+    }
+
+    /// The process base, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Whether the caller's own token is what this member wants.
@@ -308,7 +323,7 @@ impl ProcessApi {
         if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
             return Err(NoReply::after(failure(Fault::TooLarge, "headers over 32 KiB")));
         }
-        Ok(Reply::new(response, url.clone(), Arc::clone(&self.memory)))
+        Ok(Reply::new(response, url.clone(), Arc::clone(&self.memory), self.idle))
     }
 
     /// Built from nothing: what is not named here does not reach a member.
@@ -333,7 +348,7 @@ impl ProcessApi {
             (Credentials::Forward, Some(value)) => drop(headers.insert(AUTHORIZATION, value.clone())),
             _ => {}
         }
-        debug_assert!(headers.contains_key(USER_AGENT), "every request says who sends it");
+        headers.insert(USER_AGENT, Purpose::Search.user_agent());
         headers
     }
 }

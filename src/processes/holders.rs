@@ -141,7 +141,10 @@ fn of_broker(facts: &Facts<'_>, url: &Url, filter: &Filter) -> Option<Found> {
     let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     Some(match path[..] {
-        ["collections", collection, "items", _, ..] => of_collection(facts, collection, filter, How::ItemUrl),
+        ["collections", collection, "items", item, ..] => {
+            let filter = Filter { ids: vec![item.to_owned()], ..Filter::default() };
+            of_collection(facts, collection, &filter, How::ItemUrl)
+        }
         ["collections", collection] | ["collections", collection, "items"] => {
             of_collection(facts, collection, &filter.of_query(&query), How::Collection)
         }
@@ -169,9 +172,12 @@ fn of_process(facts: &Facts<'_>, process: &str) -> Found {
     }
 }
 
+/// A member and the path of an address below one of its bases.
+type Below = (MemberId, Vec<String>);
+
 /// Rule 2: the member whose base lies nearest; several when they share it.
 fn of_member(facts: &Facts<'_>, url: &Url, filter: &Filter) -> Option<Lead> {
-    let mut nearest: Option<(usize, Vec<(MemberId, Vec<String>)>)> = None;
+    let mut nearest: Option<(usize, Vec<Below>)> = None;
     for member in &facts.members {
         let bases = member.stac.iter().chain(&member.processes);
         let found = bases.filter_map(|base| Some((depth(base), below(base, url)?))).max_by_key(|(depth, _)| *depth);
@@ -192,8 +198,7 @@ fn of_member(facts: &Facts<'_>, url: &Url, filter: &Filter) -> Option<Lead> {
         _ => (How::Prefix, None),
     };
     let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let holder =
-        |(member, _): &(MemberId, _)| Holder { member: member.clone(), collection: collection.map(str::to_owned) };
+    let holder = |(member, _): &Below| Holder { member: member.clone(), collection: collection.map(str::to_owned) };
     let holders: Vec<Holder> = members.iter().map(holder).collect();
     let why = format!("lies below the catalogue or process base of {}", listed(&holders));
     Some(Lead { how, holders, filter: filter.of_query(&query), why })

@@ -8,14 +8,26 @@
 //! the statuses that clients get of the broker's own refusals. Start reading at [`route::decide`].
 
 mod address;
+pub mod catalogue;
+pub mod choose;
+pub mod explain;
 pub mod facts;
 pub mod filter;
 pub mod holders;
 pub mod ids;
+pub mod merge;
 pub mod references;
 pub mod refusal;
 pub mod route;
-pub mod job;
 pub mod prefer;
+pub mod execute;
+pub mod job;
+pub mod results;
+pub mod listing;
+pub mod relay;
+pub mod trouble;
+mod answers;
+mod multipart;
+mod names;
 pub mod rewrite;
 pub mod splice;

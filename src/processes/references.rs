@@ -209,7 +209,8 @@ impl Scan<'_> {
         for (key, value) in members {
             let seen = collection.is_some() && matches!(key.as_str(), "collection" | "ids" | "filter");
             // The name of an input in a list is no value of it.
-            if !seen && !(key == "id" && value.is_string()) {
+            let is_name = key == "id" && value.is_string();
+            if !seen && !is_name {
                 self.value(value, &child(pointer, key), &around.inside(None))?;
             }
         }
@@ -306,7 +307,9 @@ fn address(text: &str) -> Option<Target> {
             let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
             Some(if web { Target::Address(text.to_owned()) } else { Target::Store(text.to_owned()) })
         }
-        _ if text.ends_with(".zarr") || text.contains(".zarr/") => Some(Target::Store(text.to_owned())),
+        _ if text.split('/').any(|part| part.strip_suffix(".zarr").is_some_and(|name| !name.is_empty())) => {
+            Some(Target::Store(text.to_owned()))
+        }
         _ => None,
     }
 }

@@ -41,6 +41,23 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// The name of the problem, the last part of its type.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoSuchProcess { .. } => "no-such-process",
+            Self::Expired => "data-expired",
+            Self::Unlocated => "data-location-unknown",
+            Self::Spread => "data-spread",
+            Self::NotNearData { .. } => "process-not-near-data",
+            Self::Credentials { .. } => "credentials-not-forwardable",
+            Self::Unavailable { .. } => "member-unavailable",
+            Self::Ambiguous { .. } => "ambiguous-data-location",
+        }
+    }
+}
+
 /// Data that left the retention of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expired<'a> {

@@ -11,6 +11,8 @@ use crate::collections::{Ids, View};
 use crate::federation::{Federation, Member, MemberProcesses};
 
 use super::job::{self, JobPath};
+use super::references::{Place, Target};
+use super::splice::Rewrite;
 
 /// What is encoded in an id that becomes a path segment.
 const SEGMENT: &AsciiSet =
@@ -228,6 +230,17 @@ impl Inbound<'_> {
         Some(own + &tail(&url))
     }
 
+    /// What a recognised reference becomes; `None` when it stays as it is.
+    #[must_use]
+    pub fn rewrite(&self, place: &Place) -> Option<Rewrite> {
+        let (before, after) = match &place.target {
+            Target::Address(address) => (address, self.address(address)?),
+            Target::Collection(id) => (id, self.collection(id)?),
+            Target::Store(_) => return None,
+        };
+        Some(Rewrite { pointer: place.pointer.clone(), before: before.clone(), after })
+    }
+
     /// The member's own id of a Collection; `None` when the id is its own already, or not known to be this member's.
     #[must_use]
     pub fn collection(&self, id: &str) -> Option<String> {
@@ -244,4 +257,4 @@ impl Inbound<'_> {
 
 #[cfg(test)]
 #[path = "rewrite_tests.rs"]
-mod tests;
+pub mod tests;

@@ -23,7 +23,7 @@ url = "https://run.b.example"
 "#;
 const BASE: &str = "https://broker.example/v1";
 
-struct World {
+pub struct World {
     federation: Federation,
     ids: Ids,
     view: View,
@@ -31,7 +31,7 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let federation = load_text("federation.toml", FILE, std::path::Path::new(".")).unwrap().federation;
         let ids = Ids::new(&federation);
         let document = serde_json::json!({
@@ -49,7 +49,7 @@ impl World {
         Face { base: BASE, federation: &self.federation, ids: &self.ids, view: &self.view }
     }
 
-    fn outbound(&self) -> Outbound<'_> {
+    pub fn outbound(&self) -> Outbound<'_> {
         let member = &self.federation.members[0];
         let processes = member.processes.as_ref().unwrap();
         Outbound {

@@ -133,7 +133,7 @@ impl Decision {
 
 /// Chooses the member that executes.
 #[must_use]
-pub fn decide(facts: &Facts<'_>, asked: Asked) -> Decision {
+pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
     let mut candidates = asked.offers.clone();
     candidates.sort_by(|a, b| {
         let priority = |candidate: &Candidate| facts.priority(&candidate.member);
@@ -144,7 +144,7 @@ pub fn decide(facts: &Facts<'_>, asked: Asked) -> Decision {
     if let Some(pinned) = &asked.pinned {
         located.insert(0, pin(pinned));
     }
-    let mut choice = Choice { facts, asked: &asked, located: &located, eliminated: Vec::new(), ranking: Vec::new() };
+    let mut choice = Choice { facts, asked, located: &located, eliminated: Vec::new(), ranking: Vec::new() };
     let outcome = choice.made(&candidates);
     let Choice { eliminated, ranking, .. } = choice;
     Decision { located, candidates, eliminated, ranking, outcome }
@@ -177,9 +177,13 @@ impl Choice<'_> {
         let (near, reason) = self.near_the_data(candidates)?;
         let reachable = self.reachable(near)?;
         self.ranking = reachable.into_iter().map(|candidate| self.ranked(candidate)).collect();
-        // More is better, and the smaller id where nothing else differs.
+        // More is better, and the smaller id where nothing else differs. Preferred is who has the priority, and no more.
         self.ranking.sort_by(|a, b| {
-            b.scores.cmp(&a.scores).then_with(|| a.candidate.member.as_str().cmp(b.candidate.member.as_str()))
+            let by_scores = match reason {
+                Some(Reason::Preferred) => b.scores.priority.cmp(&a.scores.priority),
+                _ => b.scores.cmp(&a.scores),
+            };
+            by_scores.then_with(|| a.candidate.member.as_str().cmp(b.candidate.member.as_str()))
         });
         if matches!(reason, Some(Reason::Located(_)) | None) {
             self.not_ambiguous()?;
@@ -329,3 +333,7 @@ fn headroom_days(member: &Holdings<'_>, located: &Located, now: DateTime<Utc>) -
     }
     .clamp(0, HEADROOM_MAX)
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

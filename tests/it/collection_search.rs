@@ -69,6 +69,65 @@ async fn every_parameter_narrows() {
 }
 
 #[tokio::test]
+async fn a_filter_is_understood_in_both_languages() {
+    let (_members, front) = front().await;
+    let json = |filter: &Value| {
+        let encoded =
+            percent_encoding::utf8_percent_encode(&filter.to_string(), percent_encoding::NON_ALPHANUMERIC).to_string();
+        format!("filter-lang=cql2-json&filter={encoded}")
+    };
+    for (query, expected) in [
+        ("filter=title LIKE 'Sea%25'".to_owned(), &["A|ice", "A|sst"][..]),
+        ("filter=title LIKE 'Sea%25'&filter-lang=cql2-text&q=temperature".to_owned(), &["A|sst"]),
+        ("filter=id = 'B|ice' OR title = 'Wind'&sortby=-title".to_owned(), &["B|wind", "B|ice"]),
+        ("filter=A_CONTAINS(keywords, ('wind'))".to_owned(), &["B|wind"]),
+        (
+            "filter=T_AFTER(datetime, TIMESTAMP('2012-01-01T00:00:00Z'))&fields=id".to_owned(),
+            &["A|sst", "B|ice", "B|wind"],
+        ),
+        ("filter=title IS NULL".to_owned(), &["A|plain"]),
+        (json(&json!({"op": "casei", "args": [{"property": "title"}]})), &[]),
+        (
+            json(
+                &json!({"op": "like", "args": [{"op": "casei", "args": [{"property": "title"}]}, {"op": "casei", "args": ["%SEA%"]}]}),
+            ),
+            &["A|ice", "A|sst", "B|ice"],
+        ),
+        (
+            json(
+                &json!({"op": "s_intersects", "args": [{"property": "geometry"}, {"type": "Point", "coordinates": [5, 65]}]}),
+            ),
+            &["A|ice", "A|plain", "B|ice"],
+        ),
+    ] {
+        let query = query.replace(' ', "%20");
+        if expected.is_empty() {
+            assert_eq!(front.get(&format!("/collections?{query}")).await.status, 400, "{query}");
+            continue;
+        }
+        let reply = front.get(&format!("/collections?{query}")).await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.text);
+        assert_eq!(ids(reply.json()), expected, "{query}");
+    }
+    for wrong in [
+        "filter=title%20LIKE",
+        "filter=%7B%7D&filter-lang=cql2-json",
+        "filter-lang=sql&filter=a=1",
+        "filter=a=1&filter-crs=EPSG:3857",
+    ] {
+        let reply = front.get(&format!("/collections?{wrong}")).await;
+        assert_eq!((reply.status, &reply.json()["code"]), (400, &json!("InvalidParameter")), "{wrong}");
+        assert!(reply.json()["description"].as_str().unwrap().starts_with("`filter"), "{}", reply.text);
+    }
+    let next = front.get("/collections?limit=1&filter=id%20%3C%3E%20'x'").await.next().unwrap();
+    let next = next["href"].as_str().unwrap();
+    assert_eq!(ids(front.get(next).await.json()), ["A|plain"]);
+    let changed = front.get(&next.replace("%27x%27", "%27y%27")).await;
+    assert_eq!((changed.status, &changed.json()["code"]), (400, &json!("InvalidCursor")));
+    assert!(changed.text.contains("`filter`"), "{}", changed.text);
+}
+
+#[tokio::test]
 async fn order_is_total_and_absent_values_are_last() {
     let (_members, front) = front().await;
     for (query, expected) in [

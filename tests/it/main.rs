@@ -4,12 +4,17 @@
 
 mod bad_input;
 mod binary;
+mod classes;
 mod collection_search;
 mod contract;
 mod faults;
 mod federation;
+mod filters;
 mod hostile;
 mod house;
+mod items_only;
+mod probes;
+mod processes;
 mod pruning;
 mod queryables;
 mod real_data;
@@ -18,5 +23,6 @@ mod requests;
 mod rewriting;
 mod rooms;
 mod support;
+mod unequal;
 mod view;
 mod walk;

@@ -23,7 +23,7 @@ fn linked(id: &str, href: &str) -> Value {
 }
 
 /// The Collection `linked` names its queryables by a relative link, `both` and `plain` have theirs at the usual path.
-async fn first() -> ScriptedMember {
+fn first() -> ScriptedMember {
     let cloud = json!({"eo:cloud_cover": {"type": "number", "minimum": 0}, "gsd": {"type": "number"}});
     ScriptedMember::new("A")
         .collections(vec![
@@ -45,7 +45,7 @@ async fn first() -> ScriptedMember {
         .at("queryables", 200, schema(&json!({"eo:cloud_cover": {"type": "number"}, "gsd": {"type": "number"}})))
 }
 
-async fn second() -> ScriptedMember {
+fn second() -> ScriptedMember {
     ScriptedMember::new("B")
         .collections(vec![collection("both"), linked("elsewhere", "https://evil.example/queryables")])
         .at("collections/both/queryables", 200, schema(&json!({
@@ -60,7 +60,7 @@ async fn both() -> (Running, Running, Front) {
 }
 
 async fn both_with(change: impl FnOnce(&mut Federation)) -> (Running, Running, Front) {
-    let (a, b) = (first().await.start().await, second().await.start().await);
+    let (a, b) = (first().start().await, second().start().await);
     let mut federation = federation_of([a.declared(), b.declared()]);
     change(&mut federation);
     let front = Front::of(federation).await;

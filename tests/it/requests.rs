@@ -24,6 +24,12 @@ async fn front_with(change: impl FnOnce(&mut Federation)) -> (Running, Front) {
 const PATHS: &[&str] = &[
     "/",
     "/conformance",
+    "/queryables",
+    "/sortables",
+    "/collections-queryables",
+    "/collections-sortables",
+    "/collections/A%7Cc/queryables",
+    "/collections/A%7Cc/sortables",
     "/api",
     "/api.html",
     "/collections",
@@ -371,4 +377,88 @@ async fn a_panic_or_a_broken_client_leaves_other_requests_alone() {
     let good = futures::future::join_all((0..30).map(|_| front.get("/search?limit=3")));
     let (_, good) = futures::future::join(abuse, good).await;
     assert!(good.iter().all(|page| page.status == 200 && page.names().len() == 3));
+}
+
+/// The members of an Item, those of `properties` after a dot, under each spelling of `fields` (the table of the
+/// documents). Both methods, where both can say it.
+#[tokio::test]
+async fn fields_row_by_row() {
+    let mut rich = items("c", 2);
+    for item in &mut rich {
+        item["stac_extensions"] = json!([]);
+        item["properties"]["x"] = json!(1);
+        item["properties"]["nest"] = json!({"a": 1, "b": 2});
+    }
+    let member = ScriptedMember::new("A").items(rich).collections(vec![collection("c")]).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let all = "assets bbox collection geometry id links properties.datetime properties.federation:backends properties.nest properties.x stac_extensions stac_version type";
+    let default = "assets bbox collection geometry id links properties.datetime stac_version type";
+    let without = |names: &str, left_out: &str| {
+        names.split(' ').filter(|name| name.split('.').next() != Some(left_out)).collect::<Vec<_>>().join(" ")
+    };
+    let only_x = "collection id links properties.x type";
+    // By GET (absent: not sayable), by POST, and what is left.
+    let rows: Vec<(Option<&str>, Option<Value>, String)> = vec![
+        (Some(""), Some(json!({})), all.to_owned()),
+        (Some("&fields="), Some(json!({"fields": {}})), default.to_owned()),
+        (None, Some(json!({"fields": {"include": [], "exclude": []}})), default.to_owned()),
+        (None, Some(json!({"fields": {"include": null, "exclude": null}})), default.to_owned()),
+        (
+            Some("&fields=bbox"),
+            Some(json!({"fields": {"include": ["bbox"]}})),
+            "bbox collection id links type".to_owned(),
+        ),
+        (
+            Some("&fields=+properties.x"),
+            Some(json!({"fields": {"include": ["properties.x"], "exclude": []}})),
+            only_x.to_owned(),
+        ),
+        (Some("&fields=-properties"), Some(json!({"fields": {"exclude": ["properties"]}})), without(all, "properties")),
+        (
+            Some("&fields=-id,-links,-bbox"),
+            Some(json!({"fields": {"exclude": ["id", "links", "bbox"]}})),
+            without(all, "bbox"),
+        ),
+        (None, Some(json!({"fields": {"include": [], "exclude": ["assets"]}})), without(default, "assets")),
+        (None, Some(json!({"fields": {"include": null, "exclude": ["assets"]}})), without(default, "assets")),
+        (
+            Some("&fields=-properties,%2Bproperties.x"),
+            Some(json!({"fields": {"exclude": ["properties"], "include": ["properties.x"]}})),
+            only_x.to_owned(),
+        ),
+        (
+            Some("&fields=properties.x,-properties.x"),
+            Some(json!({"fields": {"include": ["properties.x"], "exclude": ["properties.x"]}})),
+            only_x.to_owned(),
+        ),
+    ];
+    let left = |reply: &crate::support::front::Reply| {
+        let mut names = Vec::new();
+        for (name, value) in reply.json()["features"][0].as_object().unwrap() {
+            match value.as_object().filter(|_| name == "properties") {
+                Some(properties) => names.extend(properties.keys().map(|inner| format!("properties.{inner}"))),
+                None => names.push(name.clone()),
+            }
+        }
+        names.sort();
+        names.join(" ")
+    };
+    for (get, post, expected) in rows {
+        if let Some(query) = get {
+            let reply = front.get(&format!("/search?limit=1{query}")).await;
+            assert_eq!(left(&reply), expected, "GET {query}");
+            assert!(reply.next().is_some(), "the next link survives {query}");
+        }
+        if let Some(body) = post {
+            let mut body = body;
+            body["limit"] = json!(1);
+            let reply = front.post("/search", &body).await;
+            assert_eq!(left(&reply), expected, "POST {body}");
+        }
+    }
+    let nested = front.get("/search?limit=1&fields=properties.nest,-properties.nest.a").await;
+    assert_eq!(nested.json()["features"][0]["properties"], json!({"nest": {"b": 2}}));
+    let null = front.post("/search", &json!({"fields": null})).await;
+    assert_eq!((null.status, &null.json()["code"]), (400, &json!("InvalidParameter")));
+    assert!(null.json()["description"].as_str().unwrap().starts_with("`fields`"));
 }

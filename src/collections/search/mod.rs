@@ -36,24 +36,42 @@ pub struct Query {
 
 /// One page.
 #[derive(Debug)]
-pub struct Found<'v> {
-    pub page: Vec<&'v Arc<Entry>>,
+pub struct Found {
+    pub page: Vec<Arc<Entry>>,
     /// All that match, on whichever page.
     pub matched: usize,
     /// Where the next page goes on; `None` when there is none.
     pub next: Option<Position>,
 }
 
-/// One page of the Collections that match, after a position of the same query.
+/// The search was told to stop before it had looked at every Collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+/// One page of the Collections that match, after a position of the same query. `goes_on` is asked before each
+/// Collection: a condition can be dear, and there can be thousands.
 ///
 /// The order is total: the asked keys, then the place of the member in the view, then the native id. So a view that was
 /// refreshed in between neither repeats nor loses a Collection that stayed as it was.
-#[must_use]
-pub fn search<'v>(view: &'v View, query: &Query, after: Option<&Position>, limit: usize) -> Found<'v> {
+///
+/// # Errors
+/// `goes_on` said no.
+pub fn search(
+    view: &View,
+    query: &Query,
+    after: Option<&Position>,
+    limit: usize,
+    goes_on: impl Fn() -> bool,
+) -> Result<Found, Stopped> {
     let mut matches = Vec::new();
     for (place, member) in view.members.iter().enumerate() {
-        for entry in member.entries.iter().filter(|entry| query.selects(entry)) {
-            matches.push(order::Match::new(entry, place, &query.sortby));
+        for entry in &member.entries {
+            if !goes_on() {
+                return Err(Stopped);
+            }
+            if query.selects(entry) {
+                matches.push(order::Match::new(entry, place, &query.sortby));
+            }
         }
     }
     let matched = matches.len();
@@ -61,9 +79,9 @@ pub fn search<'v>(view: &'v View, query: &Query, after: Option<&Position>, limit
         matches.sort_by(|a, b| order::compare(&query.sortby, a, b));
     }
     let mut rest = matches.into_iter().filter(|one| after.is_none_or(|last| order::is_after(query, view, one, last)));
-    let page: Vec<order::Match<'v>> = rest.by_ref().take(limit).collect();
+    let page: Vec<order::Match<'_>> = rest.by_ref().take(limit).collect();
     let next = rest.next().and_then(|_| page.last().map(order::Match::position));
-    Found { page: page.iter().map(|one| one.entry).collect(), matched, next }
+    Ok(Found { page: page.iter().map(|one| Arc::clone(one.entry)).collect(), matched, next })
 }
 
 impl Query {

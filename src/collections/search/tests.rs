@@ -11,6 +11,11 @@ use crate::collections::{Ids, MemberView};
 use crate::federation::{Bbox, Federation, load_text};
 use crate::members::Listing;
 
+/// A page of a search that nobody stops.
+fn page(view: &View, query: &Query, after: Option<&Position>, limit: usize) -> Found {
+    search(view, query, after, limit, || true).unwrap()
+}
+
 /// Histories of the model test.
 const SEEDS: u64 = 300;
 
@@ -248,7 +253,7 @@ fn pages_put_together_are_what_a_naive_reading_finds() {
         let limit = 1 + random.below(5);
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let found = search(&view, &query, after.as_ref(), limit);
+            let found = page(&view, &query, after.as_ref(), limit);
             assert_eq!(found.matched, expected.len(), "seed {seed}");
             assert!(found.page.len() == limit || found.next.is_none(), "seed {seed}: a short page goes on");
             assert!(!found.page.is_empty() || after.is_none(), "seed {seed}: an empty later page");
@@ -280,9 +285,9 @@ fn a_walk_goes_on_after_the_view_was_read_again() {
         let sortby = vec![SortBy { field: "title", descending: seed % 2 == 0 }];
         let query = Query { sortby, ..Query::default() };
         let (old, new) = (view(&federation, &before), view(&federation, &changed));
-        let first = search(&old, &query, None, 4);
+        let first = page(&old, &query, None, 4);
         let Some(next) = first.next else { continue };
-        let rest = search(&new, &query, Some(&next), usize::MAX);
+        let rest = page(&new, &query, Some(&next), usize::MAX);
         let all: Vec<_> = first.page.iter().chain(&rest.page).map(|entry| &entry.exposed_id).collect();
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len(), "seed {seed}: something is given twice");
@@ -374,7 +379,8 @@ fn a_filter_sees_extents_texts_and_summaries() {
     ] {
         let filter = Some(Arc::new(Expr::from_text(filter).unwrap_or_else(|wrong| panic!("{filter}: {wrong:?}"))));
         let query = Query { filter: filter.clone(), ..Query::default() };
-        let found: Vec<_> = search(&view, &query, None, 10).page.iter().map(|entry| entry.native_id.as_str()).collect();
+        let found = page(&view, &query, None, 10).page;
+        let found: Vec<_> = found.iter().map(|entry| entry.native_id.as_str()).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
 }
@@ -388,8 +394,20 @@ fn five_thousand_collections_take_a_few_milliseconds() {
     let sortby = vec![SortBy { field: "title", descending: true }];
     let query = Query { terms: Terms::read("temperature,ozone").unwrap(), sortby, ..Query::default() };
     let began = std::time::Instant::now();
-    let found = search(&view, &query, None, 100);
+    let found = page(&view, &query, None, 100);
     // Without optimisation on a busy machine; a release build takes a hundredth.
     assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
     assert!(found.matched > 1000 && found.page.len() == 100);
+}
+
+#[test]
+fn a_search_stops_when_it_is_told_to() {
+    let view = view(&federation(), &world(&mut Random(5)));
+    let asked = std::cell::Cell::new(0);
+    let twice = || {
+        asked.set(asked.get() + 1);
+        asked.get() <= 2
+    };
+    assert!(matches!(search(&view, &Query::default(), None, 10, twice), Err(Stopped)));
+    assert_eq!(asked.get(), 3);
 }
