@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "a table of literals reads better so")]
+
 use super::*;
 
 use crate::federation::Equated;

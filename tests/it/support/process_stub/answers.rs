@@ -220,6 +220,7 @@ async fn execute(state: &Arc<State>, script: &Script, asked: &Asked, process: &s
         process: process.into(),
         state: if is_async { "accepted" } else { "successful" }.into(),
         inputs: inputs.clone(),
+        minute: 0,
     };
     state.jobs.lock().unwrap().insert(id.clone(), job.clone());
     let location = location(state, script, &id, process);
@@ -261,7 +262,7 @@ fn status_info(state: &State, script: &Script, id: &str, job: &Job) -> Value {
         link("http://www.opengis.net/def/rel/ogc/1.0/results", &format!("{path}/results?f=json")),
         json!({"rel": "related", "href": "https://store.example/x?sig=A%2FB"}),
     ]);
-    let mut info = json!({"status": job.state, "message": "as scripted", "created": "2026-01-01T00:00:00Z", "links": links, "x-own": [1.50]});
+    let mut info = json!({"status": job.state, "message": "as scripted", "created": format!("2026-01-01T00:{:02}:00Z", job.minute), "links": links, "x-own": [1.50]});
     match script.names {
         Names::Standard => {
             info["jobID"] = json!(id);
@@ -286,8 +287,18 @@ fn status_info(state: &State, script: &Script, id: &str, job: &Job) -> Value {
     info
 }
 
-fn jobs(state: &State, script: &Script) -> Vec<Value> {
-    state.jobs.lock().unwrap().iter().map(|(id, job)| status_info(state, script, id, job)).collect()
+/// In pages, and whatever is asked for.
+fn jobs(state: &State, script: &Script, asked: &Asked) -> Value {
+    let query = asked.uri.query().unwrap_or_default();
+    let from: usize = query.strip_prefix("offset=").and_then(|at| at.parse().ok()).unwrap_or(0);
+    let all = state.jobs.lock().unwrap();
+    let page = all.iter().skip(from).take(script.jobs_per_page);
+    let shown: Vec<Value> = page.map(|(id, job)| status_info(state, script, id, job)).collect();
+    let mut links = Vec::new();
+    if from + shown.len() < all.len() {
+        links.push(json!({"rel": "next", "href": format!("{}/jobs?offset={}", state.base, from + shown.len())}));
+    }
+    json!({"jobs": shown, "links": links})
 }
 
 fn dismiss(state: &State, script: &Script, id: &str) -> Answer {

@@ -32,6 +32,8 @@ pub struct Script {
     pub further_input: Option<&'static str>,
     /// Descriptions are for those who bring credentials.
     pub hides_descriptions: bool,
+    /// Of its list of jobs.
+    pub jobs_per_page: usize,
     /// What goes wrong, and where.
     pub goes_wrong: Option<(On, Does)>,
 }
@@ -56,6 +58,7 @@ impl Default for Script {
             list_next: true,
             further_input: None,
             hides_descriptions: false,
+            jobs_per_page: usize::MAX,
             goes_wrong: None,
         }
     }
