@@ -125,8 +125,25 @@ fn federation_alone_knows_toml_and_members_alone_connect() {
     }
 }
 
-/// Files of `processes` in which a member is chosen.
-const CHOICE: [&str; 9] = ["address", "facts", "filter", "holders", "ids", "merge", "references", "refusal", "route"];
+/// Files of `processes` in which a member is chosen, and in which ids, addresses and documents are read and written.
+const CHOICE: [&str; 16] = [
+    "address",
+    "facts",
+    "filter",
+    "holders",
+    "ids",
+    "merge",
+    "references",
+    "refusal",
+    "route",
+    "answers",
+    "job",
+    "multipart",
+    "prefer",
+    "rewrite",
+    "splice",
+    "trouble",
+];
 
 /// Files of `search` and `federation` that may wait, read a clock or a file.
 const IMPURE: [&str; 6] = [

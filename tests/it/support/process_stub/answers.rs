@@ -51,7 +51,7 @@ pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> Answer {
             None => no_such("no-such-process"),
         },
         (&Method::POST, ["processes", process, "execution"], _) => execute(state, &script, asked, process).await,
-        (_, _, Some([])) => ok(&json!({"jobs": jobs(state, &script), "links": []})),
+        (_, _, Some([])) => ok(&jobs(state, &script, asked)),
         (&Method::DELETE, _, Some([id])) => dismiss(state, &script, id),
         (&Method::GET, _, Some([id])) => match find(state, id) {
             Some(job) => with(ok(&status_info(state, &script, id, &job)), header::RETRY_AFTER, script.retry_after),
