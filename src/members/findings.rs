@@ -111,6 +111,7 @@ impl Findings {
         }
         known.queryables.clone_from(&self.queryables);
         if known.native_order.is_none()
+            && known.sort == Support::Unsupported
             && let Some(order) = self.native_order
         {
             known.note(&format!("its first Items come in the order `{order}`: declare `native_order` if that holds"));
