@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
+use futures::TryStreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 
@@ -102,7 +103,13 @@ pub fn relayed(answer: Answer) -> Response {
             Body::from(Value::Object(document).to_string())
         }
         relay::Body::Bytes(bytes) => Body::from(bytes),
-        relay::Body::Stream(stream) => Body::from_stream(stream),
+        relay::Body::Stream(stream) => {
+            let member = answer.member.clone();
+            Body::from_stream(stream.inspect_err(move |failure| {
+                // The status is out already: the client sees a body that is cut off, never one that looks whole.
+                tracing::warn!(%member, fault = ?failure.fault, detail = %failure.detail, "results broke off");
+            }))
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;

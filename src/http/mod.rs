@@ -16,6 +16,7 @@ mod federation;
 mod health;
 mod html;
 mod items;
+mod job_list;
 mod jobs;
 mod landing;
 mod links;

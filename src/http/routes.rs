@@ -11,8 +11,8 @@ use axum::routing::{get, post};
 use super::door::Face;
 use super::problem::Problem;
 use super::{
-    collections, conformance, execution, federation, health, items, jobs, landing, openapi, processes, queryables,
-    search,
+    collections, conformance, execution, federation, health, items, job_list, jobs, landing, openapi, processes,
+    queryables, search,
 };
 
 pub fn router(face: Arc<Face>) -> Router {
@@ -37,6 +37,7 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/processes/{process}", get(processes::one))
         .route("/processes/{process}/execution", post(execution::post))
         .route("/processes/{process}/execution/explain", post(processes::explain))
+        .route("/jobs", get(job_list::get))
         .route("/jobs/{job}", get(jobs::status).delete(jobs::dismiss))
         .route("/jobs/{job}/results", get(jobs::results))
         .route("/jobs/{job}/results/{output}", get(jobs::output))

@@ -119,7 +119,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn user_agent(self) -> HeaderValue {
+    pub(super) fn user_agent(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Search => concat!("stac-broker/", env!("CARGO_PKG_VERSION")),
             Self::Probe => concat!("stac-broker/", env!("CARGO_PKG_VERSION"), " (probe)"),

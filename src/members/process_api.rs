@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::client::{self, Clients, failure};
+use super::client::{self, Clients, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
@@ -161,6 +161,8 @@ pub struct ProcessApi {
     via: String,
     turns: Semaphore,
     memory: Arc<Memory>,
+    /// How long a body may give nothing.
+    idle: Duration,
 }
 
 impl ProcessApi {
@@ -196,6 +198,7 @@ impl ProcessApi {
             via: format!("1.1 stac-broker-{}", federation.id),
             turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
             memory: clients.memory(),
+            idle: reply::IDLE,
         })
     }
 
@@ -320,7 +323,7 @@ impl ProcessApi {
         if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
             return Err(NoReply::after(failure(Fault::TooLarge, "headers over 32 KiB")));
         }
-        Ok(Reply::new(response, url.clone(), Arc::clone(&self.memory)))
+        Ok(Reply::new(response, url.clone(), Arc::clone(&self.memory), self.idle))
     }
 
     /// Built from nothing: what is not named here does not reach a member.
@@ -345,7 +348,7 @@ impl ProcessApi {
             (Credentials::Forward, Some(value)) => drop(headers.insert(AUTHORIZATION, value.clone())),
             _ => {}
         }
-        debug_assert!(headers.contains_key(USER_AGENT), "every request says who sends it");
+        headers.insert(USER_AGENT, Purpose::Search.user_agent());
         headers
     }
 }

@@ -101,7 +101,8 @@ impl Execution<'_> {
     }
 
     fn sync_time(&self, processes: &MemberProcesses) -> Duration {
-        let wait = self.prefer.wait_s.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        // Not waiting at all would be an execution that nobody hears of.
+        let wait = self.prefer.wait_s.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.max(1).into()));
         processes.sync.min(wait)
     }
 

@@ -23,6 +23,7 @@ pub mod prefer;
 pub mod execute;
 pub mod job;
 pub mod results;
+pub mod listing;
 pub mod relay;
 pub mod trouble;
 mod answers;

@@ -127,7 +127,12 @@ pub async fn relay(out: &Outbound<'_>, reply: Reply) -> Result<Answer, Failure> 
 
 /// The JSON document of an answer, whatever its media type says; `None` when it is none, or too large.
 pub async fn document(reply: Reply) -> Option<Value> {
-    let bytes = reply.document(DOCUMENT_BYTES_MAX, Instant::now() + DOCUMENT_TIME).await.ok()?;
+    document_of(reply, DOCUMENT_BYTES_MAX).await
+}
+
+/// The same within another bound on bytes.
+pub async fn document_of(reply: Reply, bytes_max: usize) -> Option<Value> {
+    let bytes = reply.document(bytes_max, Instant::now() + DOCUMENT_TIME).await.ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 

@@ -88,7 +88,7 @@ impl Trouble {
         match failure.fault {
             Fault::Timeout => Self::new(Kind::Timeout, member, format!("`{member}` did not answer in time; ask again")),
             Fault::TooLarge | Fault::BadResponse => {
-                Self::new(Kind::Contract, member, format!("the answer of `{member}` is not understood"))
+                Self::new(Kind::Contract, member, format!("the answer of `{member}` broke off or is not understood"))
             }
             _ => {
                 let detail = format!("`{member}` cannot be reached at the moment; try again later");

@@ -176,13 +176,13 @@ impl Seeded {
             0 => json!([self.one(NUMBERS), self.one(NUMBERS)]),
             1 => json!([self.one(NUMBERS), self.one(NUMBERS), self.one(NUMBERS)]),
             2 => json!([self.one(NUMBERS), null]),
-            _ => json!([10.0 + 0.5 * self.below(4) as f64, 54.0 + 0.25 * self.below(4) as f64]),
+            _ => json!([self.one(&[10.0, 10.5, 11.0, 11.5]), self.one(&[54.0, 54.25, 54.5, 54.75])]),
         }
     }
 
     /// A line that crosses itself, goes back on itself or stays in its place; closed or not.
     fn line(&mut self, closed: bool) -> Value {
-        let count = 2 + self.count(1_500) + if closed { 1 } else { 0 };
+        let count = 2 + self.count(1_500) + usize::from(closed);
         let mut line: Vec<Value> = (0..count).map(|_| self.position()).collect();
         if closed {
             line.push(line[0].clone());
@@ -389,11 +389,15 @@ impl Seeded {
     }
 
     fn request(&mut self) -> Asked {
-        let mut members: Vec<(&'static str, Value)> = (0..=self.below(3)).map(|_| self.parameter()).collect();
+        let mut members: Vec<(&'static str, Value)> = (0..=self.below(2)).map(|_| self.parameter()).collect();
+        if self.below(8) > 0 {
+            // Given twice they would be refused for that alone.
+            members.dedup_by_key(|(name, _)| *name);
+        }
         if self.below(2) == 0 {
             let text = members.iter().any(|(name, value)| *name == "filter" && value.is_string());
-            let lang = if text != (self.below(10) == 0) { "cql2-text" } else { "cql2-json" };
-            members.push(("filter-lang", json!(lang)));
+            let (right, wrong) = if text { ("cql2-text", "cql2-json") } else { ("cql2-json", "cql2-text") };
+            members.push(("filter-lang", json!(if self.below(10) == 0 { wrong } else { right })));
         }
         if self.below(3) > 0 {
             // A member given twice is part of the game, so the body is written by hand.
@@ -417,7 +421,7 @@ impl Seeded {
         // Beyond this the HTTP library refuses to send it.
         query.truncate(60_000);
         if self.below(8) == 0 {
-            query.push_str(self.one(&["&%", "&%zz=%", "&&&=", "&filter=%00", "&filter=%F0%28", "&filter", "?x"]));
+            query += self.one(&["&%", "&%zz=%", "&&&=", "&filter=%00", "&filter=%F0%28", "&filter", "?x"]);
         }
         let path = self.one(&["/search", "/search", "/collections/A%7Cc/items", "/collections", "/search/explain"]);
         Asked { method: "GET", path: format!("{path}?{query}"), body: None }
@@ -494,7 +498,7 @@ async fn ten_thousand_hostile_searches_are_no_fault_of_the_broker() {
         check(&reply, &asked, &what);
         if reply.status == 200 { accepted += 1 } else { refused += 1 }
     }
-    assert!(accepted > REQUESTS / 10 && refused > REQUESTS / 10, "{accepted} accepted, {refused} refused");
+    assert!(accepted > REQUESTS / 20 && refused > REQUESTS / 20, "{accepted} accepted, {refused} refused");
     assert_eq!(front.get("/search").await.names().len(), 10, "as good as before");
 }
 

@@ -1,5 +1,6 @@
 //! Executions and jobs through the broker, against the strict stub.
 
+mod choice;
 mod execution;
 mod jobs;
 mod once;

@@ -14,7 +14,7 @@ use super::super::memory::Memory;
 use super::super::{Failure, Fault};
 
 /// A body that gives nothing for this long is given up (`processes.md` 1.2).
-const IDLE: Duration = Duration::from_secs(30);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 
 /// An answer, its body still on the way.
 pub struct Reply {
@@ -24,6 +24,7 @@ pub struct Reply {
     pub url: Url,
     response: reqwest::Response,
     memory: Arc<Memory>,
+    idle: Duration,
 }
 
 /// A body read up to a bound.
@@ -37,8 +38,8 @@ pub enum Buffered {
 pub type BodyStream = BoxStream<'static, Result<Bytes, Failure>>;
 
 impl Reply {
-    pub(super) fn new(response: reqwest::Response, url: Url, memory: Arc<Memory>) -> Self {
-        Self { status: response.status(), headers: response.headers().clone(), url, response, memory }
+    pub(super) fn new(response: reqwest::Response, url: Url, memory: Arc<Memory>, idle: Duration) -> Self {
+        Self { status: response.status(), headers: response.headers().clone(), url, response, memory, idle }
     }
 
     /// The whole body, decompressed, of at most so many bytes and before the deadline.
@@ -63,7 +64,7 @@ impl Reply {
         }
         let mut body = self.memory.hold(announced);
         loop {
-            let within = IDLE.min(deadline.saturating_duration_since(Instant::now()));
+            let within = self.idle.min(deadline.saturating_duration_since(Instant::now()));
             let Some(chunk) = next(&mut self.response, within).await? else {
                 return Ok(Buffered::Whole(body.keep()));
             };
@@ -80,8 +81,9 @@ impl Reply {
     /// The body as it comes; dropping the stream closes the member's connection.
     #[must_use]
     pub fn stream(self) -> BodyStream {
-        let parts = stream::try_unfold(self.response, |mut response| async move {
-            let chunk = next(&mut response, IDLE).await?;
+        let idle = self.idle;
+        let parts = stream::try_unfold(self.response, move |mut response| async move {
+            let chunk = next(&mut response, idle).await?;
             Ok(chunk.map(|chunk| (chunk, response)))
         });
         parts.boxed()

@@ -19,6 +19,7 @@ fn api(base: &str, credentials: Credentials) -> ProcessApi {
         via: "1.1 stac-broker-test".into(),
         turns: Semaphore::new(4),
         memory: Arc::new(Memory::new(1 << 20)),
+        idle: reply::IDLE,
     }
 }
 
@@ -182,4 +183,22 @@ async fn a_body_over_the_bound_goes_on_as_a_stream() {
     let Buffered::Longer(stream) = reply.buffered(4, soon()).await.unwrap() else { panic!("longer than the bound") };
     let parts: Vec<_> = futures::StreamExt::collect(stream).await;
     assert_eq!(parts.into_iter().flat_map(|part| part.unwrap().to_vec()).collect::<Vec<_>>(), b"abcde");
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_given_up() {
+    // more is announced than comes, and the connection stays open
+    let (address, _) = member(Does::Answer("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc")).await;
+    let api = ProcessApi { idle: Duration::from_millis(50), ..api(&format!("http://{address}"), Credentials::None) };
+    let reply = api.ask(&Outgoing::get("jobs/1"), &Caller::default(), soon()).await.unwrap();
+    assert_eq!(reply.document(100, soon()).await.unwrap_err().fault, Fault::Timeout);
+    let reply = api.ask(&Outgoing::get("jobs/1"), &Caller::default(), soon()).await.unwrap();
+    let parts: Vec<_> = futures::StreamExt::collect(reply.stream()).await;
+    assert!(parts.len() == 2 && parts[0].as_ref().unwrap() == "abc", "{parts:?}");
+    assert_eq!(parts[1].as_ref().unwrap_err().fault, Fault::Timeout);
+    // the bound on the whole holds as well
+    let api = ProcessApi { idle: reply::IDLE, ..api };
+    let reply = api.ask(&Outgoing::get("jobs/1"), &Caller::default(), soon()).await.unwrap();
+    let deadline = Instant::now() + Duration::from_millis(50);
+    assert_eq!(reply.document(100, deadline).await.unwrap_err().fault, Fault::Timeout);
 }

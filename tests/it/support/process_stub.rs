@@ -35,6 +35,8 @@ pub(super) struct Job {
     pub process: String,
     pub state: String,
     pub inputs: Value,
+    /// Minute of the first of January 2026 at which it was made.
+    pub minute: u32,
 }
 
 pub(super) struct State {
@@ -105,7 +107,13 @@ impl ProcessStub {
 
     /// A job made by hand, as its native id.
     pub fn job(&self, id: &str, state: &str) {
-        let job = Job { process: "echo".into(), state: state.into(), inputs: serde_json::json!({"text": "hello"}) };
+        self.job_at(id, state, 0);
+    }
+
+    /// A job made in this minute.
+    pub fn job_at(&self, id: &str, state: &str, minute: u32) {
+        let inputs = serde_json::json!({"text": "hello"});
+        let job = Job { process: "echo".into(), state: state.into(), inputs, minute };
         self.state.jobs.lock().unwrap().insert(id.to_owned(), job);
     }
 

@@ -126,7 +126,7 @@ fn hostile_subjects_do_no_harm() {
 #[test]
 fn hostile_shapes_do_no_harm() {
     let mut known = 0;
-    for seed in 0..6_000 {
+    for seed in 0..3_000 {
         let mut random = Random::new(seed ^ 0x5AFE);
         let (one, other) = (bad_figure(&mut random, 2), bad_figure(&mut random, 2));
         let item = Document { drawn: Some(one), ..Document::default() };
@@ -141,7 +141,7 @@ fn hostile_shapes_do_no_harm() {
         assert_eq!(back(SpatialOp::Intersects), intersects, "seed {seed}: {:?} {other:?}", item.drawn);
         assert_eq!(back(SpatialOp::Contains), of(SpatialOp::Within), "seed {seed}: {:?} {other:?}", item.drawn);
     }
-    assert!(known > 3_000, "{known} of 6,000 pairs of shapes were compared");
+    assert!(known > 1_500, "{known} of 3,000 pairs of shapes were compared");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::generate::{Random, between, expr, leaf, membership, subject};
 use super::{COMPARISONS, Document, array, compare, equal, interval, not, prop, spatial, temporal, timestamp};
 use crate::cql2::{ArrayOp, Comparison, Expr, SpatialOp, TemporalOp, Value};
 
-const ROUNDS: u64 = 5_000;
+const ROUNDS: u64 = 2_000;
 
 /// Two ways to say the same, for generated conditions and subjects.
 fn same(law: &str, mut make: impl FnMut(&mut Random) -> (Expr, Expr)) {

@@ -43,12 +43,15 @@ pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> Answer {
     match (&asked.method, parts.as_slice(), job_parts) {
         (_, ["conformance"], _) => ok(&conformance(&script)),
         (_, ["processes"], _) => ok(&list(state, &script, asked)),
+        (_, ["processes", _], _) if script.hides_descriptions && !asked.headers.contains_key("authorization") => {
+            exception(401, &json!({"title": "who are you"}))
+        }
         (_, ["processes", process], _) => match process_of(&script, process) {
             Some(description) => ok(&description),
             None => no_such("no-such-process"),
         },
         (&Method::POST, ["processes", process, "execution"], _) => execute(state, &script, asked, process).await,
-        (_, _, Some([])) => ok(&json!({"jobs": jobs(state, &script), "links": []})),
+        (_, _, Some([])) => ok(&jobs(state, &script, asked)),
         (&Method::DELETE, _, Some([id])) => dismiss(state, &script, id),
         (&Method::GET, _, Some([id])) => match find(state, id) {
             Some(job) => with(ok(&status_info(state, &script, id, &job)), header::RETRY_AFTER, script.retry_after),
@@ -158,10 +161,14 @@ fn process_of(script: &Script, id: &str) -> Option<Value> {
             .and_then(|n| n.parse().ok())
             .is_some_and(|n: usize| n < script.further_processes);
     let any = json!({"title": "any", "schema": {}});
+    let mut inputs = json!({"text": any});
+    if let Some(name) = script.further_input {
+        inputs[name] = any.clone();
+    }
     known.then(|| {
         json!({
             "id": id, "title": id, "version": "1.0.0", "jobControlOptions": ["sync-execute", "async-execute", "dismiss"],
-            "outputTransmission": ["value", "reference"], "inputs": {"text": any}, "outputs": {"text": any}, "links": [],
+            "outputTransmission": ["value", "reference"], "inputs": inputs, "outputs": {"text": any}, "links": [],
         })
     })
 }
@@ -171,8 +178,12 @@ fn list(state: &State, script: &Script, asked: &Asked) -> Value {
     ids.extend((0..script.further_processes).map(|n| format!("process-{n}")));
     let from: usize =
         asked.uri.query().and_then(|query| query.strip_prefix("offset=")).and_then(|at| at.parse().ok()).unwrap_or(0);
-    let shown: Vec<Value> =
-        ids.iter().skip(from).take(script.list_max).filter_map(|id| process_of(script, id)).collect();
+    let summary = |id: &String| {
+        let mut process = process_of(script, id)?;
+        process.as_object_mut()?.retain(|key, _| !matches!(key.as_str(), "inputs" | "outputs"));
+        Some(process)
+    };
+    let shown: Vec<Value> = ids.iter().skip(from).take(script.list_max).filter_map(summary).collect();
     let mut links = Vec::new();
     if script.list_next && from + shown.len() < ids.len() {
         links.push(json!({"rel": "next", "href": format!("{}/processes?offset={}", state.base, from + shown.len())}));
@@ -209,6 +220,7 @@ async fn execute(state: &Arc<State>, script: &Script, asked: &Asked, process: &s
         process: process.into(),
         state: if is_async { "accepted" } else { "successful" }.into(),
         inputs: inputs.clone(),
+        minute: 0,
     };
     state.jobs.lock().unwrap().insert(id.clone(), job.clone());
     let location = location(state, script, &id, process);
@@ -250,7 +262,7 @@ fn status_info(state: &State, script: &Script, id: &str, job: &Job) -> Value {
         link("http://www.opengis.net/def/rel/ogc/1.0/results", &format!("{path}/results?f=json")),
         json!({"rel": "related", "href": "https://store.example/x?sig=A%2FB"}),
     ]);
-    let mut info = json!({"status": job.state, "message": "as scripted", "created": "2026-01-01T00:00:00Z", "links": links, "x-own": [1.50]});
+    let mut info = json!({"status": job.state, "message": "as scripted", "created": format!("2026-01-01T00:{:02}:00Z", job.minute), "links": links, "x-own": [1.50]});
     match script.names {
         Names::Standard => {
             info["jobID"] = json!(id);
@@ -275,8 +287,18 @@ fn status_info(state: &State, script: &Script, id: &str, job: &Job) -> Value {
     info
 }
 
-fn jobs(state: &State, script: &Script) -> Vec<Value> {
-    state.jobs.lock().unwrap().iter().map(|(id, job)| status_info(state, script, id, job)).collect()
+/// In pages, and whatever is asked for.
+fn jobs(state: &State, script: &Script, asked: &Asked) -> Value {
+    let query = asked.uri.query().unwrap_or_default();
+    let from: usize = query.strip_prefix("offset=").and_then(|at| at.parse().ok()).unwrap_or(0);
+    let all = state.jobs.lock().unwrap();
+    let page = all.iter().skip(from).take(script.jobs_per_page);
+    let shown: Vec<Value> = page.map(|(id, job)| status_info(state, script, id, job)).collect();
+    let mut links = Vec::new();
+    if from + shown.len() < all.len() {
+        links.push(json!({"rel": "next", "href": format!("{}/jobs?offset={}", state.base, from + shown.len())}));
+    }
+    json!({"jobs": shown, "links": links})
 }
 
 fn dismiss(state: &State, script: &Script, id: &str) -> Answer {

@@ -28,6 +28,12 @@ pub struct Script {
     pub further_processes: usize,
     pub list_max: usize,
     pub list_next: bool,
+    /// Of its list of jobs.
+    pub jobs_per_page: usize,
+    /// A second input, which its processes require.
+    pub further_input: Option<&'static str>,
+    /// Descriptions are for those who bring credentials.
+    pub hides_descriptions: bool,
     /// What goes wrong, and where.
     pub goes_wrong: Option<(On, Does)>,
 }
@@ -50,6 +56,9 @@ impl Default for Script {
             further_processes: 0,
             list_max: usize::MAX,
             list_next: true,
+            jobs_per_page: usize::MAX,
+            further_input: None,
+            hides_descriptions: false,
             goes_wrong: None,
         }
     }
