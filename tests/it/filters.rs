@@ -2,21 +2,10 @@
 //! filter is written, and what it costs when hardly anything matches.
 
 use serde_json::{Value, json};
-<<<<<<< HEAD
-use stac_broker::cql2::Expr;
-use stac_broker::federation::{Federation, Support};
-=======
->>>>>>> main
 
-use crate::support::condition;
 use crate::support::front::names;
-<<<<<<< HEAD
-use crate::support::oracle::Oracle;
-use crate::support::{Filters, Front, OutboundMonitor, Running, ScriptedMember, collection, federation_of, item, time};
-=======
 use crate::support::oracle::{Held, Oracle};
 use crate::support::{Filters, Front, Running, ScriptedMember, federation_of, item, time};
->>>>>>> main
 
 /// Items of two collections and two platforms, their clouds in no order.
 fn catalogue(member: usize, count: usize) -> Vec<Value> {
@@ -143,43 +132,6 @@ async fn members_without_filter_give_what_the_oracle_gives() {
     }
 }
 
-<<<<<<< HEAD
-async fn walk(world: &World, path: &str) -> Vec<String> {
-    let pages = world.front.walk_get(path).await;
-    for page in &pages {
-        assert!(page.missing().is_empty(), "{}: {path}: {}", world.what, page.report());
-    }
-    names(&pages)
-}
-
-/// What the Items of both sites give, found without the broker and its evaluator; `None` for what is not evaluated here.
-fn expected(text: &str) -> Option<Vec<String>> {
-    // the members of these tests do not care for letters of either case, the standard does
-    if text.contains("LIKE") {
-        return None;
-    }
-    let expr = Expr::from_text(text).unwrap();
-    let (a, b) = (holdings(0), holdings(1));
-    let all = Oracle::of([("A", &a[..]), ("B", &b[..])]);
-    condition::holds(&expr, &a[0]).ok()?;
-    Some(all.only(|held| condition::holds(&expr, &held.item) == Ok(Some(true))).newest_first())
-}
-
-async fn check(worlds: &[World]) {
-    let able = world("able", false, ScriptedMember::able).await;
-    let mut with_items = 0;
-    for text in CONDITIONS {
-        let path = format!("/search?filter={}&sortby=-datetime&limit=100", encoded(text));
-        if let Some(wanted) = expected(text) {
-            assert_eq!(walk(&able, &path).await, wanted, "{text}");
-        }
-    }
-    for path in searches() {
-        let wanted = walk(&able, &path).await;
-        with_items += usize::from(!wanted.is_empty());
-        for other in worlds {
-            assert_eq!(walk(other, &path).await, wanted, "{}: {path}", other.what);
-=======
 #[tokio::test]
 async fn what_members_do_themselves_changes_no_answer() {
     let catalogues = catalogues();
@@ -213,7 +165,6 @@ async fn what_members_do_themselves_changes_no_answer() {
                 assert_eq!(got, wanted, "{text}");
                 assert!(pages.iter().all(|page| page.report()["complete"] == true), "{text}: {}", pages[0].report());
             }
->>>>>>> main
         }
     }
 }

@@ -86,7 +86,9 @@ impl StacApi {
             if distrusted {
                 known.distrust();
             }
-            observed.iter().for_each(|note| known.contradicted(note));
+            for note in &observed {
+                known.contradicted(note);
+            }
             known
         });
         let known = self.known.load();
