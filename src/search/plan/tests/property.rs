@@ -68,11 +68,14 @@ impl Holding {
         let start = random.hour();
         let span =
             random.chance(40).then(|| (start, start + TimeDelta::hours(i64::try_from(random.below(100)).unwrap())));
+        // the instant of an Item that lasts is one of those in between
+        let lasts = span.map_or(0, |(start, end)| (end - start).num_hours());
+        let instant = start + TimeDelta::hours(i64::try_from(random.below(1 + lasts.unsigned_abs())).unwrap());
         Self {
             collection: *random.pick(&COLLECTIONS),
             id: format!("{}_{}", random.pick(&PREFIXES), random.below(1000)),
             bbox: if let Some(focus) = focus { random.within(focus) } else { random.bbox() },
-            datetime: (span.is_none() || random.chance(50)).then_some(start),
+            datetime: (span.is_none() || random.chance(50)).then_some(instant),
             span,
         }
     }
