@@ -146,12 +146,13 @@ def main():
     quirks, failed = Counter(name for _, (_, showed, _, _) in judged for name in showed), [(n, j) for n, j in judged if j[0]]
     for number, (problems, _, _, request) in failed[:FAILURES_SHOWN]:
         print(f"\nsearch {number}: " + "\n    ".join(problems))
-        print(f"    again: tests/interop/differential --seed {given.seed} --only {number}\n    {curl(*request)}")
+        print(f"    again: tests/interop/differential/run --seed {given.seed} --only {number}\n    {curl(*request)}")
     pages, items = (sum(j[2][what] for _, j in judged) for what in ("pages", "items"))
     empty = sum(j[2]["items"] == 0 for _, j in judged)
-    print(f"\nseed {given.seed}: {len(judged)} searches, {pages} pages, {items} Items, {empty} searches without Items")
+    print("where pgSTAC's own behaviour differs:")
     for name, (what, clause) in (QUIRKS | REFUSALS).items():
-        print(f"  {quirks[name]:4} x {name}: pgSTAC {what}; {clause}")
+        print(f"{quirks[name]:5} x {name}: {what} ({clause})")
+    print(f"\nseed {given.seed}: {len(judged)} searches, {pages} pages, {items} Items, {empty} searches without Items")
     print(f"{len(failed)} unexplained differences")
     return 1 if failed else 0
 

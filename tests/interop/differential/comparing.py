@@ -15,8 +15,8 @@ def page_problems(pages, limit):
             problems.append(f"page {number} is without {page['federation:missing']}: {members}")
         if page["numberReturned"] != len(page["features"]) or len(page["features"]) > limit:
             problems.append(f"page {number} has {len(page['features'])} Items, says {page['numberReturned']}, limit {limit}")
-        if number > 0 and not page["features"]:
-            problems.append(f"page {number} of {len(pages)} is empty")
+        if not page["features"] and any(link["rel"] == "next" for link in page["links"]):
+            problems.append(f"page {number} of {len(pages)} is empty and has a next link")
         if page["federation:report"].get("invalid"):
             problems.append(f"page {number} counts {page['federation:report']['invalid']} invalid Items")
     return problems[:PROBLEMS_MAX]

@@ -36,6 +36,8 @@ TITLES = {
 }
 # What discovery cannot know, or would have to ask for.
 MORE = {
+    # Its database compares text by bytes (locale C.UTF-8).
+    "ARCHIVE": '[member.capabilities]\nstring_order = "bytes"\n',
     # The whole demo would be too many Collections for a validator that searches each of them.
     "DEMO": '[member.policy]\ncollections = { include = ["sentinel-2-l2a"] }\n',
 }

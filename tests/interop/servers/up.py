@@ -20,8 +20,11 @@ from pathlib import Path
 
 import items
 import pgstac
-import pygeoapi
+import pygeoapi_server
 import rustac_serve
+
+
+PLUGINS = Path(__file__).resolve().parent / "plugins"
 
 
 def start(tools, work, started):
@@ -34,7 +37,7 @@ def start(tools, work, started):
     postgres.database("archive", tools / "pgstac", share / "ARCHIVE")
     files = work / "GEO-files"
     files.mkdir()
-    geo = pygeoapi.features(share / "GEO", files)
+    geo = pygeoapi_server.features(share / "GEO", files)
 
     def log(name):
         return work / f"{name}.log"
@@ -45,7 +48,7 @@ def start(tools, work, started):
         lambda: pgstac.stac_fastapi("ARCHIVE", tools / "pgstac", postgres, "archive", log("ARCHIVE")),
         lambda: rustac_serve.in_memory("MEM", tools / "rustac", share / "MEM", work, log("MEM")),
         lambda: pgstac.rustac_over_pgstac("TWIN", tools / "rustac", postgres, "archive", log("TWIN")),
-        lambda: pygeoapi.start("GEO", tools / "pygeoapi", work, log("GEO"), geo),
+        lambda: pygeoapi_server.start("GEO", tools / "pygeoapi", work, log("GEO"), geo, plugins=PLUGINS, app="stac_face:APP"),
     ):
         servers.append(make())
         started.append(servers[-1])

@@ -62,13 +62,13 @@ def features(share, folder):
     return resources
 
 
-def start(name, venv, work, log, resources, plugins=None, **settings):
-    """pygeoapi with these resources. `plugins` is a folder of Python modules they name."""
+def start(name, venv, work, log, resources, plugins=None, app="pygeoapi.flask_app:APP", **settings):
+    """pygeoapi with these resources. `plugins` is a folder of Python modules that they, or `app`, name."""
     port = free_port()
     config, openapi = work / f"{name}.json", work / f"{name}-openapi.json"
     config.write_text(json.dumps(configuration(port, resources, **settings)), encoding="utf-8")
     env = environment(PYGEOAPI_CONFIG=str(config), PYGEOAPI_OPENAPI=str(openapi), **({"PYTHONPATH": str(plugins)} if plugins else {}))
     run([venv / "bin/pygeoapi", "openapi", "generate", config, "--output-file", openapi, "--format", "json"], log, env=env, cwd=work)
     # It reads its whole file for each request, so one worker does.
-    command = [venv / "bin/gunicorn", "--no-control-socket", "--workers", 1, "--threads", 4, "--bind", f"127.0.0.1:{port}", "pygeoapi.flask_app:APP"]
+    command = [venv / "bin/gunicorn", "--no-control-socket", "--workers", 1, "--threads", 4, "--bind", f"127.0.0.1:{port}", app]
     return Service(name, command, log, url=f"http://127.0.0.1:{port}", ready_path="/conformance?f=json", env=env, cwd=work)
