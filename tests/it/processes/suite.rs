@@ -128,8 +128,11 @@ async fn inputs() {
     assert!(execute_with(&front, &json!({"intentionally": "wrong"}), None).await.status > 200);
 }
 
-/// Each response form of the standard: what is answered, and what is asserted of it.
-fn forms() -> Vec<(Results, fn(&Reply, &Front))> {
+/// What is asserted of an answer.
+type Check = fn(&Reply, &Front);
+
+/// Each response form of the standard with its check.
+fn forms() -> Vec<(Results, Check)> {
     vec![
         (Results::Raw("text/plain", b"hello"), |reply, _| {
             assert_eq!((reply.status, reply.header("content-type"), reply.text.as_str()), (200, "text/plain", "hello"));
