@@ -299,9 +299,15 @@ async fn the_job_list_names_members_that_fail_and_asks_only_those_that_allow_it(
     a.now(|script| script.goes_wrong = Some((On::Everything, Does::Says(401, &[], ""))));
     assert_eq!(front.get("/jobs").await.missing(), ["A", "B"]);
 
+    let rel = "http://www.opengis.net/def/rel/ogc/1.0/job-list";
+    assert!(front.get("/").await.text.contains(rel) && front.get("/conformance").await.text.contains("conf/job-list"));
+
     let stub = ProcessStub::start("A", Script::default()).await;
     let front = Front::unread(federation_of([stub.declared()])).await;
-    check_problem(&front.get("/jobs").await, 404, "about:blank".rsplit(':').next().unwrap());
+    assert!(
+        !front.get("/").await.text.contains(rel) && !front.get("/conformance").await.text.contains("conf/job-list")
+    );
+    check_problem(&front.get("/jobs").await, 404, "blank");
     let reply = sent(front.request("POST", "/jobs")).await;
     assert_eq!((reply.status, reply.header("allow").contains("GET")), (405, true));
     assert_eq!(stub.asked().len(), 0);
