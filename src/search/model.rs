@@ -495,6 +495,7 @@ impl Catalogue {
             required: false,
             page_requests: 1,
             counts_exact: true,
+            bounds: true,
         }
     }
 }
