@@ -46,7 +46,7 @@ pub struct Capabilities {
     /// The properties that conditions may name, where the member says that it knows no others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queryables: Option<Vec<String>>,
-    /// Properties, and at last `*`, on which it refused a condition since it was last probed.
+    /// Properties, and at last `*`, on which it refused a condition since it was discovered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filter_refused: Vec<String>,
     pub query: Support,
@@ -146,7 +146,7 @@ pub const INTERSECTS_POST_BYTES_MAX: usize = 256 << 10;
 pub const ITEMS_ONLY_COLLECTIONS_MAX: usize = 20;
 /// Notes kept for admins.
 const NOTES_MAX: usize = 16;
-/// Properties that are remembered as refused; beyond it the member is not given conditions at all until it is probed.
+/// Properties that are remembered as refused; beyond it the member is not given conditions until it is discovered again.
 const REFUSED_MAX: usize = 32;
 /// What stands in `filter_refused` for all conditions.
 pub const ALL_REFUSED: &str = "*";

@@ -408,6 +408,7 @@ pub(super) fn fixed_headers(member: &federation::Member, federation: &str) -> He
             headers.insert(name, value);
         }
     }
+    headers.insert(USER_AGENT, Purpose::Search.user_agent());
     // Lets a broker behind a broker notice a circle.
     if let Ok(via) = HeaderValue::from_str(&format!("1.1 stac-broker-{federation}")) {
         headers.insert(VIA, via);

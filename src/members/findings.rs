@@ -111,6 +111,7 @@ impl Findings {
         }
         known.queryables.clone_from(&self.queryables);
         if known.native_order.is_none()
+            && known.sort == Support::Unsupported
             && let Some(order) = self.native_order
         {
             known.note(&format!("its first Items come in the order `{order}`: declare `native_order` if that holds"));
@@ -236,28 +237,28 @@ fn decide(known: &mut Capabilities, name: &'static str, found: Support, undeclar
 mod tests {
     use super::*;
 
-    fn seen(known: bool, others: bool) -> Option<Seen> {
-        Some(Seen { known, others, more: false, refused: false })
+    fn seen(known: bool, others: bool) -> Seen {
+        Seen { known, others, more: false, refused: false }
     }
 
     #[test]
     fn an_item_that_is_not_found_refutes_and_one_too_many_weakens() {
-        assert_eq!(Seen::judge(seen(true, true), seen(false, true)), Some(Support::Exact));
-        assert_eq!(Seen::judge(seen(true, false), seen(true, false)), Some(Support::Inexact));
-        assert_eq!(Seen::judge(seen(false, true), seen(false, false)), Some(Support::Unsupported));
+        assert_eq!(Seen::judge(Some(seen(true, true)), Some(seen(false, true))), Some(Support::Exact));
+        assert_eq!(Seen::judge(Some(seen(true, false)), Some(seen(true, false))), Some(Support::Inexact));
+        assert_eq!(Seen::judge(Some(seen(false, true)), Some(seen(false, false))), Some(Support::Unsupported));
         assert_eq!(Seen::judge(Some(Seen::REFUSED), None), Some(Support::Unsupported));
         let cut = Some(Seen { known: false, others: true, more: true, refused: false });
-        assert_eq!(Seen::judge(cut, seen(false, false)), None, "it may be on a later page");
-        assert_eq!(Seen::judge(None, seen(false, false)), None);
+        assert_eq!(Seen::judge(cut, Some(seen(false, false))), None, "it may be on a later page");
+        assert_eq!(Seen::judge(None, Some(seen(false, false))), None);
     }
 
     #[test]
     fn a_condition_that_is_ignored_is_not_done() {
-        assert_eq!(Seen::judge_exactly(seen(true, true), seen(true, true)), Some(Support::Unsupported));
-        assert_eq!(Seen::judge_exactly(seen(true, false), seen(false, false)), Some(Support::Exact));
-        assert_eq!(Seen::judge_exactly(seen(true, true), seen(false, false)), Some(Support::Inexact));
-        assert_eq!(Seen::judge_exactly(seen(false, false), seen(false, false)), Some(Support::Unsupported));
-        assert_eq!(Seen::judge_exactly(Some(Seen::REFUSED), seen(false, false)), Some(Support::Unsupported));
-        assert_eq!(Seen::judge_exactly(None, seen(false, false)), None);
+        assert_eq!(Seen::judge_exactly(Some(seen(true, true)), Some(seen(true, true))), Some(Support::Unsupported));
+        assert_eq!(Seen::judge_exactly(Some(seen(true, false)), Some(seen(false, false))), Some(Support::Exact));
+        assert_eq!(Seen::judge_exactly(Some(seen(true, true)), Some(seen(false, false))), Some(Support::Inexact));
+        assert_eq!(Seen::judge_exactly(Some(seen(false, false)), Some(seen(false, false))), Some(Support::Unsupported));
+        assert_eq!(Seen::judge_exactly(Some(Seen::REFUSED), Some(seen(false, false))), Some(Support::Unsupported));
+        assert_eq!(Seen::judge_exactly(None, Some(seen(false, false))), None);
     }
 }

@@ -32,6 +32,8 @@ use crate::federation::{self, MemberId, Method, Support};
 const JSON: &str = "application/json";
 const SCHEMA: &str = "application/schema+json, application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
+/// Contradictions remembered from one discovery to the next.
+const OBSERVED_MAX: usize = 16;
 /// Characters of a condition that a note shows.
 const CONDITION_SHOWN: usize = 120;
 /// Bytes of the queryables of one collection; real ones have some ten thousand.
@@ -44,6 +46,10 @@ pub struct StacApi {
     member: federation::Member,
     line: Line,
     known: ArcSwap<Capabilities>,
+    /// What was known when it was last discovered, before any probe: what the next probe is held against.
+    declared: ArcSwap<Capabilities>,
+    /// How searches found it to do otherwise than it declares, since it was discovered.
+    observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
     health: ArcSwap<Health>,
     /// POST was refused once; GET is used from then on.
@@ -75,6 +81,8 @@ impl StacApi {
         Self {
             line: Line::new(member, federation, clients),
             known: ArcSwap::from_pointee(Capabilities::implied(member)),
+            declared: ArcSwap::from_pointee(Capabilities::implied(member)),
+            observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
             post_refused: AtomicBool::new(false),
@@ -91,8 +99,11 @@ impl StacApi {
 
     /// Sends, and keeps what it says of the member's health.
     async fn send(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
+        let purpose = request.purpose;
         let outcome = self.line.send(request, deadline).await;
-        self.remember(outcome.as_ref().err());
+        // a probe asks for what may well be refused: an answer of any kind is a sign of life
+        let failed = outcome.as_ref().err().filter(|failed| purpose == Purpose::Search || failed.status.is_none());
+        self.remember(failed);
         outcome
     }
 
@@ -137,6 +148,7 @@ impl StacApi {
             found.items_only = self.search_is_absent(&search_url, deadline).await;
         }
         let mut known = Capabilities::discovered(&self.member, &found);
+        let declared = known.clone();
         if let Some(findings) = self.findings.lock().ok().and_then(|findings| findings.clone()) {
             findings.apply(&mut known);
         }
@@ -147,6 +159,10 @@ impl StacApi {
         self.search_url.store(Arc::new(search_url));
         let known = Arc::new(known);
         self.known.store(known.clone());
+        self.declared.store(Arc::new(declared));
+        if let Ok(mut observed) = self.observed.lock() {
+            observed.clear();
+        }
         self.distrusted.store(false, Ordering::Relaxed);
         self.probe_due.store(true, Ordering::Relaxed);
         Ok(known)
@@ -167,6 +183,19 @@ impl StacApi {
             }
         }
         true
+    }
+
+    /// Changes what is known of the member for what a search found it to do.
+    fn observe(&self, note: &str, change: impl Fn(&mut Capabilities)) {
+        if let Ok(mut observed) = self.observed.lock()
+            && observed.len() < OBSERVED_MAX
+        {
+            observed.push(note.to_owned());
+        }
+        self.learn(|known| {
+            change(known);
+            known.contradicted(note);
+        });
     }
 
     /// Changes what is known of the member.
@@ -303,16 +332,12 @@ impl Member for StacApi {
         }
         let declared = self.member.capabilities.sort.is_some();
         warn!(member = %self.member.id, declared, "order broken three times in ten minutes");
-        self.learn(|known| {
-            if declared {
-                known.contradicted("breaks the order that the federation file declares");
-            } else {
-                known.sort = Support::Unsupported;
-                known.contradicted(
-                    "broke its order three times in ten minutes; taken not to sort until it is discovered again",
-                );
-            }
-        });
+        if declared {
+            self.observe("breaks the order that the federation file declares", |_| ());
+            return;
+        }
+        let note = "broke its order three times in ten minutes; taken not to sort until it is discovered again";
+        self.observe(note, |known| known.sort = Support::Unsupported);
     }
 
     fn contradicted(&self, what: &str) {
@@ -321,11 +346,9 @@ impl Member for StacApi {
         }
         warn!(member = %self.member.id, condition = %what, "Items outside the condition three times in ten minutes");
         self.distrusted.store(true, Ordering::Relaxed);
-        self.learn(|known| {
-            known.distrust();
-            let what: String = what.chars().take(CONDITION_SHOWN).collect();
-            known.contradicted(&format!("returned Items outside a condition that counted as exact: {what}"));
-        });
+        let what: String = what.chars().take(CONDITION_SHOWN).collect();
+        let note = format!("returned Items outside a condition that counted as exact: {what}");
+        self.observe(&note, Capabilities::distrust);
         self.probe_due.store(true, Ordering::Relaxed);
     }
 

@@ -363,7 +363,9 @@ impl World {
         let condition = dice.one_in(3).then(|| Condition::random(&mut dice));
         let mut catalogues: Vec<Catalogue> = catalogues;
         if condition.is_some() {
-            catalogues.iter_mut().for_each(|catalogue| catalogue.value(&mut dice));
+            for catalogue in &mut catalogues {
+                catalogue.value(&mut dice);
+            }
         }
         let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
         Self { dice, order: order.map(Comparator::new), catalogues, user, condition, ties_max, trace: Trace::default() }

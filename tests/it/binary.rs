@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::process_stub::{Does, On, ProcessStub, Script};
 use crate::support::{Fails, Running, ScriptedMember, collection, items};
 
 fn program() -> Command {
@@ -133,6 +134,30 @@ async fn a_probe_asks_every_member() {
     let output = run(&["check", "--probe", "-f", file.path()]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stdout(&output).contains("unreachable"), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tells_in_what_the_processes_of_members_differ() {
+    let (a, b) = (member("A").await, member("B").await);
+    let unlike = Script { further_input: Some("unit"), ..Script::default() };
+    let stubs = [ProcessStub::start("A", Script::default()).await, ProcessStub::start("B", unlike).await];
+    let declared = |catalogue: &Running, stub: &ProcessStub| {
+        let (id, url, base) = (&catalogue.id, &catalogue.url, &stub.base);
+        format!("[[member]]\nid = \"{id}\"\nurl = \"{url}\"\ninternal = true\n[member.processes]\nurl = \"{base}\"\n")
+    };
+    let text = format!("[federation]\nid = \"f\"\n{}{}", declared(&a, &stubs[0]), declared(&b, &stubs[1]));
+    let file = File::of(&text);
+    let output = run(&["check", "--probe", "-f", file.path()]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told =
+        "B: process `echo` is offered under pinned ids only, as members differ in `inputs`: here [\"text\",\"unit\"]";
+    assert!(stdout(&output).contains(told), "{output:?}");
+    stubs[1].now(|script| script.goes_wrong = Some((On::Everything, Does::Html(500))));
+    let output = run(&["check", "--probe", "-f", file.path(), "--format", "json"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let findings: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(findings[0]["processes"], serde_json::json!({"offered": 1, "complete": true}));
+    assert_eq!(findings[1]["processes"]["complete"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

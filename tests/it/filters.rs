@@ -1,266 +1,313 @@
-//! One federation whose members do everything, and others whose members do little or lie about it, with the same
-//! Items: every search gives the same Items in the same order, page by page. What it costs stands in `explain`.
+//! Filters over members that know none: the same answers as from an oracle that looks at every Item, whichever way the
+//! filter is written, and what it costs when hardly anything matches.
 
 use serde_json::{Value, json};
-use stac_broker::federation::{Federation, Support};
 
 use crate::support::front::names;
-use crate::support::{Filters, Front, OutboundMonitor, Running, ScriptedMember, collection, federation_of, item, time};
+use crate::support::oracle::{Held, Oracle};
+use crate::support::{Filters, Front, Running, ScriptedMember, federation_of, item, time};
 
-/// Items of a site: two collections, clouds and platforms, some without either, places across the antimeridian.
-fn holdings(site: usize) -> Vec<Value> {
-    let platforms = ["sentinel-2a", "Sentinel-2B", "landsat-8"];
-    (0..70)
+/// Items of two collections and two platforms, their clouds in no order.
+fn catalogue(member: usize, count: usize) -> Vec<Value> {
+    (0..count)
         .map(|n| {
-            let name = if n % 3 == 0 { "s1" } else { "s2" };
-            let mut one = item(name, &format!("{name}-{site}-{n:03}"), &time((n * 37 + site * 11) % 90));
-            let (x, y) = (-179.5 + f64::from((n as u32 * 53 + site as u32 * 17) % 359), -60.0 + n as f64);
-            one["geometry"]["coordinates"] = json!([x, y]);
-            one["bbox"] = json!([x, y, x, y]);
-            if n % 5 > 0 {
-                one["properties"]["eo:cloud_cover"] = json!((n * 13 + site) % 100);
+            let mut item = item(["sea", "land"][n % 2], &format!("i{member}-{n:05}"), &time((n * 17 + member) % count));
+            let x = f64::from(u32::try_from(n % 40).unwrap());
+            item["geometry"] = json!({"type": "Point", "coordinates": [x, 50.0]});
+            item["bbox"] = json!([x, 50.0, x, 50.0]);
+            if n % 5 != 0 {
+                item["properties"]["eo:cloud_cover"] = json!((n * 37) % 100);
             }
-            if n % 7 > 0 {
-                one["properties"]["platform"] = json!(platforms[n % 3]);
-            }
-            one["properties"]["gsd"] = if n % 11 == 0 { json!("10") } else { json!(n % 4 * 10) };
-            one["properties"]["title"] = json!(format!("a scene of day {n}"));
-            if n % 6 == 0 {
-                one["properties"]["instruments"] = json!(["msi", "hrc"]);
-            }
-            one
+            item["properties"]["platform"] = json!(["sentinel-2a", "sentinel-2b"][n / 2 % 2]);
+            item["properties"]["view"] = json!({"sun": {"angle": n % 7}});
+            item
         })
         .collect()
 }
 
-fn site(id: &str, number: usize) -> ScriptedMember {
-    ScriptedMember::new(id).collections(vec![collection("s1"), collection("s2")]).items(holdings(number))
+const MEMBERS: [&str; 3] = ["A", "B", "C"];
+
+fn catalogues() -> Vec<Vec<Value>> {
+    (0..3).map(|member| catalogue(member, 200)).collect()
 }
 
-/// A federation of the sites A and B, each as `make` makes it.
-struct World {
-    what: &'static str,
-    members: Vec<Running>,
-    front: Front,
+/// One that sorts, one by GET in small pages, one that repeats Items.
+async fn members(catalogues: &[Vec<Value>]) -> Vec<Running> {
+    let member = |index: usize| ScriptedMember::new(MEMBERS[index]).items(catalogues[index].clone());
+    vec![
+        member(0).start().await,
+        member(1).get_only().page_cap(37).start().await,
+        member(2).page_cap(50).repeats(3).start().await,
+    ]
 }
 
-async fn world(what: &'static str, probed: bool, make: impl Fn(ScriptedMember) -> ScriptedMember) -> World {
-    let mut members = Vec::new();
-    for (number, id) in ["A", "B"].into_iter().enumerate() {
-        members.push(make(site(id, number)).start().await);
-    }
-    started(what, probed, members).await
+fn oracle(catalogues: &[Vec<Value>]) -> Oracle {
+    Oracle::of(MEMBERS.iter().zip(catalogues).map(|(id, items)| (*id, items.as_slice())))
 }
 
-async fn started(what: &'static str, probed: bool, members: Vec<Running>) -> World {
-    let mut federation: Federation = federation_of(members.iter().map(Running::declared));
-    // as these members order texts: otherwise nothing could be merged by id
-    federation.members.iter_mut().for_each(|member| member.capabilities.string_order_bytes = true);
-    let front = Front::of(federation).await;
-    if probed {
-        front.broker.probe_now().await;
-    }
-    World { what, members, front }
+type Meant = fn(&Held) -> bool;
+
+fn cloud(held: &Held) -> Option<i64> {
+    held.item["properties"]["eo:cloud_cover"].as_i64()
 }
 
-/// Conditions of every class that is pushed to some member, and of some that never are.
-const CONDITIONS: [&str; 27] = [
-    "eo:cloud_cover < 20",
-    "eo:cloud_cover >= 50 AND platform = 'sentinel-2a'",
-    "eo:cloud_cover BETWEEN 10 AND 30",
-    "eo:cloud_cover IS NULL",
-    "NOT eo:cloud_cover IS NULL AND NOT eo:cloud_cover < 90",
-    "platform IN ('sentinel-2a', 'landsat-8')",
-    "platform LIKE 'sentinel%'",
-    "NOT platform LIKE 'sentinel%'",
-    "NOT (platform LIKE '%2_' OR eo:cloud_cover < 50)",
-    "platform > 'landsat-8'",
-    "CASEI(platform) = CASEI('SENTINEL-2B')",
-    "platform <> 'landsat-8'",
-    "gsd = 10",
-    "gsd > 10",
-    "gsd = '10'",
-    "title = 'a scene of day 7'",
-    "unheard_of = 1",
-    "unheard_of IS NULL AND eo:cloud_cover < 5",
-    "eo:cloud_cover < 20 OR platform = 'landsat-8'",
-    "eo:cloud_cover < 20 OR unheard_of = 1",
-    "id = 's2-0-007'",
-    "id LIKE 's1-1-%' AND eo:cloud_cover < 50",
-    "S_INTERSECTS(geometry, POLYGON((-20 -30, 60 -30, 60 10, -20 10, -20 -30)))",
-    "S_INTERSECTS(geometry, BBOX(150, -60, -150, 10)) AND eo:cloud_cover < 80",
-    "S_DISJOINT(geometry, BBOX(-170, -60, 170, 0))",
-    "datetime > TIMESTAMP('2025-01-01T00:30:00Z') AND eo:cloud_cover < 60",
-    "A_CONTAINS(instruments, ('msi'))",
-];
-
-const SORTS: [&str; 3] = ["-datetime", "%2Bdatetime", "%2Bid"];
+/// CQL2 text, CQL2 JSON, and what is meant.
+fn filters() -> Vec<(&'static str, Value, Meant)> {
+    let property = |name: &str| json!({ "property": name });
+    vec![
+        (
+            "eo:cloud_cover < 20 AND platform = 'sentinel-2a'",
+            json!({"op": "and", "args": [
+                {"op": "<", "args": [property("eo:cloud_cover"), 20]},
+                {"op": "=", "args": [property("properties.platform"), "sentinel-2a"]},
+            ]}),
+            |held| cloud(held).is_some_and(|cloud| cloud < 20) && held.item["properties"]["platform"] == "sentinel-2a",
+        ),
+        (
+            "collection = 'B|sea' OR (collection = 'land' AND eo:cloud_cover IS NULL)",
+            json!({"op": "or", "args": [
+                {"op": "=", "args": [property("collection"), "B%7Csea"]},
+                {"op": "and", "args": [
+                    {"op": "=", "args": [property("collection"), "land"]},
+                    {"op": "isNull", "args": [property("eo:cloud_cover")]},
+                ]},
+            ]}),
+            |held| held.collection() == "B|sea" || (held.item["collection"] == "land" && cloud(held).is_none()),
+        ),
+        (
+            "NOT collection IN ('A|sea', 'land') AND view.sun.angle BETWEEN 2 AND 4",
+            json!({"op": "and", "args": [
+                {"op": "not", "args": [{"op": "in", "args": [property("collection"), ["A|sea", "land"]]}]},
+                {"op": "between", "args": [property("view.sun.angle"), 2, 4]},
+            ]}),
+            |held| {
+                let angle = held.item["properties"]["view"]["sun"]["angle"].as_i64().unwrap();
+                held.item["collection"] == "sea" && held.member != "A" && (2..=4).contains(&angle)
+            },
+        ),
+        (
+            "S_INTERSECTS(geometry, POLYGON((9.5 49, 20.5 49, 20.5 51, 9.5 51, 9.5 49))) AND datetime >= TIMESTAMP('2025-01-01T02:00:00Z')",
+            json!({"op": "and", "args": [
+                {"op": "s_intersects", "args": [property("geometry"), {"type": "Polygon", "coordinates": [[[9.5, 49], [20.5, 49], [20.5, 51], [9.5, 51], [9.5, 49]]]}]},
+                {"op": ">=", "args": [property("datetime"), {"timestamp": "2025-01-01T03:00:00+01:00"}]},
+            ]}),
+            |held| {
+                let x = held.item["bbox"][0].as_f64().unwrap();
+                (9.5..=20.5).contains(&x) && held.at() >= 1_735_696_800_000
+            },
+        ),
+        (
+            "id IN ('i0-00007', 'i1-00007', 'i2-00107', 'none')",
+            json!({"op": "in", "args": [property("id"), ["i0-00007", "i1-00007", "i2-00107", "none"]]}),
+            |held| ["i0-00007", "i1-00007", "i2-00107"].contains(&held.id()),
+        ),
+        ("unheard:of = 5", json!({"op": "=", "args": [property("unheard:of"), 5]}), |_| false),
+    ]
+}
 
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn searches() -> Vec<String> {
-    let condition = |text: &str, rest: &str| format!("/search?filter-lang=cql2-text&filter={}&{rest}", encoded(text));
-    let mut all: Vec<String> = CONDITIONS.iter().map(|text| condition(text, "sortby=-datetime&limit=100")).collect();
-    for (n, sort) in SORTS.iter().enumerate() {
-        all.push(condition(CONDITIONS[n], &format!("sortby={sort}&limit=7")));
-        all.push(condition(CONDITIONS[18 + n], &format!("sortby={sort}&limit=3")));
+#[tokio::test]
+async fn members_without_filter_give_what_the_oracle_gives() {
+    let catalogues = catalogues();
+    let members = members(&catalogues).await;
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    for (text, json, meant) in filters() {
+        let wanted = oracle(&catalogues).only(meant).newest_first();
+        for limit in [7, 100] {
+            let pages = front.walk_get(&format!("/search?limit={limit}&filter={}", encoded(text))).await;
+            assert_eq!(names(&pages), wanted, "{text} in pages of {limit}");
+            assert!(pages.iter().all(|page| page.report()["complete"] == true), "{text} in pages of {limit}");
+            let pages = front.walk_post(&json!({ "limit": limit, "filter": json })).await;
+            assert_eq!(names(&pages), wanted, "{json} in pages of {limit}");
+        }
+        let pages = front.walk_get(&format!("/search?limit=50&filter={}&sortby=datetime", encoded(text))).await;
+        let mut upwards = names(&pages);
+        upwards.sort();
+        let mut all = wanted.clone();
+        all.sort();
+        assert_eq!(upwards, all, "{text} from the oldest on");
     }
-    all.push(condition("collection = 'A|s1' AND eo:cloud_cover < 50", "sortby=-datetime&limit=100"));
-    all.push(condition("eo:cloud_cover < 50", "sortby=-datetime&limit=10&collections=B%7Cs2&bbox=-180,-90,0,90"));
-    all.push(condition("platform = 'landsat-8'", "sortby=-datetime&limit=10&datetime=2025-01-01T00:20:00Z/.."));
-    let query = json!({"eo:cloud_cover": {"lt": 40}, "platform": {"eq": "landsat-8"}});
-    all.push(format!("/search?query={}&sortby=-datetime&limit=100", encoded(&query.to_string())));
-    all
 }
 
-async fn walk(world: &World, path: &str) -> Vec<String> {
-    let pages = world.front.walk_get(path).await;
-    for page in &pages {
-        assert!(page.missing().is_empty(), "{}: {path}: {}", world.what, page.report());
-    }
-    names(&pages)
-}
-
-async fn check(worlds: &[World]) {
-    let able = world("able", false, ScriptedMember::able).await;
-    let mut with_items = 0;
-    for path in searches() {
-        let wanted = walk(&able, &path).await;
-        with_items += usize::from(!wanted.is_empty());
-        for other in worlds {
-            assert_eq!(walk(other, &path).await, wanted, "{}: {path}", other.what);
+#[tokio::test]
+async fn what_members_do_themselves_changes_no_answer() {
+    let catalogues = catalogues();
+    let member = |index: usize| ScriptedMember::new(MEMBERS[index]).items(catalogues[index].clone());
+    for abilities in [
+        [member(0).able(), member(1).able().get_only(), member(2).able().page_cap(40)],
+        [member(0).able(), member(1), member(2).filters(&["cql2-json"])],
+        [member(0).queries(), member(1).filters(&["cql2-text"]).really(Filters::Loosely), member(2).get_only()],
+        [member(0).able().queryables(&["platform"]), member(1).items_only(), member(2).able().no_sort()],
+        // nothing of what they claim is true
+        [
+            member(0).able().really(Filters::Ignores),
+            member(1).able().really(Filters::Refuses),
+            member(2).claims_query().ignores(&["ids", "datetime", "intersects", "bbox", "collections"]),
+        ],
+    ] {
+        let mut members = Vec::new();
+        for member in abilities {
+            members.push(member.start().await);
+        }
+        let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+        for (text, json, meant) in filters() {
+            let mut wanted = oracle(&catalogues).only(meant).newest_first();
+            wanted.sort();
+            for pages in [
+                front.walk_get(&format!("/search?limit=13&filter={}", encoded(text))).await,
+                front.walk_post(&json!({ "limit": 60, "filter": json })).await,
+            ] {
+                let mut got = names(&pages);
+                got.sort();
+                assert_eq!(got, wanted, "{text}");
+                assert!(pages.iter().all(|page| page.report()["complete"] == true), "{text}: {}", pages[0].report());
+            }
         }
     }
-    assert!(with_items > 25, "only {with_items} of the searches find anything");
-    assert!(able.members.iter().all(|member| {
-        member.recorded().iter().any(|request| String::from_utf8_lossy(&request.body).contains("filter-lang"))
-    }));
 }
 
 #[tokio::test]
-async fn members_that_do_little_give_the_same_items_in_the_same_order() {
-    let monitor = OutboundMonitor::start().await;
-    let basic = ["item-search#filter", "cql2-json", "basic-cql2"];
-    check(&[
-        world("core only", false, |site| site).await,
-        world("core only, unsorted", false, ScriptedMember::no_sort).await,
-        world("by GET", false, |site| site.able().get_only()).await,
-        world("query only", false, ScriptedMember::queries).await,
-        world("text only", false, |site| site.filters(&["cql2-text"])).await,
-        world("JSON only, by GET", false, |site| site.filters(&["cql2-json"]).get_only()).await,
-        world("the basic class only", false, |site| site.filters(&["cql2-json"]).says_filter(&basic)).await,
-        world("closed queryables", false, |site| site.able().queryables(&["eo:cloud_cover", "gsd"])).await,
-        world("small pages", false, |site| site.able().page_cap(9)).await,
-    ])
-    .await;
-    monitor.assert_untouched();
-}
-
-#[tokio::test]
-async fn members_without_item_search_give_the_same_items_in_the_same_order() {
-    let monitor = OutboundMonitor::start().await;
-    check(&[
-        world("items only", false, |site| site.items_only().next_at(&monitor.base)).await,
-        world("items only, short pages", true, |site| site.items_only().pages_before_filtering().page_cap(40)).await,
-    ])
-    .await;
-    monitor.assert_untouched();
-}
-
-#[tokio::test]
-async fn members_that_say_what_is_not_so_give_the_same_items_in_the_same_order() {
-    let both = ["cql2-text", "cql2-json"];
-    check(&[
-        world("claims a filter", false, |site| site.able().really(Filters::Ignores)).await,
-        world("claims a filter, probed", true, |site| site.able().really(Filters::Ignores)).await,
-        world("refuses its filter", false, |site| site.able().really(Filters::Refuses)).await,
-        world("filters loosely", false, |site| site.able().really(Filters::Loosely)).await,
-        world("claims a query", false, ScriptedMember::claims_query).await,
-        world("hides its filter, probed", true, |site| site.filters(&both).says_filter(&[])).await,
-        world("hides its query, probed", true, ScriptedMember::hides_query).await,
-        world("ignores bbox and datetime", false, |site| site.able().ignores(&["bbox", "datetime", "intersects"]))
-            .await,
-        world("loses what it is asked for by ids and intersects, probed", true, |site| {
-            site.loses(&["ids", "intersects"])
-        })
-        .await,
-    ])
-    .await;
-}
-
-#[tokio::test]
-async fn one_federation_of_unequal_members_gives_what_equal_ones_give() {
-    let members = vec![site("A", 0).able().start().await, site("B", 1).items_only().start().await];
-    let unequal = started("one able, one items only", true, members).await;
-    check(&[unequal]).await;
-}
-
-#[tokio::test]
-async fn the_cost_of_what_a_member_cannot_do_stands_in_explain() {
-    let path =
-        format!("/search/explain?sortby=-datetime&filter={}", encoded("eo:cloud_cover < 20 AND title = 'a scene'"));
-    let leg = async |world: &World| world.front.get(&path).await.json()["legs"][0].clone();
-    let has = |leg: &Value, part: &str, text: &str| {
-        leg[part].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains(text))
-    };
-    let able = leg(&world("able", false, ScriptedMember::able).await).await;
-    assert!(has(&able, "pushdown", "eo:cloud_cover") && !has(&able, "residual", "eo:cloud_cover"), "{able}");
-    assert!(has(&able, "residual", "title"), "its words may be indexed: {able}");
-    let core = leg(&world("core", false, |site| site).await).await;
-    assert!(!has(&core, "pushdown", "filter") && has(&core, "residual", "eo:cloud_cover"), "{core}");
-    let items = world("items only", false, ScriptedMember::items_only).await;
-    let plan = items.front.get(&path).await;
-    assert_eq!(plan.json()["legs"][0]["requests"], 2, "one for each collection");
-    assert_eq!(plan.json()["requests_first_page"], 4);
-}
-
-#[tokio::test]
-async fn what_members_can_do_is_shown_with_where_it_is_known_from() {
-    let mut members = vec![site("A", 0).able().really(Filters::Loosely).start().await];
-    members.push(site("B", 1).filters(&["cql2-json"]).start().await);
-    members.push(site("C", 2).items_only().start().await);
-    let mut federation = federation_of(members.iter().map(Running::declared));
-    federation.members[1].capabilities.filter = Some(Support::Inexact);
-    let front = Front::of(federation).await;
-    front.broker.probe_now().await;
-    let can = |id: &str| {
-        let path = format!("/federation/members/{id}");
-        let front = &front;
-        async move { front.get(&path).await.json()["capabilities"].clone() }
-    };
-    let a = can("A").await;
-    assert_eq!((&a["filter"], &a["sources"]["filter"]), (&json!("inexact"), &json!("probed")));
-    assert_eq!(a["filter_lang"], json!(["cql2-text", "cql2-json"]));
-    assert!(a["probed_at"].as_str().unwrap().ends_with('Z') && a["contradictions"] == 1, "{a}");
-    assert!(a["notes"][0].as_str().unwrap().contains("declares `filter`"), "{a}");
-    let b = can("B").await;
-    assert_eq!(
-        (&b["filter"], &b["sources"]["filter"], &b["sources"]["sort"]),
-        (&json!("inexact"), &json!("file"), &json!("declared"))
-    );
-    let c = can("C").await;
-    assert_eq!((&c["collections_max"], &c["sort"]), (&json!(20), &json!("unsupported")));
-    assert!(c["notes"][0].as_str().unwrap().contains("no Item Search"), "{c}");
-}
-
-#[tokio::test]
-async fn a_member_that_breaks_its_word_is_believed_less_after_a_while() {
-    let world = world("filters loosely", false, |site| site.able().really(Filters::Loosely)).await;
-    let path = format!("/search?filter={}&sortby=-datetime&limit=100", encoded("eo:cloud_cover < 20"));
-    let can = |id: &'static str| {
-        let front = &world.front;
-        async move { front.get(&format!("/federation/members/{id}")).await.json()["capabilities"].clone() }
-    };
-    let counted = |page: &crate::support::front::Reply| page.json()["numberMatched"].clone();
-    for _ in 0..2 {
-        assert_eq!(counted(&world.front.get(&path).await), Value::Null, "its count is one of too much");
-        assert_eq!(can("A").await["filter"], "exact");
+async fn a_member_that_does_not_filter_as_it_says_is_named() {
+    let catalogues = catalogues();
+    let member = ScriptedMember::new("A").items(catalogues[0].clone()).able().really(Filters::Ignores).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let path = format!("/search?limit=5&filter={}", encoded("eo:cloud_cover < 20 AND platform = 'sentinel-2a'"));
+    for _ in 0..3 {
+        let page = front.get(&path).await;
+        assert!(page.member("A")["contradictions"].as_u64().unwrap() > 0, "{}", page.text);
+        assert!(page.json().get("numberMatched").is_none());
     }
-    world.front.get(&path).await;
-    assert_eq!(can("A").await["filter"], "inexact");
-    let page = world.front.get(&path).await;
-    assert!(page.names().len() > 10 && counted(&page).is_null());
-    assert!(world.members[0].searches() >= 4);
+    let page = front.get(&path).await;
+    assert_eq!(page.member("A")["contradictions"], Value::Null, "not believed any more");
+    let explained = front.get(&path.replace("/search", "/search/explain")).await;
+    let residual = explained.json()["legs"][0]["residual"].to_string();
+    assert!(residual.contains("filter: eo:cloud_cover < 20"), "{residual}");
+}
+
+#[tokio::test]
+async fn counts_of_members_that_filter_exactly_are_counts_of_the_answer() {
+    let catalogues = catalogues();
+    let mut members = Vec::new();
+    for (index, items) in catalogues.iter().enumerate() {
+        members.push(ScriptedMember::new(MEMBERS[index]).items(items.clone()).able().start().await);
+    }
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    let page = front.get(&format!("/search?limit=3&filter={}", encoded("eo:cloud_cover < 20"))).await;
+    let wanted = oracle(&catalogues).only(|held| cloud(held).is_some_and(|cloud| cloud < 20)).0.len();
+    assert_eq!(page.json()["numberMatched"], wanted, "{}", page.report());
+}
+
+#[tokio::test]
+async fn members_that_cannot_sort_filter_too() {
+    let catalogues = catalogues();
+    let mut members = Vec::new();
+    for (index, items) in catalogues.iter().enumerate() {
+        members.push(ScriptedMember::new(MEMBERS[index]).items(items.clone()).no_sort().start().await);
+    }
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    for (text, _, meant) in filters() {
+        let mut wanted = oracle(&catalogues).only(meant).newest_first();
+        wanted.sort();
+        let pages = front.walk_get(&format!("/search?limit=9&filter={}", encoded(text))).await;
+        let mut got = names(&pages);
+        got.sort();
+        assert_eq!(got, wanted, "{text}");
+        assert!(pages.iter().all(|page| page.report()["complete"] == true), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn one_session_serves_every_spelling_of_a_filter() {
+    let catalogues = catalogues();
+    let members = members(&catalogues).await;
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    let (text, json, meant) = filters().swap_remove(0);
+    let wanted = oracle(&catalogues).only(meant).newest_first();
+    let first = front.get(&format!("/search?limit=5&filter={}", encoded(text))).await;
+    let token = first.next().unwrap()["href"].as_str().unwrap().split_once("token=").unwrap().1.to_owned();
+    let second = front.post("/search", &json!({ "limit": 5, "filter": json, "token": token })).await;
+    assert_eq!([first.names(), second.names()].concat(), wanted[..10]);
+
+    let changed = front.get(&format!("/search?limit=5&filter={}&token={token}", encoded("a = 1"))).await;
+    assert_eq!((changed.status, changed.json()["code"].as_str()), (400, Some("InvalidParameter")));
+    assert!(changed.text.contains("`filter`"), "{}", changed.text);
+    let added = front.post("/search", &json!({ "filter": json, "token": token, "query": {"a": {"eq": 1}} })).await;
+    assert!(added.status == 400 && added.text.contains("`query`"), "{}", added.text);
+}
+
+#[tokio::test]
+async fn the_items_of_a_collection_are_filtered() {
+    let catalogues = catalogues();
+    let members = members(&catalogues).await;
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    let meant = |held: &Held| held.collection() == "B|sea" && cloud(held).is_some_and(|cloud| cloud >= 90);
+    let wanted = oracle(&catalogues).only(meant).newest_first();
+    let filter = encoded("eo:cloud_cover >= 90");
+    let pages = front.walk_get(&format!("/collections/B%7Csea/items?limit=4&filter={filter}")).await;
+    assert_eq!(names(&pages), wanted);
+    let query = encoded(r#"{"eo:cloud_cover": {"gte": 90}}"#);
+    let pages = front.walk_get(&format!("/collections/B%7Csea/items?limit=4&query={query}")).await;
+    assert_eq!(names(&pages), wanted);
+}
+
+#[tokio::test]
+async fn counts_are_given_only_where_the_broker_drops_nothing() {
+    let catalogues = catalogues();
+    let members = members(&catalogues).await;
+    let front = Front::of(federation_of(members.iter().map(Running::declared))).await;
+    let of = |filter: &str| format!("/search?limit=3&filter={}", encoded(filter));
+    let dropped = front.get(&of("eo:cloud_cover < 20")).await;
+    assert!(dropped.json().get("numberMatched").is_none(), "{}", dropped.text);
+    let by_parameter = front.get(&of("collection = 'sea'")).await;
+    assert_eq!(by_parameter.json()["numberMatched"], 300);
+}
+
+/// Of a member that knows no filter, hardly anything matches: `next` leads on as long as Items are found.
+async fn check_rare(member: ScriptedMember, limit: u32, requests_max: usize) {
+    let mut items = catalogue(0, 20_000);
+    for (place, item) in items.iter_mut().enumerate() {
+        item["properties"]["rare"] = json!(place % 5_000 == 2_500);
+    }
+    let oracle = Oracle::of([("A", items.as_slice())]);
+    let wanted = oracle.only(|held| held.item["properties"]["rare"] == true).newest_first();
+    assert_eq!(wanted.len(), 4);
+    let member = member.items(items).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let before = member.searches();
+    let pages = front.walk_get(&format!("/search?limit={limit}&filter={}", encoded("rare = TRUE"))).await;
+    let mut got = names(&pages);
+    let asked = member.searches() - before;
+    assert!(asked <= requests_max, "{asked} requests for {} pages", pages.len());
+    got.sort();
+    let mut sorted = wanted.clone();
+    sorted.sort();
+    assert_eq!(got, sorted);
+    let last = pages.last().unwrap();
+    assert!(last.report()["complete"] == true, "{}", last.text);
+}
+
+#[tokio::test]
+async fn a_rare_match_is_found_page_by_page() {
+    check_rare(ScriptedMember::new("A"), 10, 40).await;
+}
+
+#[tokio::test]
+async fn a_rare_match_is_found_in_the_members_own_order() {
+    check_rare(ScriptedMember::new("A").no_sort(), 10, 60).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_nothing_matches_ends_with_its_allowance() {
+    let items = catalogue(0, 20_000);
+    let member = ScriptedMember::new("A").items(items).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let before = member.searches();
+    let page = front.get(&format!("/search?filter={}", encoded("rare = TRUE"))).await;
+    assert_eq!((page.status, page.names().len(), page.next()), (200, 0, None));
+    assert_eq!(page.member("A")["status"], "scan-limit");
+    assert_eq!(page.missing(), ["A"]);
+    assert!(member.searches() - before <= 12);
 }

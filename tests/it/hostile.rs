@@ -389,7 +389,11 @@ impl Seeded {
     }
 
     fn request(&mut self) -> Asked {
-        let mut members: Vec<(&'static str, Value)> = (0..=self.below(3)).map(|_| self.parameter()).collect();
+        let mut members: Vec<(&'static str, Value)> = (0..=self.below(2)).map(|_| self.parameter()).collect();
+        if self.below(8) > 0 {
+            // Given twice they would be refused for that alone.
+            members.dedup_by_key(|(name, _)| *name);
+        }
         if self.below(2) == 0 {
             let text = members.iter().any(|(name, value)| *name == "filter" && value.is_string());
             let (right, wrong) = if text { ("cql2-text", "cql2-json") } else { ("cql2-json", "cql2-text") };
@@ -494,7 +498,7 @@ async fn ten_thousand_hostile_searches_are_no_fault_of_the_broker() {
         check(&reply, &asked, &what);
         if reply.status == 200 { accepted += 1 } else { refused += 1 }
     }
-    assert!(accepted > REQUESTS / 10 && refused > REQUESTS / 10, "{accepted} accepted, {refused} refused");
+    assert!(accepted > REQUESTS / 20 && refused > REQUESTS / 20, "{accepted} accepted, {refused} refused");
     assert_eq!(front.get("/search").await.names().len(), 10, "as good as before");
 }
 

@@ -23,5 +23,6 @@ mod requests;
 mod rewriting;
 mod rooms;
 mod support;
+mod unequal;
 mod view;
 mod walk;

@@ -195,6 +195,19 @@ async fn a_new_discovery_keeps_what_the_last_probe_saw() {
     assert!(member.probe_due(), "and asks for another one");
 }
 
+#[tokio::test]
+async fn a_member_that_was_repaired_counts_as_exact_again_after_the_next_probe() {
+    let running = new().able().really(Filters::Ignores).start().await;
+    let member = adapter(&running, |_| {}).await;
+    member.probe(soon()).await.unwrap();
+    assert_eq!(member.capabilities().filter, Support::Unsupported);
+    running.filters_now(Filters::Exactly);
+    member.discover(soon()).await.unwrap();
+    member.probe(soon()).await.unwrap();
+    let can = member.capabilities();
+    assert_eq!((can.filter, can.sources["filter"], can.contradictions), (Support::Exact, Source::Declared, 0));
+}
+
 fn filtered(text: &str) -> Ask {
     Ask { filter: Some(Arc::new(Expr::from_text(text).unwrap())), limit: 100, ..Ask::default() }
 }
@@ -257,7 +270,9 @@ async fn a_refused_condition_is_asked_once_without_and_remembered() {
     member.search(&filtered("platform = 'x' AND eo:cloud_cover < 30"), soon()).await.unwrap();
     assert_eq!(member.capabilities().filter_refused, ["platform"]);
     member.probe(soon()).await.unwrap();
-    assert!(member.capabilities().filter_refused.is_empty(), "a probe begins anew");
+    assert_eq!(member.capabilities().filter_refused, ["platform"], "a probe of other properties does not take it back");
+    member.discover(soon()).await.unwrap();
+    assert!(member.capabilities().filter_refused.is_empty());
     assert_eq!(member.capabilities().queryables.as_deref(), Some(&["eo:cloud_cover".to_owned()][..]));
 }
 

@@ -64,7 +64,9 @@ impl Capabilities {
     fn knows(&self, property: &str, way: Way) -> bool {
         let listed = |list: &[String]| list.iter().any(|known| known == property);
         let core = matches!(way, Way::Query { .. }) && CORE.contains(&property);
-        let queryable = ALWAYS_KNOWN.contains(&property) || self.queryables.as_deref().is_none_or(listed);
+        // to the broker a dot may lead into an object, to a member it may mean nothing: it must be listed there
+        let unlisted = way.vouched() || !property.contains('.');
+        let queryable = ALWAYS_KNOWN.contains(&property) || self.queryables.as_deref().map_or(unlisted, listed);
         !core && queryable && !listed(&self.filter_refused)
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -24,6 +25,8 @@ use crate::members::{Ask, Failure, Fault, Intersects, Item, Page};
 
 /// Requests of one probe.
 const REQUESTS_MAX: usize = 40;
+/// The longest pause between two requests; it is as long as the last answer took.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Items among which the one is chosen that tells most.
 const CANDIDATES: u32 = 10;
 /// Items of a page that looks for one Item among its neighbours.
@@ -73,13 +76,20 @@ impl StacApi {
             *last = Some(findings.clone());
         }
         let before = self.known.load().contradictions;
+        let observed = self.observed.lock().map(|observed| observed.clone()).unwrap_or_default();
         let distrusted = self.distrusted.load(Ordering::Relaxed);
-        self.learn(|known| {
-            known.filter_refused.clear();
-            findings.apply(known);
+        self.known.rcu(|current| {
+            let mut known = (**self.declared.load()).clone();
+            known.search_post = current.search_post;
+            known.filter_refused.clone_from(&current.filter_refused);
+            findings.apply(&mut known);
             if distrusted {
                 known.distrust();
             }
+            for note in &observed {
+                known.contradicted(note);
+            }
+            known
         });
         let known = self.known.load();
         if known.contradictions > before {
@@ -118,6 +128,7 @@ impl Probe<'_> {
         if taken.is_err() {
             return Ok(None);
         }
+        let began = Instant::now();
         let outcome = if self.can.collections_max.is_some() {
             self.api.walk(ask, Purpose::Probe, self.deadline).await
         } else {
@@ -126,9 +137,11 @@ impl Probe<'_> {
             let first = Exchange { by_post, purpose: Purpose::Probe, ..Exchange::of(ask, said) };
             self.api.exchange(&Exchange { delta: delta.as_ref(), ..first }, self.deadline).await
         };
+        // half of the time is the member's own
+        tokio::time::sleep(began.elapsed().min(PAUSE_MAX)).await;
         match outcome {
             Ok(page) => Ok(Some(Ok(page))),
-            Err(failed) if is_refusal(&failed) => Ok(Some(Err(()))),
+            Err(failed) if is_refusal(&failed) || failed.fault == Fault::Unsupported => Ok(Some(Err(()))),
             Err(failed) if failed.fault == Fault::BadResponse || failed.fault == Fault::TooLarge => Ok(None),
             Err(failed) => Err(failed),
         }

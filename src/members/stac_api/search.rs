@@ -71,10 +71,7 @@ impl StacApi {
             Err(failed) if by_post && known.search_get && matches!(failed.status, Some(405 | 501)) => {
                 let page = self.with_condition(ask, &known, false, deadline).await?;
                 self.post_refused.store(true, Ordering::Relaxed);
-                self.learn(|known| {
-                    known.search_post = false;
-                    known.contradicted("POST on `/search` is refused; asked by GET");
-                });
+                self.observe("POST on `/search` is refused; asked by GET", |known| known.search_post = false);
                 Ok(page)
             }
             other => other,
@@ -122,10 +119,8 @@ impl StacApi {
             format!("on `{}`", blamed.join("`, `"))
         };
         warn!(member = %self.member.id, about, "condition refused");
-        self.learn(|known| {
-            known.contradicted(&format!("refuses conditions {about}: left to the broker until it is probed again"));
-            known.refuse(blamed.iter().cloned());
-        });
+        let note = format!("refuses conditions {about}: left to the broker until it is discovered again");
+        self.observe(&note, |known| known.refuse(blamed.iter().cloned()));
     }
 
     fn accepted(&self, said: &Said) {

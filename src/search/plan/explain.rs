@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::search::request::SearchRequest;
+use crate::search::stream::SELECTIVE_PAGE_MIN;
 
 use super::leg::sign;
 use super::{Leg, Mode, Order, Plan, Refused};
@@ -124,7 +125,8 @@ fn refused_json(refused: &Refused) -> Value {
 
 /// What the first request asks for at most.
 fn first_page(leg: &Leg, request: &SearchRequest) -> u32 {
-    request.limit.min(leg.page_max)
+    let least = if leg.residual.selective { SELECTIVE_PAGE_MIN } else { 1 };
+    request.limit.max(least).min(leg.page_max)
 }
 
 /// An explanation as text that an admin can read, without colour: of this plan, or one that another broker sent.
@@ -199,8 +201,8 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
         _ => guessed.join(", "),
     };
     Some(format!(
-        "the capabilities of {whose} are not known here: unless the file says otherwise, everything is taken for granted, \
-         sorting too"
+        "the capabilities of {whose} are not known here: unless the file says otherwise, everything but \
+         filters is taken for granted, sorting too"
     ))
 }
 

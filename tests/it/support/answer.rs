@@ -211,7 +211,8 @@ fn matching<'a>(state: &'a State, asked: &Map<String, Value>, by_post: bool) -> 
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::of(&asked);
-    conditions.filter = filter(script, &asked, by_post)?;
+    let filters = state.filters.lock().unwrap().unwrap_or(script.filters);
+    conditions.filter = filter(script, filters, &asked, by_post)?;
     if script.queries {
         let parsed = |value: &Value| value.as_str().and_then(|text| serde_json::from_str(text).ok());
         conditions.query = asked.get("query").map(|query| parsed(query).unwrap_or_else(|| query.clone()));
@@ -223,11 +224,16 @@ fn matching<'a>(state: &'a State, asked: &Map<String, Value>, by_post: bool) -> 
 }
 
 /// The condition, as far as this member understands it.
-fn filter(script: &ScriptedMember, asked: &Map<String, Value>, by_post: bool) -> Result<Option<Expr>, String> {
+fn filter(
+    script: &ScriptedMember,
+    filters: Filters,
+    asked: &Map<String, Value>,
+    by_post: bool,
+) -> Result<Option<Expr>, String> {
     let Some(filter) = asked.get("filter") else { return Ok(None) };
     let text = if by_post { "cql2-json" } else { "cql2-text" };
     let language = asked.get("filter-lang").and_then(Value::as_str).unwrap_or(text);
-    match script.filters {
+    match filters {
         Filters::Ignores => return Ok(None),
         Filters::Refuses => return Err("filter".to_owned()),
         Filters::Exactly | Filters::Loosely => {}
@@ -245,8 +251,8 @@ fn filter(script: &ScriptedMember, asked: &Map<String, Value>, by_post: bool) ->
         }
     }
     match expr {
-        Expr::And(parts) if script.filters == Filters::Loosely => Ok(parts.into_iter().next()),
-        _ if script.filters == Filters::Loosely => Ok(Some(loosened(expr))),
+        Expr::And(parts) if filters == Filters::Loosely => Ok(parts.into_iter().next()),
+        _ if filters == Filters::Loosely => Ok(Some(loosened(expr))),
         expr => Ok(Some(expr)),
     }
 }

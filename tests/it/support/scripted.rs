@@ -414,6 +414,7 @@ impl ScriptedMember {
             searches: AtomicUsize::new(0),
             probes: AtomicUsize::new(0),
             recorded: Mutex::default(),
+            filters: Mutex::default(),
             now: Mutex::default(),
         });
         let task = tokio::spawn(serve(listener, state.clone()));
@@ -448,6 +449,7 @@ pub(super) struct State {
     pub(super) searches: AtomicUsize,
     pub(super) probes: AtomicUsize,
     recorded: Mutex<Vec<Recorded>>,
+    pub(super) filters: Mutex<Option<Filters>>,
     /// What goes wrong from now on, whatever the script says.
     now: Mutex<Option<Fails>>,
 }
@@ -519,6 +521,11 @@ impl Running {
     /// From now on every search goes wrong like this.
     pub fn breaks(&self, how: Fails) {
         *self.state.now.lock().unwrap() = Some(how);
+    }
+
+    /// From now on it does this with conditions.
+    pub fn filters_now(&self, filters: Filters) {
+        *self.state.filters.lock().unwrap() = Some(filters);
     }
 
     /// From now on searches are answered by the script again.
