@@ -39,8 +39,12 @@ pub struct Entry {
 impl Entry {
     /// A property of the Item, read anew: only few conditions and computations need one.
     pub fn property(&self, name: &str) -> Option<Value> {
-        let item: Value = serde_json::from_str(&self.text).ok()?;
-        item["properties"].get(name).cloned()
+        self.properties().remove(name)
+    }
+
+    pub fn properties(&self) -> Map<String, Value> {
+        let item: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        item["properties"].as_object().cloned().unwrap_or_default()
     }
 }
 

@@ -139,6 +139,7 @@ fn routes(site: Site) -> Router {
         .route("/conformance", get(conformance))
         .route("/collections", get(collections))
         .route("/collections/{collection}", get(collection))
+        .route("/collections/{collection}/queryables", get(queryables))
         .route("/collections/{collection}/items", get(items))
         .route("/collections/{collection}/items/{item}", get(item))
         .route("/search", any(search));
@@ -242,6 +243,42 @@ async fn collection(State(site): State<Site>, Path(id): Path<String>) -> Respons
     match site.catalog.collections.iter().find(|(known, _)| *known == id) {
         Some((_, found)) => document(found),
         None => refused(StatusCode::NOT_FOUND, "NotFound", "no such Collection"),
+    }
+}
+
+/// What conditions can name, where the member filters: the properties that its Items have, with their types.
+async fn queryables(State(site): State<Site>, Path(id): Path<String>) -> Response {
+    let known = site.catalog.collections.iter().any(|(known, _)| *known == id);
+    if !known || !site.habits.filters {
+        return refused(StatusCode::NOT_FOUND, "NotFound", "no queryables of such a Collection");
+    }
+    let mut properties = Map::new();
+    for name in ["id", "collection"] {
+        properties.insert(name.to_owned(), json!({ "type": "string" }));
+    }
+    properties.insert("geometry".to_owned(), json!({ "format": "geometry-any" }));
+    for entry in site.catalog.entries.iter().filter(|entry| entry.collection == id) {
+        for (name, value) in entry.properties() {
+            properties.entry(name.clone()).or_insert_with(|| schema(&name, &value));
+        }
+    }
+    document(&json!({
+        "$schema": "https://json-schema.org/draft/2019-09/schema",
+        "$id": format!("{}/collections/{}/queryables", site.url, segment(&id)),
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": true,
+    }))
+}
+
+fn schema(name: &str, value: &Value) -> Value {
+    match value {
+        _ if name.ends_with("datetime") => json!({ "type": "string", "format": "date-time" }),
+        Value::Number(_) => json!({ "type": "number" }),
+        Value::Bool(_) => json!({ "type": "boolean" }),
+        Value::Array(_) => json!({ "type": "array" }),
+        Value::Object(_) => json!({ "type": "object" }),
+        Value::String(_) | Value::Null => json!({ "type": "string" }),
     }
 }
 

@@ -288,3 +288,13 @@ async fn a_filter_holds_where_its_member_filters_and_nowhere_else() {
     let (status, refused) = post(&format!("{}/search", url(&demo, "EODC")), &wrong).await;
     assert_eq!((status, refused["description"].as_str().unwrap().contains("`like`")), (400, true));
 }
+
+#[tokio::test]
+async fn the_member_that_filters_tells_what_conditions_can_name() {
+    let demo = Demo::start().await.unwrap();
+    let told = get(&format!("{}/collections/sentinel-2-l2a/queryables", url(&demo, "EODC"))).await;
+    assert_eq!(told["properties"]["eo:cloud_cover"], json!({ "type": "number" }));
+    assert_eq!(told["properties"]["datetime"]["format"], "date-time");
+    let none = get(&format!("{}/collections/none/queryables", url(&demo, "CMEMS"))).await;
+    assert_eq!(none["code"], "NotFound");
+}

@@ -79,7 +79,7 @@ async fn a_job_runs_and_gives_the_items_that_were_named() {
     let (early, _, refused) = call("GET", &format!("{location}/results"), None, &Value::Null).await;
     assert_eq!(early, 404);
     assert!(refused["type"].as_str().unwrap().ends_with("/result-not-ready"));
-    for _ in 0..100 {
+    for _ in 0..400 {
         let (_, _, now) = call("GET", &location, None, &Value::Null).await;
         if now["status"] == "successful" {
             let (_, _, results) = call("GET", &format!("{location}/results"), None, &Value::Null).await;
