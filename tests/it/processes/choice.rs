@@ -147,7 +147,6 @@ async fn a_member_that_refuses_the_size_of_a_page_is_asked_without_it() {
 
 /// Recorded requests of other servers' clients: each is read, and every reference stands where it is said to stand.
 #[test]
-#[expect(clippy::print_stderr, reason = "what was not checked is said plainly")]
 fn requests_of_others_are_read() {
     let Some(folder) = std::env::var_os("STAC_BROKER_TEST_DATA") else {
         eprintln!("skipped: recorded executions, since STAC_BROKER_TEST_DATA is not set");
