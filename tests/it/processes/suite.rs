@@ -260,6 +260,7 @@ async fn the_job_list() {
         while let Some(next) = reply.next() {
             reply = front.follow(&next).await;
             walked.extend(made(&reply));
+            assert!(walked.len() <= all.len(), "the walk does not end: {walked:?}");
         }
         assert_eq!(walked, all, "limit {limit}");
     }
