@@ -10,6 +10,8 @@ use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
 use crate::federation::{Federation, MemberId, Support};
 use crate::members::{Capabilities, Failure};
+use crate::processes::catalogue::{Catalogue, Listed};
+use crate::processes::merge;
 
 /// Reasons that are printed of one member; `--format json` has all.
 const REASONS_SHOWN: usize = 10;
@@ -32,13 +34,16 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
         }
         bar.finish_and_clear();
         let snapshot = broker.snapshot();
-        let findings: Vec<Finding> =
+        let mut findings: Vec<Finding> =
             outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome, &unproven)).collect();
+        let listed = Catalogue::default().list(&snapshot).await;
+        tell_processes(&snapshot, &listed, &mut findings);
         match format {
             Format::Json => out::data(&format!("{:#}", Value::from(findings.iter().map(as_json).collect::<Vec<_>>()))),
             Format::Text => out::data(&text(&findings)),
         };
-        if findings.iter().all(|finding| finding.failure.is_none()) { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+        let good = |finding: &Finding| finding.failure.is_none() && !finding.processes_unread;
+        if findings.iter().all(good) { ExitCode::SUCCESS } else { ExitCode::from(NO) }
     })
 }
 
@@ -56,7 +61,43 @@ struct Finding {
     quarantined: Vec<(String, String)>,
     /// Native id and repairs.
     repaired: Vec<(String, Vec<String>)>,
+    /// Processes it offers; absent where it executes none.
+    processes: Option<usize>,
+    /// Its list of processes could not be read, or not whole.
+    processes_unread: bool,
     warnings: Vec<String>,
+}
+
+/// Adds what was found of processes: how many each member offers, and what unequal ones of one name differ in.
+fn tell_processes(snapshot: &Snapshot, listed: &Listed, findings: &mut [Finding]) {
+    for finding in findings.iter_mut() {
+        let Some(api) = snapshot.members.process_api(&finding.id) else { continue };
+        let offered = listed.processes.iter().flat_map(|process| process.members());
+        finding.processes = Some(offered.filter(|member| member.as_str() == finding.id).count());
+        if listed.missing.iter().any(|member| member.as_str() == finding.id) {
+            finding.processes_unread = true;
+            finding.warnings.push(format!("the list of processes at {} could not be read whole", api.base()));
+        }
+    }
+    let routing = &snapshot.federation.routing;
+    let unequal = merge::parted(&listed.processes, routing).into_iter().map(|(id, differences)| {
+        (format!("process `{id}` is offered under pinned ids only, as members differ"), differences)
+    });
+    let shown = listed.processes.iter().filter(|process| !process.is_pinned).filter_map(|process| {
+        let differences = merge::differences(&process.offers);
+        (!differences.is_empty())
+            .then(|| (format!("process `{}` is one, though members differ", process.id), differences))
+    });
+    for (what, differences) in unequal.chain(shown) {
+        for difference in differences {
+            for (member, value) in difference.values {
+                let own = findings.iter_mut().find(|finding| finding.id == member.as_str());
+                if let Some(finding) = own {
+                    finding.warnings.push(format!("{what} in `{}`: here {value}", difference.what));
+                }
+            }
+        }
+    }
 }
 
 fn finding(
@@ -118,6 +159,7 @@ fn as_json(finding: &Finding) -> Value {
         "failure": finding.failure.as_ref().map(|(fault, detail)| json!({ "status": fault, "detail": detail })),
         "capabilities": finding.capabilities,
         "collections": { "listed": finding.listed, "complete": finding.complete, "quarantined": documents(&finding.quarantined), "repaired": repaired },
+        "processes": finding.processes.map(|offered| json!({ "offered": offered, "complete": !finding.processes_unread })),
         "warnings": finding.warnings,
     })
 }

@@ -125,7 +125,7 @@ pub fn federation_toml(members: &[Running]) -> String {
             policy(id)
         );
         if let Some((url, _)) = &member.processes {
-            let _ = write!(text, "{PROCESSES}url = \"{url}\"\n");
+            let _ = writeln!(text, "{PROCESSES}url = \"{url}\"");
         }
     }
     text

@@ -214,16 +214,13 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
 /// Where admins are answered, and what they must show.
 fn read_admin(keys: &Keys<'_>) -> Admin {
     let mut admin = Admin::default();
-    match keys.text("admin_listen") {
-        Some(at) if at.value == "off" => {}
-        Some(at) => match at.value.parse() {
-            Ok(address) => admin.listen = Some(address),
-            Err(_) => {
-                let hint = Some(format!("write `admin_listen = \"{ADMIN_LISTEN}\"`, or \"off\""));
-                at.refuse(keys.notes, "bad-value", "neither an IP address with a port nor \"off\"", hint);
-            }
-        },
-        None => {}
+    if let Some(at) = keys.text("admin_listen").filter(|at| at.value != "off") {
+        if let Ok(address) = at.value.parse() {
+            admin.listen = Some(address);
+        } else {
+            let hint = Some(format!("write `admin_listen = \"{ADMIN_LISTEN}\"`, or \"off\""));
+            at.refuse(keys.notes, "bad-value", "neither an IP address with a port nor \"off\"", hint);
+        }
     }
     if let Some(at) = keys.text("admin_token") {
         admin.token = values::secret(keys.notes, &at);

@@ -16,7 +16,6 @@ const OGC: &str = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/
 const OWN: &str = "urn:stac-broker:problem:";
 
 /// What kind of error it is; each has its type, its title and the status it comes with.
-#[allow(dead_code, reason = "the kinds of jobs and results come with their endpoints")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     NoSuchProcess,
@@ -27,7 +26,6 @@ pub enum Kind {
     InvalidRequest,
     BodyTooLarge,
     UnsupportedMediaType,
-    NotAcceptable,
     DataLocationUnknown,
     DataSpread,
     ProcessNotNearData,
@@ -61,7 +59,6 @@ impl Kind {
             Self::InvalidRequest => ("invalid-request", 400, "The request is not valid"),
             Self::BodyTooLarge => ("body-too-large", 413, "The request is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The request is not JSON"),
-            Self::NotAcceptable => ("not-acceptable", 406, "No acceptable form of the answer"),
             Self::DataLocationUnknown => ("data-location-unknown", 422, "Nothing says where the data lies"),
             Self::DataSpread => ("data-spread", 422, "No single member holds all the data"),
             Self::ProcessNotNearData => {
@@ -115,7 +112,6 @@ pub struct Exception {
     pub more: Box<Map<String, Value>>,
 }
 
-#[allow(dead_code, reason = "as above")]
 impl Exception {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (_, status, _) = kind.facts();

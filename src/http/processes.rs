@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::broker::Snapshot;
+use crate::federation::MemberId;
 use crate::members::Fault;
 use crate::members::process_api::Caller;
 use crate::processes::catalogue::Lookup;
@@ -90,7 +91,7 @@ pub async fn list(
         document["federation:missing"] = json!(listed.missing);
     }
     let mut response = respond::json(&document, Keep::For(KEEP_S));
-    respond::say_missing(&mut response, listed.missing.iter().map(|id| id.as_str()));
+    respond::say_missing(&mut response, listed.missing.iter().map(MemberId::as_str));
     Ok(response)
 }
 
@@ -270,7 +271,7 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
 }
 
 /// Members that might have the process gave no answer.
-fn unread(process: &str, missing: &[crate::federation::MemberId], fault: Fault) -> Exception {
+fn unread(process: &str, missing: &[MemberId], fault: Fault) -> Exception {
     let names: Vec<String> = missing.iter().map(|member| format!("`{member}`")).collect();
     let detail = format!(
         "it cannot be told whether a process `{}` is offered: {} could not be asked; try again shortly",

@@ -3,6 +3,7 @@
 //! Requests are built from nothing by an allow-list and go below the configured address only. It deliberately does not
 //! know what is asked or what a body means beyond its being JSON.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -203,7 +204,12 @@ impl Line {
 
     async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Failure> {
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.once(&request).await?;
+            let response = match self.once(&request).await {
+                // Whatever is asked here may be asked twice. Once only: a member that suffers is not hit again and again.
+                Err(Unsent::Closed(_)) => self.once(&request).await,
+                other => other,
+            }
+            .map_err(Unsent::into_failure)?;
             let status = response.status();
             if status.is_redirection() {
                 request.url = self.redirected(&request, &response)?;
@@ -224,14 +230,15 @@ impl Line {
         Err(failure(Fault::BadResponse, "more than three redirects"))
     }
 
-    async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Failure> {
+    async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Unsent> {
         let client =
             self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
-            return Err(failure(Fault::BadResponse, "address outside the configured origin"));
+            return Err(failure(Fault::BadResponse, "address outside the configured origin").into());
         }
         if !self.internal && is_private_literal(&request.url) {
-            return Err(failure(Fault::Unreachable, "address is private and the member is not declared `internal`"));
+            let text = "address is private and the member is not declared `internal`";
+            return Err(failure(Fault::Unreachable, text).into());
         }
         let mut headers = self.fixed.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
@@ -248,7 +255,11 @@ impl Line {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.get(request.url.clone()),
         };
-        builder.headers(headers).send().await.map_err(|error| sending(&error.without_url()))
+        builder.headers(headers).send().await.map_err(|error| {
+            let closed = closed_before_an_answer(&error);
+            let failed = sending(&error.without_url());
+            if closed { Unsent::Closed(failed) } else { Unsent::Failed(failed) }
+        })
     }
 
     fn redirected(&self, request: &Outgoing, response: &reqwest::Response) -> Result<Url, Failure> {
@@ -315,6 +326,41 @@ impl Line {
         let detail = format!("member answered {}", status.as_u16());
         Failure { fault, detail, status: Some(status.as_u16()), retry_after_s }
     }
+}
+
+/// Why there is no answer.
+enum Unsent {
+    /// The connection was closed before anything came. Servers close idle connections when they like (gunicorn after two
+    /// seconds), and a request that leaves at that very moment is lost without having been looked at.
+    Closed(Failure),
+    Failed(Failure),
+}
+
+impl From<Failure> for Unsent {
+    fn from(failed: Failure) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl Unsent {
+    fn into_failure(self) -> Failure {
+        let (Self::Closed(failed) | Self::Failed(failed)) = self;
+        failed
+    }
+}
+
+fn closed_before_an_answer(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A failure without an answer.

@@ -127,8 +127,9 @@ impl Catalogue {
         let any = lists.iter().any(|(_, list)| list.is_ok());
         self.compare(snapshot, &mut offers).await;
         let processes = merge::merge(offers, &snapshot.federation.routing);
-        for process in processes.iter().filter(|process| process.is_pinned) {
-            tracing::debug!(process = %process.id, "offered under a pinned id only");
+        for (process, differences) in merge::parted(&processes, &snapshot.federation.routing) {
+            let what: Vec<&str> = differences.iter().map(|difference| difference.what.as_str()).collect();
+            tracing::debug!(process = %process, ?what, "members offer unequal processes under one id");
         }
         Listed { processes, missing, any }
     }

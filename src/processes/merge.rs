@@ -168,6 +168,18 @@ impl Difference {
     }
 }
 
+/// The public ids under which members offer unequal processes, each with what they differ in.
+#[must_use]
+pub fn parted(processes: &[Process], routing: &Routing) -> Vec<(String, Vec<Difference>)> {
+    let mut groups: BTreeMap<String, Vec<Offer>> = BTreeMap::new();
+    for offer in processes.iter().filter(|process| process.is_pinned).flat_map(|process| &process.offers) {
+        let public = routing.public_id(&offer.member, &offer.native).to_owned();
+        groups.entry(public).or_default().push(offer.clone());
+    }
+    let unequal = groups.into_iter().map(|(public, offers)| (public, differences(&offers)));
+    unequal.filter(|(_, differences)| differences.iter().any(|difference| difference.parts)).collect()
+}
+
 /// What the offers differ in; nothing for a single one.
 #[must_use]
 pub fn differences(offers: &[Offer]) -> Vec<Difference> {

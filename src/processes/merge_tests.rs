@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "a table of literals reads better so")]
+
 use super::*;
 
 use crate::federation::Equated;
@@ -45,6 +47,23 @@ fn equal_processes_are_one_and_the_others_are_pinned() {
         vec![offer("A", "subset", same()), offer("B", "subset", None), offer("C", "subset", list)],
         &[("subset", "A B C")],
     );
+}
+
+#[test]
+fn unequal_processes_are_told_with_what_parts_them() {
+    let list = merge(
+        vec![
+            offer("EDITO", "subset", described(json!({ "a": {} }), json!({}))),
+            offer("EODC", "subset", described(json!({ "b": {} }), json!({}))),
+            offer("EODC", "alone", None),
+        ],
+        &Routing::default(),
+    );
+    let parted = parted(&list, &Routing::default());
+    assert_eq!(parted.len(), 1);
+    let (id, differences) = &parted[0];
+    assert_eq!((id.as_str(), differences[0].what.as_str()), ("subset", "inputs"));
+    assert_eq!(json!(differences[0].values), json!({ "EDITO": ["a"], "EODC": ["b"] }));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Executions of one federation, each with the member that executes it or the problem that is told.
 
+#![expect(clippy::needless_pass_by_value, reason = "a table of literals reads better so")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;

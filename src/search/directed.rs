@@ -47,6 +47,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         required: false,
         page_requests: 1,
         counts_exact: true,
+        bounds: true,
     }
 }
 

@@ -497,6 +497,7 @@ impl Catalogue {
             required: false,
             page_requests: 1,
             counts_exact: true,
+            bounds: true,
         }
     }
 }

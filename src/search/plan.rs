@@ -99,6 +99,8 @@ pub struct Leg {
     pub page_requests: usize,
     /// Its counts are known to be exact.
     pub counts_exact: bool,
+    /// It may be asked for Items at or behind a time: what it returns for `datetime` lacks nothing.
+    pub bounds: bool,
 }
 
 #[derive(Debug, Clone)]

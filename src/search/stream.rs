@@ -98,6 +98,8 @@ pub struct Stream {
     mode: Mode,
     page_max: u32,
     by_time: bool,
+    /// The member may be asked for what lies behind a time.
+    bounds: bool,
     /// Every Item of a collection is then one tie.
     by_collection: bool,
     descending: bool,
@@ -207,6 +209,7 @@ impl Stream {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
             by_time: order.by_time(),
+            bounds: leg.bounds,
             by_collection: order.keys().first().is_some_and(|key| key.field == "collection"),
             descending: order.descending(),
             user_interval: leg.ask.datetime,
@@ -350,7 +353,9 @@ impl Stream {
     /// An Item that spans the user's interval may begin before it: its key then lies outside. Such Items all contain
     /// the nearer edge of the interval, so that edge alone is asked for.
     fn bounded(&self, position: &Position) -> Option<Interval> {
-        let (Mode::Keyset | Mode::Drain, true) = (self.mode, self.by_time) else { return self.user_interval };
+        let (Mode::Keyset | Mode::Drain, true) = (self.mode, self.by_time && self.bounds) else {
+            return self.user_interval;
+        };
         let (at, strict) = match position {
             Position::Before(Value::Time(at)) => (*at, false),
             Position::At(Key { values, .. }) => match values.first() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::process_stub::{Does, On, ProcessStub, Script};
 use crate::support::{Fails, Running, ScriptedMember, collection, items};
 
 fn program() -> Command {
@@ -37,7 +38,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 /// A federation file in a folder of its own.
-struct File {
+pub struct File {
     _folder: TempDir,
     path: PathBuf,
 }
@@ -51,16 +52,21 @@ impl File {
     }
 
     fn members(members: &[&Running]) -> Self {
+        Self::with(members, "")
+    }
+
+    /// The same, with further tables.
+    pub fn with(members: &[&Running], more: &str) -> Self {
         let member = |member: &&Running| {
             format!("[[member]]\nid = \"{}\"\nurl = \"{}\"\ninternal = true\n", member.id, member.url)
         };
         let members: String = members.iter().map(member).collect();
         Self::of(&format!(
-            "[federation]\nid = \"test\"\ntitle = \"Test\"\n[limits]\nmember_deadline_ms = 3000\n{members}"
+            "[federation]\nid = \"test\"\ntitle = \"Test\"\n[limits]\nmember_deadline_ms = 3000\n{more}{members}"
         ))
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 }
@@ -133,6 +139,30 @@ async fn a_probe_asks_every_member() {
     let output = run(&["check", "--probe", "-f", file.path()]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(stdout(&output).contains("unreachable"), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tells_in_what_the_processes_of_members_differ() {
+    let (a, b) = (member("A").await, member("B").await);
+    let unlike = Script { further_input: Some("unit"), ..Script::default() };
+    let stubs = [ProcessStub::start("A", Script::default()).await, ProcessStub::start("B", unlike).await];
+    let declared = |catalogue: &Running, stub: &ProcessStub| {
+        let (id, url, base) = (&catalogue.id, &catalogue.url, &stub.base);
+        format!("[[member]]\nid = \"{id}\"\nurl = \"{url}\"\ninternal = true\n[member.processes]\nurl = \"{base}\"\n")
+    };
+    let text = format!("[federation]\nid = \"f\"\n{}{}", declared(&a, &stubs[0]), declared(&b, &stubs[1]));
+    let file = File::of(&text);
+    let output = run(&["check", "--probe", "-f", file.path()]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told =
+        "B: process `echo` is offered under pinned ids only, as members differ in `inputs`: here [\"text\",\"unit\"]";
+    assert!(stdout(&output).contains(told), "{output:?}");
+    stubs[1].now(|script| script.goes_wrong = Some((On::Everything, Does::Html(500))));
+    let output = run(&["check", "--probe", "-f", file.path(), "--format", "json"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let findings: Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(findings[0]["processes"], serde_json::json!({"offered": 1, "complete": true}));
+    assert_eq!(findings[1]["processes"]["complete"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,14 +267,16 @@ async fn help_is_data_and_misuse_is_not() {
 }
 
 /// A running `serve`.
-struct Served {
+pub struct Served {
     child: Child,
-    base: String,
+    pub base: String,
+    /// Address of the admin listener, where there is one.
+    pub admin: Option<String>,
 }
 
 impl Served {
     /// Waits until it prints its address; goes on reading what else it says.
-    fn start(file: &File) -> Self {
+    pub fn start(file: &File) -> Self {
         let mut child = program()
             .args(["serve", "-f", file.path(), "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
@@ -252,15 +284,19 @@ impl Served {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut admin = None;
         let base = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).unwrap() > 0, "it ended before it printed an address");
+            if let Some((_, rest)) = line.split_once("for admins at ") {
+                admin = rest.split_once("/metrics").map(|(base, _)| base.to_owned());
+            }
             if let Some((_, rest)) = line.split_once("Test at ") {
                 break rest.trim().trim_end_matches('/').to_owned();
             }
         };
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        Self { child, base }
+        Self { child, base, admin }
     }
 
     fn terminate(&self) {

@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stac_broker::federation::Federation;
+use stac_broker::members::{Ask, Fault, Registry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::support::front::{Reply, names};
 use crate::support::oracle::Oracle;
-use crate::support::{Fails, Front, NextForm, OutboundMonitor, Running, ScriptedMember, federation_of, items};
+use crate::support::{
+    Fails, Front, NextForm, OutboundMonitor, Running, ScriptedMember, declared, federation_of, items,
+};
 
 /// What a member may take.
 const DEADLINE: Duration = Duration::from_millis(600);
 /// What a busy test machine may take beyond.
 const MARGIN: Duration = Duration::from_millis(1_900);
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+const EMPTY: &str = r#"{"type":"FeatureCollection","features":[],"links":[]}"#;
 
 /// GOOD and BAD have 60 Items each, at the same times.
 fn script(id: &str) -> ScriptedMember {
@@ -32,6 +38,33 @@ fn federation(members: &[&Running]) -> Federation {
 fn wanted(members: &[&str]) -> Vec<String> {
     let all: Vec<(&str, Vec<Value>)> = members.iter().map(|id| (*id, items(&id.to_lowercase(), 60))).collect();
     Oracle::of(all.iter().map(|(id, items)| (*id, items.as_slice()))).newest_first()
+}
+
+/// gunicorn closes a connection that was idle for two seconds; a request sent at that moment is lost.
+#[tokio::test]
+async fn a_connection_that_is_closed_instead_of_an_answer_is_tried_again_once() {
+    for (closed, good) in [(1, true), (2, false)] {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let base = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 8192];
+                let read = stream.read(&mut request).await.unwrap();
+                assert!(read > 0);
+                if number >= closed {
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", EMPTY.len());
+                    stream.write_all(format!("{head}{EMPTY}").as_bytes()).await.unwrap();
+                }
+            }
+        });
+        let member =
+            Registry::new(&federation_of([declared("A", base.parse().unwrap())])).iter().next().unwrap().clone();
+        let answer = member.search(&Ask { limit: 1, ..Ask::default() }, Instant::now() + DEADLINE).await;
+        assert_eq!(answer.as_ref().map_err(|failed| failed.fault).err(), (!good).then_some(Fault::Unreachable));
+        server.abort();
+    }
 }
 
 /// What clients see of a member that failed with this status.

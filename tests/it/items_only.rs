@@ -138,6 +138,23 @@ async fn more_collections_than_a_leg_may_ask_are_refused_unless_named() {
     assert_eq!((named.status, named.names().len()), (200, 3));
 }
 
+/// pygeoapi answers 400 to a `datetime` outside its extent, and so do pages that are resumed by a bound on time.
+#[tokio::test]
+async fn a_member_that_cannot_take_datetime_is_not_asked_for_it_on_later_pages() {
+    let running = ScriptedMember::new("A").items(three(20)).items_only().loses(&["datetime"]).start().await;
+    let front = Front::of(federation_of([running.declared()])).await;
+    front.broker.probe_now().await;
+    let before = running.recorded().len();
+    let pages = front.walk_get("/search?sortby=-datetime&limit=7").await;
+    assert_eq!(names(&pages).len(), 60);
+    let asked = running.recorded();
+    let searches = asked[before..].iter().filter(|request| request.uri.path().ends_with("/items") && !request.is_probe());
+    assert!(searches.clone().count() > 8, "each page reads the whole list");
+    for request in searches {
+        assert!(!request.uri.query().unwrap_or_default().contains("datetime"), "{}", request.uri);
+    }
+}
+
 #[tokio::test]
 async fn a_member_is_taken_for_one_without_search_only_when_search_is_not_there() {
     let running = ScriptedMember::new("A").items(three(2)).items_only().start().await;

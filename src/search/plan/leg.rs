@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use geo::{Geometry, MultiPolygon};
+
 use crate::federation::{Area, Bbox, Method, Policy, Support};
 use crate::members::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
-use crate::members::{Ask, Room};
-use crate::search::request::SearchRequest;
+use crate::members::{Ask, Intersects, Room};
+use crate::search::request::{SearchRequest, intersecting};
 use crate::search::residual::Residual;
 
 use super::condition;
@@ -48,6 +50,7 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         required: asked.member.policy.required,
         page_requests: page_requests(asked),
         counts_exact: asked.abilities.counts_exact,
+        bounds: asked.abilities.datetime != Support::Unsupported,
     }
 }
 
@@ -135,11 +138,18 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
     let abilities = &asked.abilities;
     share.residual.area = area.cloned();
     if let Some(bbox) = request.bbox {
-        if share.condition("bbox", abilities.bbox) {
+        let halves = halves(bbox).filter(|_| abilities.intersects == Support::Exact);
+        let support = match abilities.bbox {
+            _ if halves.is_some() => Support::Exact,
+            Support::Exact if bbox.boxes().len() > 1 => Support::Inexact,
+            support => support,
+        };
+        if share.condition("bbox", support) {
             // Members disagree on heights: they get the flat box, which can only return too much.
-            share.ask.bbox = Some(flat(bbox));
+            share.ask.bbox = halves.is_none().then(|| flat(bbox));
+            share.ask.intersects = halves.map(Arc::new);
         }
-        share.residual.exact_area = abilities.bbox != Support::Exact;
+        share.residual.exact_area = support != Support::Exact;
         if bbox.elevation.is_some() {
             share.remains("elevation of bbox");
             share.residual.elevation = bbox.elevation;
@@ -158,11 +168,19 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
     share.residual.exact_area = support != Support::Exact;
 }
 
-/// Four numbers, with longitudes that every member understands.
+/// A box over the antimeridian as the two that it is. As `bbox`, some members refuse it, and others take it the other way
+/// around the globe and lose what was meant.
+fn halves(bbox: Bbox) -> Option<Intersects> {
+    let boxes = bbox.boxes();
+    let polygons = boxes.iter().map(|half| half.to_polygon()).collect();
+    if boxes.len() > 1 { intersecting(&Geometry::MultiPolygon(MultiPolygon(polygons))) } else { None }
+}
+
+/// Four numbers that every member understands: of a box over the antimeridian, all around the globe.
 pub(super) fn flat(bbox: Bbox) -> Bbox {
     let (west, east) = match bbox.boxes().as_slice() {
         [one] => (one.min().x, one.max().x),
-        [west, east] => (west.min().x, east.max().x),
+        [_, _] => (-180.0, 180.0),
         _ => (bbox.west, bbox.east),
     };
     Bbox { west, east, elevation: None, ..bbox }

@@ -492,12 +492,29 @@ fn what_a_member_cannot_do_stays_with_the_broker() {
 fn boxes_are_asked_flat_and_on_the_map() {
     let asked = |numbers: [f64; 4]| Bbox::from_numbers(&numbers).unwrap();
     let bbox = |text| one(member("A", policy(&["*"])), able()).leg(&[("bbox", text)]);
-    assert_eq!(bbox("170,-5,190,5").ask.bbox, Some(asked([170.0, -5.0, -170.0, 5.0])));
+    assert_eq!(bbox("370,-5,380,5").ask.bbox, Some(asked([10.0, -5.0, 20.0, 5.0])));
     assert_eq!(bbox("-180,-90,180,90").ask.bbox, Some(asked([-180.0, -90.0, 180.0, 90.0])));
     let raised = bbox("1,2,10,3,4,20");
     assert_eq!(raised.ask.bbox.unwrap().elevation, None);
     assert_eq!(raised.residual.elevation, Some((10.0, 20.0)));
     assert_eq!(raised.residual.described, ["elevation of bbox"]);
+}
+
+/// rustac refused such a box, and pgSTAC took it the other way around the globe.
+#[test]
+fn a_box_over_the_antimeridian_is_asked_as_its_halves_or_all_around_the_globe() {
+    for over in ["170,-5,190,5", "170,-5,-170,5"] {
+        let leg = one(member("A", policy(&["*"])), able()).leg(&[("bbox", over)]);
+        let halves = leg.ask.intersects.unwrap();
+        assert!(halves.geojson.starts_with("{\"type\":\"MultiPolygon\""), "{}", halves.geojson);
+        assert!(halves.geojson.contains("[170.0,-5.0]") && halves.geojson.contains("[-170.0,5.0]"), "{}", halves.geojson);
+        assert!(leg.ask.bbox.is_none() && !leg.residual.selective && !leg.residual.exact_area);
+
+        let flat = with(|can| can.intersects = Support::Unsupported);
+        let leg = one(member("A", policy(&["*"])), flat).leg(&[("bbox", over)]);
+        assert_eq!(leg.ask.bbox, Some(Bbox::from_numbers(&[-180.0, -5.0, 180.0, 5.0]).unwrap()));
+        assert!(leg.ask.intersects.is_none() && leg.residual.selective && leg.residual.exact_area);
+    }
 }
 
 #[test]

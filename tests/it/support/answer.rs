@@ -275,8 +275,9 @@ async fn items(state: &State, request: &Recorded, collection: &str) -> Response 
     let mut asked = query(request);
     asked.retain(|name, _| ["limit", "bbox", "datetime", "offset"].contains(&name.as_str()));
     asked.retain(|name, _| !script.ignores.contains(&name.as_str()));
+    let lost = script.loses.iter().any(|name| asked.contains_key(*name));
     let conditions = Conditions::of(&asked);
-    let all = state.store.docs.iter().filter(|doc| doc.collection == collection);
+    let all = state.store.docs.iter().filter(|doc| doc.collection == collection && !lost);
     let before = script.pages_before_filtering;
     let found: Vec<&Doc> = all.filter(|doc| before || conditions.hold(doc)).collect();
     let limit = count(asked.get("limit")).unwrap_or(10).min(script.page_cap);
