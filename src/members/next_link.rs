@@ -13,7 +13,7 @@ use super::Token;
 /// Names a delta may have: real ones have one or two.
 const NAMES_MAX: usize = 8;
 /// Bytes of a token, since it travels in our cursor.
-const TOKEN_BYTES_MAX: usize = 2048;
+pub const TOKEN_BYTES_MAX: usize = 2048;
 /// Links of one page that are looked at.
 const LINKS_MAX: usize = 1000;
 /// Bytes of `Link` headers that are looked at.

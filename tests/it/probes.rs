@@ -176,6 +176,27 @@ async fn a_probe_that_is_broken_off_proves_nothing_and_stays_due() {
 }
 
 #[tokio::test]
+async fn a_running_broker_probes_in_the_background_and_searches_do_not_wait() {
+    let running = new().able().really(Filters::Ignores).start().await;
+    let broker = stac_broker::broker::Broker::start(federation_of([running.declared()]));
+    let settled = Instant::now();
+    broker.settled(Duration::from_secs(10)).await;
+    assert!(settled.elapsed() < Duration::from_secs(8));
+    let probed = async {
+        loop {
+            let can = broker.snapshot().members.get("A").unwrap().capabilities();
+            if can.probed_at.is_some() {
+                return can;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let can = tokio::time::timeout(Duration::from_secs(20), probed).await.unwrap();
+    assert_eq!(can.filter, Support::Unsupported);
+    assert_eq!(running.searches(), 0);
+}
+
+#[tokio::test]
 async fn the_federation_file_has_the_last_word() {
     let running = new().able().really(Filters::Ignores).start().await;
     let member = adapter(&running, |declared| declared.capabilities.filter = Some(Support::Inexact)).await;

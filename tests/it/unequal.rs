@@ -17,7 +17,8 @@ fn holdings(site: usize) -> Vec<Value> {
         .map(|n| {
             let name = if n % 3 == 0 { "s1" } else { "s2" };
             let mut one = item(name, &format!("{name}-{site}-{n:03}"), &time((n * 37 + site * 11) % 90));
-            let (x, y) = (-179.5 + f64::from((n as u32 * 53 + site as u32 * 17) % 359), -60.0 + n as f64);
+            let degrees = |n: usize| f64::from(u32::try_from(n).unwrap());
+            let (x, y) = (degrees((n * 53 + site * 17) % 359) - 179.5, degrees(n) - 60.0);
             one["geometry"]["coordinates"] = json!([x, y]);
             one["bbox"] = json!([x, y, x, y]);
             if n % 5 > 0 {

@@ -46,8 +46,13 @@ struct Place {
 }
 
 impl Place {
-    fn seal(&self) -> Token {
-        Token(serde_json::to_string(self).unwrap_or_default().into())
+    /// The token's text, which travels in our cursor.
+    fn seal(&self) -> Result<Token, Failure> {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        if text.len() > next_link::TOKEN_BYTES_MAX {
+            return Err(failure(Fault::BadResponse, "place in a collection over the bound on bytes"));
+        }
+        Ok(Token(text.into()))
     }
 
     /// Reads a token back: where to go on in these collections, which are sorted. A collection that is gone is passed.
@@ -160,10 +165,10 @@ impl StacApi {
             }
         }
         page.matched = page.matched.filter(|_| counted && at >= collections.len());
-        page.next = collections.get(at).map(|collection| {
+        if let Some(collection) = collections.get(at) {
             let token = delta.and_then(|delta| delta.seal().ok()).map(|token| token.0.into());
-            Place { collection: collection.clone(), token }.seal()
-        });
+            page.next = Some(Place { collection: collection.clone(), token }.seal()?);
+        }
         Ok(page)
     }
 
@@ -263,7 +268,7 @@ mod tests {
     }
 
     fn place(collection: &str, token: Option<&str>) -> Token {
-        Place { collection: collection.to_owned(), token: token.map(str::to_owned) }.seal()
+        Place { collection: collection.to_owned(), token: token.map(str::to_owned) }.seal().unwrap()
     }
 
     #[test]
@@ -278,6 +283,12 @@ mod tests {
             "it is gone: at the next one"
         );
         assert_eq!(at(&place("e", None)), Some((3, false)), "behind the last");
+    }
+
+    #[test]
+    fn a_place_that_no_cursor_has_room_for_is_a_bad_response() {
+        let long = Place { collection: "a".repeat(3_000), token: None };
+        assert_eq!(long.seal().unwrap_err().fault, Fault::BadResponse);
     }
 
     #[test]

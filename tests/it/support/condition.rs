@@ -34,18 +34,18 @@ pub fn holds(expr: &Expr, item: &Value) -> Result<Option<bool>, String> {
             if all.contains(&Some(true)) { Some(true) } else { all.iter().all(Option::is_some).then_some(false) }
         }
         Expr::Not(inner) => holds(inner, item)?.map(|truth| !truth),
-        Expr::Compare { op, left, right } => compare(*op, &value(left, item)?, &value(right, item)?),
+        Expr::Compare { op, left, right } => compare(*op, value(left, item)?.as_ref(), value(right, item)?.as_ref()),
         Expr::Between { value: of, low, high } => {
             let of = value(of, item)?;
-            let low = compare(Comparison::GreaterOrEqual, &of, &value(low, item)?);
-            let high = compare(Comparison::LessOrEqual, &of, &value(high, item)?);
+            let low = compare(Comparison::GreaterOrEqual, of.as_ref(), value(low, item)?.as_ref());
+            let high = compare(Comparison::LessOrEqual, of.as_ref(), value(high, item)?.as_ref());
             low.zip(high).map(|(low, high)| low && high)
         }
         Expr::In { value: of, list } => {
             let of = value(of, item)?;
             let mut found = of.as_ref().map(|_| false);
             for entry in list {
-                if compare(Comparison::Equal, &of, &value(entry, item)?) == Some(true) {
+                if compare(Comparison::Equal, of.as_ref(), value(entry, item)?.as_ref()) == Some(true) {
                     found = Some(true);
                 }
             }
@@ -87,8 +87,8 @@ fn value(of: &Cql, item: &Value) -> Result<Option<Value>, String> {
     Ok(Some(found).filter(|found| !found.is_null()))
 }
 
-fn compare(op: Comparison, left: &Option<Value>, right: &Option<Value>) -> Option<bool> {
-    let (left, right) = (left.as_ref()?, right.as_ref()?);
+fn compare(op: Comparison, left: Option<&Value>, right: Option<&Value>) -> Option<bool> {
+    let (left, right) = (left?, right?);
     let order = match (left, right) {
         (Value::Number(a), Value::Number(b)) => a.as_f64()?.partial_cmp(&b.as_f64()?)?,
         (Value::String(a), Value::String(b)) => match (instant(a), instant(b)) {
@@ -133,12 +133,12 @@ pub fn query_holds(query: &Value, item: &Value) -> Result<bool, String> {
             let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or("\u{0}").to_owned();
             let operand_of = Some(operand.clone());
             let met = match operator.as_str() {
-                "eq" => compare(Comparison::Equal, &own, &operand_of) == Some(true),
-                "neq" => compare(Comparison::Equal, &own, &operand_of) != Some(true),
-                "lt" => compare(Comparison::Less, &own, &operand_of) == Some(true),
-                "lte" => compare(Comparison::LessOrEqual, &own, &operand_of) == Some(true),
-                "gt" => compare(Comparison::Greater, &own, &operand_of) == Some(true),
-                "gte" => compare(Comparison::GreaterOrEqual, &own, &operand_of) == Some(true),
+                "eq" => compare(Comparison::Equal, own.as_ref(), operand_of.as_ref()) == Some(true),
+                "neq" => compare(Comparison::Equal, own.as_ref(), operand_of.as_ref()) != Some(true),
+                "lt" => compare(Comparison::Less, own.as_ref(), operand_of.as_ref()) == Some(true),
+                "lte" => compare(Comparison::LessOrEqual, own.as_ref(), operand_of.as_ref()) == Some(true),
+                "gt" => compare(Comparison::Greater, own.as_ref(), operand_of.as_ref()) == Some(true),
+                "gte" => compare(Comparison::GreaterOrEqual, own.as_ref(), operand_of.as_ref()) == Some(true),
                 "startsWith" => text(&own).starts_with(&text(&operand_of)),
                 "endsWith" => text(&own).ends_with(&text(&operand_of)),
                 "contains" => text(&own).contains(&text(&operand_of)),

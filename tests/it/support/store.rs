@@ -145,7 +145,7 @@ fn rectangle(asked: &Value) -> Option<geo::Geometry<f64>> {
     let parsed = asked.as_str().and_then(|text| serde_json::from_str(text).ok());
     let ring = parsed.as_ref().unwrap_or(asked)["coordinates"][0].as_array()?.clone();
     let corners = ring.iter().filter_map(|at| Some((at[0].as_f64()?, at[1].as_f64()?)));
-    Some(geo::Polygon::new(geo::LineString::from_iter(corners), Vec::new()).into())
+    Some(geo::Polygon::new(corners.collect(), Vec::new()).into())
 }
 
 /// Boxes of four numbers.
