@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::broker::Snapshot;
+use crate::processes::listing;
 
 use super::door::Call;
 use super::processes;
@@ -66,8 +67,8 @@ pub const CLASSES: &[&str] = &[
     "https://api.openeo.org/extensions/federation/0.2.0",
 ];
 
-/// What holds besides where a member executes processes (18-062r2). `callback` and `job-list` are not claimed: either
-/// depends on the member that is chosen.
+/// What holds besides where a member executes processes (18-062r2). `callback` is not claimed: it depends on the member
+/// that is chosen.
 const PROCESSES: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
@@ -76,10 +77,14 @@ const PROCESSES: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
 ];
 
+/// What holds where a member may be asked for the caller's jobs.
+const JOB_LIST: &str = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/job-list";
+
 /// The classes of this federation.
 pub fn classes(snapshot: &Snapshot) -> Vec<&'static str> {
     let executes = processes::any(snapshot);
-    CLASSES.iter().chain(PROCESSES.iter().filter(|_| executes)).copied().collect()
+    let lists_jobs = listing::is_enabled(snapshot).then_some(JOB_LIST);
+    CLASSES.iter().chain(PROCESSES.iter().filter(|_| executes)).copied().chain(lists_jobs).collect()
 }
 
 /// `GET /conformance`

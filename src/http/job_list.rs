@@ -56,7 +56,7 @@ pub async fn get(
         document["federation:missing"] = json!(listed.missing);
     }
     let mut response = respond::json(&document, Keep::Never);
-    respond::say_missing(&mut response, listed.missing.iter().map(|id| id.as_str()));
+    respond::say_missing(&mut response, listed.missing.iter().map(crate::federation::MemberId::as_str));
     Ok(response)
 }
 

@@ -5,6 +5,8 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
+use crate::processes::listing;
+
 use super::conformance;
 use super::door::Call;
 use super::features::link;
@@ -64,6 +66,9 @@ fn links(call: &Call) -> Vec<Value> {
         links.push(link(processes::PROCESSES, &to("/processes"), JSON));
         // Clients of the first drafts look for the plain name.
         links.push(link("processes", &to("/processes"), JSON));
+    }
+    if listing::is_enabled(&call.snapshot) {
+        links.push(link("http://www.opengis.net/def/rel/ogc/1.0/job-list", &to("/jobs"), JSON));
     }
     let entries = || call.snapshot.view.members.iter().flat_map(|view| &view.entries);
     if entries().count() <= CHILDREN_MAX {

@@ -4,7 +4,7 @@ use super::*;
 const JOB: &str = "A.am9icy8x";
 
 fn with_shown<T>(made: impl FnOnce(&Shown<'_>) -> T) -> T {
-    let world = World::new();
+    let world = World::made();
     let path = JobPath::new("jobs/1").unwrap();
     made(&Shown { id: JOB, path: &path, out: world.outbound() })
 }
@@ -85,7 +85,7 @@ fn results_are_linked_once_they_are_there() {
 
 #[test]
 fn addresses_in_results_are_rewritten_at_known_places_only() {
-    let world = World::new();
+    let world = World::made();
     let at = |path: &str| format!("https://run.a.example/ogc/jobs/1/{path}");
     let document = format!(
         r#"{{ "a":{{"href":"{}"}}, "b":[{{"href" : "{}"}},1.0e2], "outputs":[{{"id":"c","value":{{"href":"{}"}}}}], "text":"{}",

@@ -182,7 +182,7 @@ impl Execution<'_> {
                 "`{member}` accepted the execution and did not say which job it made: the job may be running there"
             );
             let trouble = Trouble::new(Kind::Contract, member, text);
-            return Err(Trouble { upstream: Some(Upstream::read(status, None)), ..trouble });
+            return Err(Trouble { upstream: Some(Box::new(Upstream::read(status, None))), ..trouble });
         };
         let id = path.public(out.member);
         let shown = Shown { id: &id, path: &path, out: *out };

@@ -2,7 +2,7 @@ use super::super::rewrite::tests::World;
 use super::*;
 
 fn rewritten_text(body: &str) -> Option<String> {
-    let world = World::new();
+    let world = World::made();
     rewritten(&world.outbound(), body.as_bytes(), "x y").map(|bytes| String::from_utf8(bytes).unwrap())
 }
 

@@ -73,14 +73,12 @@ impl<'a> JobCall<'a> {
                 answers::status_info(&Shown { id: &self.job.id, path: &self.job.path, out }, document)
             })
         };
-        match document.and_then(shown_in) {
-            Some(info) => Ok(self.answer(headers, info)),
-            None => {
-                let text = format!("the status that `{}` gives of this job is not understood", self.job.member.id);
-                let trouble = self.trouble(Kind::Contract, text);
-                Err(Trouble { upstream: Some(Upstream::read(status, None)), ..trouble })
-            }
+        if let Some(info) = document.and_then(shown_in) {
+            return Ok(self.answer(headers, info));
         }
+        let text = format!("the status that `{}` gives of this job is not understood", self.job.member.id);
+        let trouble = self.trouble(Kind::Contract, text);
+        Err(Trouble { upstream: Some(Box::new(Upstream::read(status, None))), ..trouble })
     }
 
     /// `DELETE /jobs/{id}`

@@ -113,7 +113,7 @@ impl<'a> Below<'a> {
         match (segment(0), ends.len()) {
             ("jobs" | "processes", 1) => Self::Lists(path),
             ("processes", 2..) => second().map_or(Self::Other, |(id, rest)| Self::Process(id, rest)),
-            ("collections", 2 | 3 | 4) => second().map_or(Self::Other, |(id, rest)| Self::Collection(id, rest)),
+            ("collections", 2..=4) => second().map_or(Self::Other, |(id, rest)| Self::Collection(id, rest)),
             _ => Self::Other,
         }
     }
@@ -151,8 +151,8 @@ impl Outbound<'_> {
     #[must_use]
     pub fn collection(&self, location: &str) -> String {
         let Ok(url) = self.against.join(location) else { return location.to_owned() };
-        let bases = std::iter::once(&self.member.url).chain(&self.member.aliases);
-        let path = below(self.processes, &url).or_else(|| bases.filter_map(|base| rest(base, &url)).next());
+        let mut bases = std::iter::once(&self.member.url).chain(&self.member.aliases);
+        let path = below(self.processes, &url).or_else(|| bases.find_map(|base| rest(base, &url)));
         if let Some(Below::Collection(native, rest)) = path.map(Below::of)
             && let Some(exposed) = self.face.exposed(self.member, &native)
         {
@@ -169,7 +169,7 @@ impl Outbound<'_> {
         while let Some((before, (target, after))) =
             rest.split_once('<').and_then(|(before, after)| Some((before, after.split_once('>')?)))
         {
-            let target = self.href(target.trim()).map_or_else(|| target.to_owned(), |href| href);
+            let target = self.href(target.trim()).unwrap_or_else(|| target.to_owned());
             out.extend([before, "<", &target, ">"]);
             // Parameters may quote brackets; the next link begins after a comma outside of quotes.
             let end = link_end(after);

@@ -31,7 +31,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn made() -> Self {
         let federation = load_text("federation.toml", FILE, std::path::Path::new(".")).unwrap().federation;
         let ids = Ids::new(&federation);
         let document = serde_json::json!({
@@ -72,7 +72,7 @@ impl World {
 
 #[test]
 fn addresses_of_the_member_become_the_brokers() {
-    let world = World::new();
+    let world = World::made();
     let job = |path: &str| {
         use base64::Engine;
         format!("{BASE}/jobs/A.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(path))
@@ -110,7 +110,7 @@ fn addresses_of_the_member_become_the_brokers() {
 
 #[test]
 fn addresses_of_others_stay_letter_for_letter() {
-    let world = World::new();
+    let world = World::made();
     for given in [
         "https://store.example/bucket/x?X-Amz-Signature=A%2FB&b=+",
         "s3://bucket/x",
@@ -131,7 +131,7 @@ fn addresses_of_others_stay_letter_for_letter() {
 
 #[test]
 fn link_headers_keep_their_parameters() {
-    let world = World::new();
+    let world = World::made();
     let given = r#"<https://run.a.example/ogc/jobs/1>; rel=monitor; title="a, <b>; c", </ogc/processes>;rel="up",<https://x.example/>; rel=x"#;
     let expected = r#"<https://broker.example/v1/jobs/A.am9icy8x>; rel=monitor; title="a, <b>; c", <https://broker.example/v1/processes>;rel="up",<https://x.example/>; rel=x"#;
     assert_eq!(world.outbound().link_header(given), expected);
@@ -142,7 +142,7 @@ fn link_headers_keep_their_parameters() {
 
 #[test]
 fn collections_that_were_made_are_found_at_the_broker_if_exposed() {
-    let world = World::new();
+    let world = World::made();
     let outbound = world.outbound();
     assert_eq!(outbound.collection("/ogc/collections/s2%20x"), format!("{BASE}/collections/A%7Cs2%20x"));
     assert_eq!(
@@ -158,7 +158,7 @@ fn collections_that_were_made_are_found_at_the_broker_if_exposed() {
 
 #[test]
 fn addresses_of_the_broker_become_the_members() {
-    let world = World::new();
+    let world = World::made();
     for (given, expected) in [
         (
             "https://broker.example/v1/collections/A%7Cs2%20x/items/i%2F1?x=1",
@@ -193,7 +193,7 @@ fn addresses_of_the_broker_become_the_members() {
 
 #[test]
 fn collection_ids_become_the_members_own() {
-    let world = World::new();
+    let world = World::made();
     assert_eq!(world.inbound().collection("A|s2 x").as_deref(), Some("s2 x"));
     assert_eq!(world.inbound().collection("A%7Canything").as_deref(), Some("anything"));
     for id in ["s2 x", "B|s2 x", "other"] {

@@ -38,7 +38,7 @@ pub struct Trouble {
     pub member: Option<MemberId>,
     /// The public job id that is meant.
     pub job: Option<String>,
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<Box<Upstream>>,
     /// `Retry-After`, `WWW-Authenticate`, `Allow`, `Location` of the member, where they mean something to the client.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -74,7 +74,7 @@ impl Trouble {
     /// Adds what an answer says, and those of its headers that the client can act on.
     #[must_use]
     pub fn told(mut self, status: StatusCode, headers: &HeaderMap, document: Option<&Value>) -> Self {
-        self.upstream = Some(Upstream::read(status, document));
+        self.upstream = Some(Box::new(Upstream::read(status, document)));
         for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
             self.headers.extend(headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
         }
@@ -107,20 +107,14 @@ impl Trouble {
         let look = format!(
             "do not repeat it blindly: `{member}` may be running it; its list of jobs, if you have access to it, shows whether it does"
         );
-        match failure.fault {
-            Fault::Timeout => {
-                let text = format!(
-                    "`{member}` did not answer the execution of `{process}` in time and the execution state is unknown; {look}; for long runs send `Prefer: respond-async`"
-                );
-                Self::new(Kind::Timeout, member, text)
-            }
-            _ => {
-                let text = format!(
-                    "the connection to `{member}` was lost after the execution of `{process}` was sent; {look}"
-                );
-                Self::new(Kind::OutcomeUnknown, member, text)
-            }
+        if failure.fault == Fault::Timeout {
+            let text = format!(
+                "`{member}` did not answer the execution of `{process}` in time and the execution state is unknown; {look}; for long runs send `Prefer: respond-async`"
+            );
+            return Self::new(Kind::Timeout, member, text);
         }
+        let text = format!("the connection to `{member}` was lost after the execution of `{process}` was sent; {look}");
+        Self::new(Kind::OutcomeUnknown, member, text)
     }
 }
 

@@ -38,7 +38,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 /// A federation file in a folder of its own.
-struct File {
+pub struct File {
     _folder: TempDir,
     path: PathBuf,
 }
@@ -52,16 +52,21 @@ impl File {
     }
 
     fn members(members: &[&Running]) -> Self {
+        Self::with(members, "")
+    }
+
+    /// The same, with further tables.
+    pub fn with(members: &[&Running], more: &str) -> Self {
         let member = |member: &&Running| {
             format!("[[member]]\nid = \"{}\"\nurl = \"{}\"\ninternal = true\n", member.id, member.url)
         };
         let members: String = members.iter().map(member).collect();
         Self::of(&format!(
-            "[federation]\nid = \"test\"\ntitle = \"Test\"\n[limits]\nmember_deadline_ms = 3000\n{members}"
+            "[federation]\nid = \"test\"\ntitle = \"Test\"\n[limits]\nmember_deadline_ms = 3000\n{more}{members}"
         ))
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 }
@@ -262,14 +267,16 @@ async fn help_is_data_and_misuse_is_not() {
 }
 
 /// A running `serve`.
-struct Served {
+pub struct Served {
     child: Child,
-    base: String,
+    pub base: String,
+    /// Address of the admin listener, where there is one.
+    pub admin: Option<String>,
 }
 
 impl Served {
     /// Waits until it prints its address; goes on reading what else it says.
-    fn start(file: &File) -> Self {
+    pub fn start(file: &File) -> Self {
         let mut child = program()
             .args(["serve", "-f", file.path(), "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
@@ -277,15 +284,19 @@ impl Served {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut admin = None;
         let base = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).unwrap() > 0, "it ended before it printed an address");
+            if let Some((_, rest)) = line.split_once("for admins at ") {
+                admin = rest.split_once("/metrics").map(|(base, _)| base.to_owned());
+            }
             if let Some((_, rest)) = line.split_once("Test at ") {
                 break rest.trim().trim_end_matches('/').to_owned();
             }
         };
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        Self { child, base }
+        Self { child, base, admin }
     }
 
     fn terminate(&self) {

@@ -267,6 +267,7 @@ fn pages_put_together_are_what_a_naive_reading_finds() {
             assert!(found.page.len() == limit || found.next.is_none(), "seed {seed}: a short page goes on");
             assert!(!found.page.is_empty() || after.is_none(), "seed {seed}: an empty later page");
             walked.extend(found.page.iter().map(|entry| entry.exposed_id.clone()));
+            assert!(walked.len() <= expected.len(), "seed {seed}: the walk does not end");
             pages_seen += 1;
             after = found.next;
             if after.is_none() {

@@ -40,15 +40,22 @@ enum Does {
     Answer(&'static str),
 }
 
-/// A member that counts the connections on which anything came.
+/// A member that counts the requests that came.
 async fn member(does: Does) -> (SocketAddr, Arc<AtomicUsize>) {
+    let (address, requests, _) = counting(does).await;
+    (address, requests)
+}
+
+/// A member that counts requests and connections.
+async fn counting(does: Does) -> (SocketAddr, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
+    let (count, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counter, accepted) = (Arc::clone(&count), Arc::clone(&connections));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
+            accepted.fetch_add(1, Ordering::SeqCst);
             let counter = Arc::clone(&counter);
             tokio::spawn(async move {
                 if matches!(does, Does::CloseAtOnce) {
@@ -64,7 +71,7 @@ async fn member(does: Does) -> (SocketAddr, Arc<AtomicUsize>) {
             });
         }
     });
-    (address, count)
+    (address, count, connections)
 }
 
 #[test]
@@ -152,15 +159,22 @@ async fn a_lost_connection_may_have_sent_and_is_not_tried_again() {
 
 #[tokio::test]
 async fn an_execution_never_rides_on_a_kept_connection() {
-    let (address, count) = member(Does::Answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")).await;
-    let api = api(&format!("http://{address}"), Credentials::None);
+    let (address, count, connections) = counting(Does::Answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")).await;
+    // made as the running broker makes it
+    let file = format!(
+        "[federation]\nid = \"test\"\n[[member]]\nid = \"A\"\nurl = \"http://{address}\"\ninternal = true\n\
+         [member.processes]\nurl = \"http://{address}\"\n"
+    );
+    let federation = federation::load_text("federation.toml", &file, std::path::Path::new(".")).unwrap().federation;
+    let registry = super::super::Registry::new(&federation);
+    let api = registry.process_api("A").unwrap();
     for _ in 0..2 {
         let reply = api.ask(&Outgoing::get("jobs/1"), &Caller::default(), soon()).await.unwrap();
         assert_eq!(reply.document(100, soon()).await.unwrap(), "{}");
     }
     let reply = api.execute(&execution(), &Caller::default(), soon()).await.unwrap();
     assert_eq!(reply.document(100, soon()).await.unwrap(), "{}");
-    assert_eq!(count.load(Ordering::SeqCst), 3);
+    assert_eq!((count.load(Ordering::SeqCst), connections.load(Ordering::SeqCst)), (3, 2));
 }
 
 #[tokio::test]

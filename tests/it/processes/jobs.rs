@@ -97,7 +97,7 @@ async fn every_state_and_every_naming_of_a_status_is_understood() {
             );
             match names {
                 Names::Standard => {
-                    assert!(info.get("id").is_none() && info["processID"] == "echo" && info["progress"] == 5)
+                    assert!(info.get("id").is_none() && info["processID"] == "echo" && info["progress"] == 5);
                 }
                 Names::V2 => {
                     assert_eq!(info["id"], id);
@@ -105,7 +105,7 @@ async fn every_state_and_every_naming_of_a_status_is_understood() {
                     assert_eq!(info["progress"], 12);
                 }
                 Names::Edito => {
-                    assert!(info["jobId"] == id && info.get("progress").is_none() && info.get("processID").is_none())
+                    assert!(info["jobId"] == id && info.get("progress").is_none() && info.get("processID").is_none());
                 }
             }
         }

@@ -128,8 +128,11 @@ async fn inputs() {
     assert!(execute_with(&front, &json!({"intentionally": "wrong"}), None).await.status > 200);
 }
 
-/// Each response form of the standard: what is answered, and what is asserted of it.
-fn forms() -> Vec<(Results, fn(&Reply, &Front))> {
+/// What is asserted of an answer.
+type Check = fn(&Reply, &Front);
+
+/// Each response form of the standard with its check.
+fn forms() -> Vec<(Results, Check)> {
     vec![
         (Results::Raw("text/plain", b"hello"), |reply, _| {
             assert_eq!((reply.status, reply.header("content-type"), reply.text.as_str()), (200, "text/plain", "hello"));
@@ -296,9 +299,15 @@ async fn the_job_list_names_members_that_fail_and_asks_only_those_that_allow_it(
     a.now(|script| script.goes_wrong = Some((On::Everything, Does::Says(401, &[], ""))));
     assert_eq!(front.get("/jobs").await.missing(), ["A", "B"]);
 
+    let rel = "http://www.opengis.net/def/rel/ogc/1.0/job-list";
+    assert!(front.get("/").await.text.contains(rel) && front.get("/conformance").await.text.contains("conf/job-list"));
+
     let stub = ProcessStub::start("A", Script::default()).await;
     let front = Front::unread(federation_of([stub.declared()])).await;
-    check_problem(&front.get("/jobs").await, 404, "about:blank".rsplit(':').next().unwrap());
+    assert!(
+        !front.get("/").await.text.contains(rel) && !front.get("/conformance").await.text.contains("conf/job-list")
+    );
+    check_problem(&front.get("/jobs").await, 404, "blank");
     let reply = sent(front.request("POST", "/jobs")).await;
     assert_eq!((reply.status, reply.header("allow").contains("GET")), (405, true));
     assert_eq!(stub.asked().len(), 0);

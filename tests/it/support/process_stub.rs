@@ -4,6 +4,8 @@
 //! Without a script it is a correct OGC API - Processes 1.0 with one process, `echo`, which gives back its inputs.
 
 mod answers;
+mod documents;
+mod results;
 mod script;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ use serde_json::Value;
 use stac_broker::federation::{Member, MemberProcesses};
 use url::Url;
 
-pub use answers::{CHUNK, bytes_at};
+pub use results::{CHUNK, bytes_at};
 pub use script::{Created, Does, Location, Names, On, Results, Script};
 
 /// A request as the member received it.
@@ -138,7 +140,7 @@ impl ProcessStub {
 
     /// The results by reference, as the stub writes them.
     pub fn references(&self) -> String {
-        answers::references(self.base.as_str()).to_string()
+        results::references(self.base.as_str()).to_string()
     }
 
     /// Requests of this method to this path below the base.

@@ -68,11 +68,14 @@ impl Holding {
         let start = random.hour();
         let span =
             random.chance(40).then(|| (start, start + TimeDelta::hours(i64::try_from(random.below(100)).unwrap())));
+        // the instant of an Item that lasts is one of those in between
+        let lasts = span.map_or(0, |(start, end)| (end - start).num_hours());
+        let instant = start + TimeDelta::hours(i64::try_from(random.below(1 + lasts.unsigned_abs())).unwrap());
         Self {
             collection: *random.pick(&COLLECTIONS),
             id: format!("{}_{}", random.pick(&PREFIXES), random.below(1000)),
             bbox: if let Some(focus) = focus { random.within(focus) } else { random.bbox() },
-            datetime: (span.is_none() || random.chance(50)).then_some(start),
+            datetime: (span.is_none() || random.chance(50)).then_some(instant),
             span,
         }
     }
@@ -294,6 +297,7 @@ fn random_abilities(random: &mut Random) -> Capabilities {
 #[test]
 fn a_pruned_member_never_holds_a_match() {
     let (mut matched, mut pruned, mut strangers) = (0_u32, 0_u32, 0_u32);
+    let (mut by_filter, mut said) = (0_u32, 0_u32);
     for seed in 0..CASES {
         let mut random = Random(seed);
         let mut holdings: Vec<Vec<Holding>> = Vec::new();
@@ -319,9 +323,12 @@ fn a_pruned_member_never_holds_a_match() {
             assert_eq!(format!("{again:?}"), format!("{plan:?}"), "seed {seed}");
         }
         assert_eq!(plan.legs.len() + plan.pruned.len() + plan.refused.len(), 2);
+        let rules = plan.pruned.iter().map(|left| left.refusal.rule);
+        by_filter += rules.filter(|rule| rule.name().starts_with("filter-")).map(|_| 1).sum::<u32>();
         for (member, items) in world.federation.members.iter().zip(&holdings) {
             let leg = plan.legs.iter().find(|leg| leg.member == member.id);
             pruned += u32::from(leg.is_none());
+            said += u32::from(leg.is_some_and(|leg| leg.pushdown.iter().any(|part| part.ends_with("of the filter"))));
             for item in items {
                 let holds = |condition: &Condition| condition.holds(member.id.as_str(), item) == Some(true);
                 let filtered = condition.as_ref().is_none_or(holds);
@@ -366,7 +373,7 @@ fn a_pruned_member_never_holds_a_match() {
         }
     }
     assert!(
-        matched > 2_000 && pruned > 2_000 && strangers > 5_000,
-        "{matched} matches, {pruned} pruned, {strangers} refused"
+        matched > 2_000 && pruned > 2_000 && strangers > 5_000 && by_filter > 300 && said > 300,
+        "{matched} matches, {pruned} pruned, {by_filter} of them by a filter, {strangers} refused, {said} asked by parameters"
     );
 }
