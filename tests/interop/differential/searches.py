@@ -9,7 +9,7 @@ import random
 from datetime import datetime, timedelta, timezone
 
 NUMBERS = ("eo:cloud_cover", "gsd", "view:sun_elevation", "landsat:wrs_path", "sat:relative_orbit", "depth", "depth_max", "quality")
-TEXTS = ("platform", "place", "grid:code", "sat:orbit_state", "processing:level", "note")
+TEXTS = ("platform", "place", "grid:code", "sat:orbit_state", "processing:level", "note", "grade")
 TIMES = ("datetime", "created")
 ARRAYS = ("sar:polarizations", "variables", "instruments")
 SPATIAL = ("s_intersects", "s_intersects", "s_intersects", "s_within", "s_disjoint", "s_contains")

@@ -93,6 +93,7 @@ def optical(dice, count):
             "grid:code": f"MGRS-{tile}",
             "view:sun_elevation": round(dice.uniform(-5, 70), 3),
             "instruments": ["msi"],
+            "grade": dice.choice("ABC"),
         }
         yield item("scenes-optical", f"OPT_{moment:%Y%m%dT%H%M%S}_{tile}_{n:04d}", geometry, bbox, properties)
 

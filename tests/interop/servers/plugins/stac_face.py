@@ -12,8 +12,8 @@ STAC = {"type": "Collection", "stac_version": "1.0.0", "license": "CC0-1.0"}
 
 
 def is_json(response):
-    # pygeoapi puts its headers in at once, which Flask's own `is_json` does not see.
-    return response.headers.get("content-type", "").startswith("application/json")
+    # pygeoapi puts a plain dictionary where Flask has headers, so its own `is_json` and other spellings do not find it.
+    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 @APP.after_request
