@@ -1,5 +1,6 @@
 //! The federation file is changed while the broker serves: what is good takes effect, what is bad changes nothing.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +31,7 @@ fn text(members: &[&Running], extra: &str) -> String {
     let mut text = "[federation]\nid = \"reloaded\"\n".to_owned();
     for (index, member) in members.iter().enumerate() {
         let (id, url) = (member.declared().id, member.declared().url);
-        text += &format!("\n[[member]]\nid = \"{id}\"\nkind = \"stac-api\"\nurl = \"{url}\"\ninternal = true\n");
+        writeln!(text, "\n[[member]]\nid = \"{id}\"\nkind = \"stac-api\"\nurl = \"{url}\"\ninternal = true").unwrap();
         if index == 0 {
             text += extra;
         }

@@ -92,14 +92,27 @@ fn document(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
-/// An exception: OGC's own type where there is one (18-062r2, clause 7.11).
-fn exception(status: StatusCode, name: &str, detail: &str) -> Response {
-    let kind = format!("http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/{name}");
-    let body = json!({ "type": kind, "title": name, "status": status.as_u16(), "detail": detail });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+/// Why there is no answer: OGC's own type where there is one (18-062r2, clause 7.11).
+struct Exception {
+    status: StatusCode,
+    name: &'static str,
+    detail: String,
 }
 
-fn known(process: &str) -> Result<&'static str, Response> {
+impl IntoResponse for Exception {
+    fn into_response(self) -> Response {
+        let Self { status, name, detail } = self;
+        let kind = format!("http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/{name}");
+        let body = json!({ "type": kind, "title": name, "status": status.as_u16(), "detail": detail });
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+fn exception(status: StatusCode, name: &'static str, detail: &str) -> Exception {
+    Exception { status, name, detail: detail.to_owned() }
+}
+
+fn known(process: &str) -> Result<&'static str, Exception> {
     let found = PROCESSES.into_iter().find(|known| *known == process);
     found.ok_or_else(|| exception(StatusCode::NOT_FOUND, "no-such-process", "no process of this id"))
 }
@@ -129,7 +142,7 @@ async fn list(State(service): State<Service>) -> Response {
 async fn one(State(service): State<Service>, Path(process): Path<String>) -> Response {
     match known(&process) {
         Ok(process) => document(StatusCode::OK, &description(process, &service.url)),
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     }
 }
 
@@ -142,26 +155,26 @@ async fn execute(
     service.executions.fetch_add(1, Ordering::Relaxed);
     let process = match known(&process) {
         Ok(process) => process,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let request: Map<String, Value> = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(wrong) => {
             let detail = format!("the body is no Execute request: {wrong}");
-            return exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &detail);
+            return exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &detail).into_response();
         }
     };
     let none = Map::new();
     let inputs = request.get("inputs").and_then(Value::as_object).unwrap_or(&none);
     let inputs = match Inputs::read(inputs, &service.stac_url) {
         Ok(inputs) => inputs,
-        Err(wrong) => return exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &wrong),
+        Err(wrong) => return exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &wrong).into_response(),
     };
     if headers.get("prefer").is_some_and(|prefer| prefer.as_bytes() == b"respond-async") {
         return begin(&service, process, inputs);
     }
     match service.run(process, &inputs) {
-        Err(wrong) => exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &wrong),
+        Err(wrong) => exception(StatusCode::BAD_REQUEST, "invalid-parameter-value", &wrong).into_response(),
         // The one output, raw unless a document is asked for (18-062r2, clause 7.11.4).
         Ok(value) if request.get("response").is_some_and(|form| form == "document") => {
             document(StatusCode::OK, &json!({ output(process): value }))
@@ -186,18 +199,18 @@ fn begin(service: &Service, process: &'static str, inputs: Inputs) -> Response {
         };
         runner.jobs.end(id, ended, Utc::now());
     });
-    let Some(job) = service.jobs.get(id) else { return no_such_job() };
+    let Some(job) = service.jobs.get(id) else { return no_such_job().into_response() };
     let location = format!("{}/jobs/{id}", service.url);
     let headers =
         [(header::LOCATION, location), (header::HeaderName::from_static("preference-applied"), "respond-async".into())];
     (headers, document(StatusCode::CREATED, &status(&job, id, &service.url))).into_response()
 }
 
-fn no_such_job() -> Response {
+fn no_such_job() -> Exception {
     exception(StatusCode::NOT_FOUND, "no-such-job", "no job of this id")
 }
 
-fn found(service: &Service, job: &str) -> Result<(u64, jobs::Job), Response> {
+fn found(service: &Service, job: &str) -> Result<(u64, jobs::Job), Exception> {
     let id = job.parse().ok();
     let found = id.and_then(|id| Some((id, service.jobs.get(id)?)));
     found.ok_or_else(no_such_job)
@@ -206,7 +219,7 @@ fn found(service: &Service, job: &str) -> Result<(u64, jobs::Job), Response> {
 async fn job(State(service): State<Service>, Path(job): Path<String>) -> Response {
     match found(&service, &job) {
         Ok((id, job)) => document(StatusCode::OK, &status(&job, id, &service.url)),
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     }
 }
 
@@ -214,12 +227,12 @@ async fn dismiss(State(service): State<Service>, Path(job): Path<String>) -> Res
     let dismissed = job.parse().ok().and_then(|id| Some((id, service.jobs.dismiss(id, Utc::now())?)));
     match dismissed {
         Some((id, job)) => document(StatusCode::OK, &status(&job, id, &service.url)),
-        None => no_such_job(),
+        None => no_such_job().into_response(),
     }
 }
 
 /// The value of a job's output, or why there is none.
-fn value(service: &Service, job: &str) -> Result<(&'static str, Value), Response> {
+fn value(service: &Service, job: &str) -> Result<(&'static str, Value), Exception> {
     let (_, job) = found(service, job)?;
     match job.state {
         jobs::State::Successful(value) => Ok((job.process, value)),
@@ -231,14 +244,14 @@ fn value(service: &Service, job: &str) -> Result<(&'static str, Value), Response
 async fn results(State(service): State<Service>, Path(job): Path<String>) -> Response {
     match value(&service, &job) {
         Ok((process, value)) => document(StatusCode::OK, &json!({ output(process): value })),
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     }
 }
 
 async fn result(State(service): State<Service>, Path((job, name)): Path<(String, String)>) -> Response {
     match value(&service, &job) {
         Ok((process, value)) if name == output(process) => raw(process, &value),
-        Ok(_) => exception(StatusCode::NOT_FOUND, "no-such-output", "no output of this name"),
-        Err(refused) => refused,
+        Ok(_) => exception(StatusCode::NOT_FOUND, "no-such-output", "no output of this name").into_response(),
+        Err(refused) => refused.into_response(),
     }
 }
