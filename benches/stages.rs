@@ -1,6 +1,6 @@
 //! Stages alone, as ratios to reading and writing one member's page as JSON documents in the same run: splitting a page
-//! and reading its keys, writing Items for clients, and planning, merging and sealing a page of five members that
-//! answer from memory.
+//! and reading its keys, evaluating a condition on every Item of it, writing Items for clients, and planning, merging and
+//! sealing a page of five members that answer from memory.
 //!
 //! `cargo bench --bench stages`
 
@@ -9,6 +9,9 @@
 #[path = "parts/canned.rs"]
 mod canned;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use serde_json::value::RawValue;
 use stac_broker::broker::Broker;
+use stac_broker::cql2::{Expr, Subject};
 use stac_broker::federation::{self, MemberId};
 use stac_broker::members::item::{Bounds, split_page};
 use stac_broker::members::rewrite::{ItemRewrite, write_item};
@@ -52,11 +57,81 @@ fn main() {
         black_box(&out);
     });
     let merge = merging();
+    let conditions = CONDITIONS.map(|text| (text, filtering(&items, text)));
     report("parse and write as documents", documents, documents);
     report("split into Items, read keys", split, documents);
     report("write Items for clients", write, documents);
     report("plan, merge and seal five pages", merge, documents);
     report("copy the bytes", copy, documents);
+    println!("a condition on every Item, beside splitting the page:");
+    for (text, (whole, read)) in conditions {
+        #[expect(clippy::cast_precision_loss, reason = "a hundred Items")]
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / canned::ITEMS_PER_PAGE as f64;
+        println!(
+            "{:>6.2} us an Item, {:>5.2} us of it finding properties, {:>5.3} of the split: {text}",
+            micros(whole),
+            micros(read),
+            whole.as_secs_f64() / split.as_secs_f64()
+        );
+    }
+}
+
+/// Conditions as clients send them; all are decided by their last part.
+const CONDITIONS: [&str; 4] = [
+    "\"eo:cloud_cover\" < 20",
+    "\"eo:cloud_cover\" < 20 AND collection = 'c' AND datetime >= TIMESTAMP('2024-01-01T00:00:00Z')",
+    "\"eo:cloud_cover\" < 20 AND collection = 'c' AND S_INTERSECTS(geometry, POLYGON((15 47, 17 47, 17 48, 15 48, 15 47)))",
+    "CASEI(platform) LIKE CASEI('SENTINEL-2%') AND S_WITHIN(geometry, BBOX(10, 40, 20, 50))",
+];
+
+/// An Item whose properties are looked up once and whose geometry is read when asked for.
+struct Lazy<'a> {
+    item: &'a Item,
+    properties: OnceCell<HashMap<&'a str, &'a RawValue>>,
+}
+
+impl<'a> Lazy<'a> {
+    fn of(item: &'a Item) -> Self {
+        Self { item, properties: OnceCell::new() }
+    }
+
+    fn text(&self, span: &std::ops::Range<u32>) -> Option<&'a str> {
+        std::str::from_utf8(self.item.bytes.get(span.start as usize..span.end as usize)?).ok()
+    }
+
+    fn properties(&self) -> &HashMap<&'a str, &'a RawValue> {
+        let read = || serde_json::from_str(self.text(&self.item.spans.properties)?).ok();
+        self.properties.get_or_init(|| read().unwrap_or_default())
+    }
+}
+
+impl Subject for Lazy<'_> {
+    fn json(&self, property: &str) -> Option<Cow<'_, str>> {
+        match property {
+            "collection" => self.text(&self.item.spans.collection).map(Cow::Borrowed),
+            _ => self.properties().get(property).map(|value| Cow::Borrowed(value.get())),
+        }
+    }
+
+    fn geometry(&self, _: &str) -> Option<Cow<'_, geo::Geometry<f64>>> {
+        let geometry: geojson::Geometry = serde_json::from_str(self.text(&self.item.spans.geometry)?).ok()?;
+        geo::Geometry::try_from(geometry).ok().map(Cow::Owned)
+    }
+}
+
+/// Time to evaluate a condition on all Items, and time of it that goes into finding the properties alone.
+fn filtering(items: &[Item], text: &str) -> (Duration, Duration) {
+    let expr = Expr::from_text(text).expect("the benchmark's conditions are right");
+    let whole = median(|| {
+        let selected = items.iter().filter(|item| expr.holds(&Lazy::of(item)) == Some(true)).count();
+        assert_eq!(black_box(selected), items.len(), "{text} selects every Item");
+    });
+    let read = median(|| {
+        for item in items {
+            black_box(Lazy::of(item).properties());
+        }
+    });
+    (whole, read)
 }
 
 /// A member that answers one page from memory, without a network.

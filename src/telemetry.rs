@@ -1,9 +1,11 @@
-//! Where log lines go, and how their fields are named.
+//! Where log lines go, and how their fields are named; `metrics.rs` has what is counted.
 //!
 //! Every line about a member carries `member`; a line that belongs to a client's request carries its `request_id`, by
 //! the span that `http` opens. Further names, spelled alike in every room: `collection` (the member's own id), `fault`
 //! (category of a failure), `detail` (what was seen; it may quote a member), `status` (of HTTP), `elapsed_ms`. Units
 //! stand in the names. Never logged: credentials, bodies, cursors. It knows no other room.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

@@ -147,6 +147,9 @@ fn restart_needed(before: &Federation, now: &Federation) -> Vec<&'static str> {
     if before.server.listen != now.server.listen {
         keys.push("server.listen");
     }
+    if before.server.admin != now.server.admin {
+        keys.push("server.admin_listen and admin_token");
+    }
     if before.limits.in_flight_max != now.limits.in_flight_max {
         keys.push("limits.in_flight_max");
     }

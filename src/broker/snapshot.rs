@@ -7,10 +7,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use chrono::Utc;
 use futures::StreamExt;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::collections::refresh::{self, AT_ONCE};
+use crate::collections::refresh::{self, AT_ONCE, Gates, PROBE_TIME};
 use crate::collections::{Ids, MemberView, View};
 use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Registry};
@@ -33,7 +33,7 @@ pub struct Broker {
     untried: watch::Sender<Vec<MemberId>>,
     /// The refresh task of each member; none where the broker reads only when told to.
     tasks: Mutex<HashMap<MemberId, AbortHandle>>,
-    gate: Arc<Semaphore>,
+    gates: Arc<Gates>,
     /// How the reloads of the federation file went.
     pub reloads: Reloads,
 }
@@ -62,7 +62,7 @@ impl Broker {
             current: ArcSwap::from_pointee(snapshot),
             untried: watch::Sender::new(untried),
             tasks: Mutex::default(),
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            gates: Arc::default(),
             reloads: Reloads::default(),
         })
     }
@@ -100,6 +100,18 @@ impl Broker {
             })
         });
         futures::stream::iter(reads.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
+    }
+
+    /// Asks every member whose probe is due what it really does, and says how it went, in the order of the file. The
+    /// background does this by itself; this is for those who want to know now.
+    pub async fn probe_now(&self) -> Vec<(MemberId, Result<(), Failure>)> {
+        let snapshot = self.snapshot();
+        let due = snapshot.members.iter().filter(|member| member.probe_due());
+        let probes = due.map(|member| async move {
+            let outcome = member.probe(tokio::time::Instant::now() + PROBE_TIME).await;
+            (member.id().clone(), outcome)
+        });
+        futures::stream::iter(probes.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
     }
 
     /// Puts another federation in the place of the current one; requests in flight end with the one they began with.
@@ -158,7 +170,7 @@ impl Broker {
                 is_current
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
-            let task = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gate.clone(), publish);
+            let task = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
             tasks.insert(member.id().clone(), tokio::spawn(task).abort_handle());
         }
     }

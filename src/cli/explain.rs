@@ -14,12 +14,13 @@ use crate::members::remote::{NoAnswer, Remote};
 use crate::search::plan::{Facts, explain, plan};
 use crate::search::request::SearchRequest;
 
-pub(super) const EXAMPLES: &str = "Examples:
+pub(super) const EXAMPLES: &str = r#"Examples:
   stac-broker explain --collections sentinel-2-l2a --bbox 12,48,19,51 --datetime 2025-06-01T00:00:00Z/..
+  stac-broker explain --filter "collection = 'sentinel-2-l2a' AND eo:cloud_cover < 20"
   stac-broker explain --url http://127.0.0.1:8080 --ids S2A_33UWP_20250601 --format json
 
 With a file nothing is discovered: the members' collections and capabilities are not known, so every member is asked
-that the file itself does not leave out. A running broker knows more.";
+that the file itself does not leave out. A running broker knows more."#;
 
 /// A broker answers this from memory.
 const BROKER_TIME: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
-//! `check --probe`: asks every member who it is, what it can do and which Collections it has.
+//! `check --probe`: asks every member who it is, which Collections it has, and tries what it can do.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -24,9 +25,17 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
         let bar = out::progress(Some(asked), "asking members");
         let outcomes = broker.refresh_telling(|_| bar.inc(1)).await;
         bar.finish_and_clear();
+        let bar = out::progress(None, "trying what members can do");
+        let mut unproven: HashMap<MemberId, String> = HashMap::new();
+        for (id, outcome) in broker.probe_now().await {
+            if let Err(failure) = outcome {
+                unproven.insert(id, format!("what it can do was not tried to the end: {}", name(&failure)));
+            }
+        }
+        bar.finish_and_clear();
         let snapshot = broker.snapshot();
         let mut findings: Vec<Finding> =
-            outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome)).collect();
+            outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome, &unproven)).collect();
         let listed = Catalogue::default().list(&snapshot).await;
         tell_processes(&snapshot, &listed, &mut findings);
         match format {
@@ -91,13 +100,19 @@ fn tell_processes(snapshot: &Snapshot, listed: &Listed, findings: &mut [Finding]
     }
 }
 
-fn finding(snapshot: &Snapshot, id: &MemberId, outcome: Result<(), Failure>) -> Finding {
+fn finding(
+    snapshot: &Snapshot,
+    id: &MemberId,
+    outcome: Result<(), Failure>,
+    unproven: &HashMap<MemberId, String>,
+) -> Finding {
     let declared = snapshot.federation.member(id.as_str());
     let mut finding = Finding {
         id: id.to_string(),
         url: declared.map(|member| member.url.to_string()).unwrap_or_default(),
         failure: outcome.err().map(|failure| (name(&failure), failure.detail)),
         capabilities: snapshot.members.get(id.as_str()).map(|member| member.capabilities().as_ref().clone()),
+        warnings: unproven.get(id).cloned().into_iter().collect(),
         ..Finding::default()
     };
     let Some(part) = snapshot.view.member(id) else { return finding };
@@ -150,7 +165,7 @@ fn as_json(finding: &Finding) -> Value {
 }
 
 fn text(findings: &[Finding]) -> String {
-    let mut table = out::table(&["member", "answers", "search", "sort", "page", "collections", "not listed"]);
+    let mut table = out::table(&["member", "answers", "search", "sort", "filter", "page", "collections", "not listed"]);
     let mut notes = Vec::new();
     for finding in findings {
         table.add_row(cells(finding));
@@ -164,12 +179,12 @@ fn text(findings: &[Finding]) -> String {
     text
 }
 
-fn cells(finding: &Finding) -> [String; 7] {
+fn cells(finding: &Finding) -> [String; 8] {
     let answers = finding.failure.as_ref().map_or("yes", |(fault, _)| fault.as_str()).to_owned();
     let known = finding.capabilities.as_ref().filter(|can| can.discovered);
-    let (search, sort, page) = known.map_or_else(
-        || ("?".to_owned(), "?".to_owned(), "?".to_owned()),
-        |can| (methods(can).to_owned(), support(can.sort).to_owned(), can.page_items_max.to_string()),
+    let [search, sort, filter, page] = known.map_or_else(
+        || ["?"; 4].map(str::to_owned),
+        |can| [methods(can).to_owned(), support(can.sort).to_owned(), filters(can), can.page_items_max.to_string()],
     );
     let (listed, unlisted) = if finding.failure.is_some() {
         ("?".to_owned(), "?".to_owned())
@@ -177,10 +192,22 @@ fn cells(finding: &Finding) -> [String; 7] {
         let cut = if finding.complete { "" } else { " (list not complete)" };
         (format!("{}{cut}", finding.listed), finding.quarantined.len().to_string())
     };
-    [finding.id.clone(), answers, search, sort, page, listed, unlisted]
+    [finding.id.clone(), answers, search, sort, filter, page, listed, unlisted]
+}
+
+/// Conditions: how well, and in which words.
+fn filters(can: &Capabilities) -> String {
+    if can.filter != Support::Unsupported && !can.filter_lang.is_empty() {
+        let languages: Vec<&str> = can.filter_lang.iter().map(|language| language.name()).collect();
+        return format!("{} ({})", support(can.filter), languages.join(", "));
+    }
+    if can.query == Support::Unsupported { "no".to_owned() } else { format!("{} (query)", support(can.query)) }
 }
 
 fn methods(can: &Capabilities) -> &'static str {
+    if can.collections_max.is_some() {
+        return "by collection";
+    }
     match (can.search_get, can.search_post) {
         (true, true) => "GET, POST",
         (true, false) => "GET",

@@ -40,6 +40,12 @@ pub(crate) struct SearchArgs {
     /// Fields to sort by, each with + or - in front: -datetime,+id
     #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     pub(crate) sortby: Option<String>,
+    /// A condition in CQL2, as text or as JSON: "platform = 'sentinel-2a'"
+    #[arg(long, value_name = "CQL2")]
+    pub(crate) filter: Option<String>,
+    /// A condition of the Query extension: {"platform": {"eq": "sentinel-2a"}}
+    #[arg(long, value_name = "JSON")]
+    pub(crate) query: Option<String>,
 }
 
 impl SearchArgs {
@@ -56,9 +62,17 @@ impl SearchArgs {
             ("datetime", self.datetime.clone()),
             ("ids", self.ids.clone()),
             ("sortby", self.sortby.clone()),
+            ("filter", self.filter.clone()),
+            ("filter-lang", self.filter.as_deref().map(language).map(str::to_owned)),
+            ("query", self.query.clone()),
         ];
         Ok(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
     }
+}
+
+/// Only JSON begins with a brace.
+fn language(filter: &str) -> &'static str {
+    if filter.trim_start().starts_with('{') { "cql2-json" } else { "cql2-text" }
 }
 
 fn geometry(path: &std::path::Path) -> Result<String, String> {
@@ -106,6 +120,15 @@ mod tests {
         assert_eq!(url.as_str(), "http://127.0.0.1/v1/search?collections=A%7Cx%2Cb&sortby=%2Bid");
         let bare = below(&"http://127.0.0.1:8080".parse().unwrap(), "search/explain", &[]);
         assert_eq!(bare.as_str(), "http://127.0.0.1:8080/search/explain");
+    }
+
+    #[test]
+    fn a_filter_goes_with_its_language() {
+        let pairs = |filter: &str| SearchArgs { filter: Some(filter.into()), ..SearchArgs::default() }.pairs().unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(pairs("a = 1"), [pair("filter", "a = 1"), pair("filter-lang", "cql2-text")]);
+        let json = r#" {"op": "isNull", "args": [{"property": "a"}]}"#;
+        assert_eq!(pairs(json), [pair("filter", json), pair("filter-lang", "cql2-json")]);
     }
 
     #[test]

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{FileArg, NO, WRONG, block_on, check, out};
 use crate::broker::{Broker, reload};
 use crate::federation::{Federation, Loaded};
-use crate::http::{self, App};
+use crate::http::{self, App, Office};
 use crate::search::KeyRing;
+use crate::telemetry::metrics::Recorder;
 
 pub(super) const EXAMPLES: &str = "Examples:
   stac-broker serve
@@ -59,6 +61,10 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
             return ExitCode::from(NO);
         }
     };
+    let admin = match bind_admin(&federation).await {
+        Ok(admin) => admin,
+        Err(status) => return status,
+    };
     out::note(&announcement(&federation, address));
     tracing::info!(%address, members = federation.members.len(), "serving");
     let broker = Broker::start(federation);
@@ -66,7 +72,14 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
     let renew = move |federation: &Federation| renewed.renew(federation);
     let watching = tokio::spawn(reload::look_again(Arc::clone(&broker), file, files, renew));
     let hearing = tokio::spawn(look_on_hangup(Arc::clone(&broker)));
+    let (stopping, stopped) = watch::channel(false);
+    let admin = admin.map(|(admin, recorder)| tokio::spawn(serve_admin(&broker, admin, recorder, stopped)));
     let served = http::serve(App { broker, keys }, listener, stop()).await;
+    // Admins see the drain to its end; with nobody left to tell, there is no admin listener.
+    let _ = stopping.send(true);
+    if let Some(admin) = admin {
+        let _ = admin.await;
+    }
     watching.abort();
     hearing.abort();
     match served {
@@ -74,6 +87,41 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
         Err(error) => {
             out::note(&format!("error: serving on `{address}` ended: {error}"));
             ExitCode::from(NO)
+        }
+    }
+}
+
+/// The admin listener of the file, and what counts.
+async fn bind_admin(federation: &Federation) -> Result<Option<(TcpListener, Recorder)>, ExitCode> {
+    let Some(at) = federation.server.admin.listen else { return Ok(None) };
+    let failed = |what: String| {
+        out::note(&format!("error: {what}\n  hint: name another address as `server.admin_listen`, or \"off\""));
+        ExitCode::from(NO)
+    };
+    let listener = TcpListener::bind(at).await;
+    let listener = listener.map_err(|error| failed(format!("cannot listen for admins on `{at}`: {error}")))?;
+    let address = listener.local_addr().map_err(|error| failed(format!("cannot name the admin address: {error}")))?;
+    let recorder = Recorder::install().map_err(|error| failed(format!("cannot count: {error}")))?;
+    out::note(&format!("metrics and status for admins at http://{address}/metrics and /admin/status"));
+    Ok(Some((listener, recorder)))
+}
+
+/// Serves admins until the public listener has ended.
+fn serve_admin(
+    broker: &Arc<Broker>,
+    listener: TcpListener,
+    recorder: Recorder,
+    mut stopped: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let token = broker.snapshot().federation.server.admin.token.clone();
+    let office = Office { broker: Arc::clone(broker), recorder, token, started: chrono::Utc::now() };
+    async move {
+        let stop = async {
+            // An error means that the sender is gone, and with it what is administered.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = http::serve_admin(office, listener, stop).await {
+            tracing::error!(%error, "the admin listener ended");
         }
     }
 }

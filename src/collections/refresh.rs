@@ -25,8 +25,25 @@ const DISCOVER_EVERY: Duration = Duration::from_secs(6 * 3600);
 const LISTING_TIME: Duration = Duration::from_secs(60);
 /// Landing page and conformance.
 const DISCOVERY_TIME: Duration = Duration::from_secs(20);
+/// A whole probe, all its requests.
+pub const PROBE_TIME: Duration = Duration::from_secs(120);
 /// Members that are read at the same time: a start must not open a connection to every site at once.
 pub const AT_ONCE: usize = 8;
+/// Members that are probed at the same time; nobody waits for it.
+const PROBED_AT_ONCE: usize = 2;
+
+/// How many members may be read, and probed, at the same time.
+#[derive(Debug)]
+pub struct Gates {
+    reading: Semaphore,
+    probing: Semaphore,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self { reading: Semaphore::new(AT_ONCE), probing: Semaphore::new(PROBED_AT_ONCE) }
+    }
+}
 
 /// How the refreshes of one member went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,11 +106,12 @@ fn away(fault: Fault) -> bool {
 }
 
 /// Reads one member again and again, and hands over how each time went. Ends when `publish` says that nobody listens.
+/// Between two readings the member is probed when that is due, so that neither a start nor a reading waits for it.
 pub async fn keep_fresh(
     member: Arc<dyn Member>,
     federation: Arc<Federation>,
     ids: Arc<Ids>,
-    gate: Arc<Semaphore>,
+    gates: Arc<Gates>,
     publish: impl Fn(&MemberId, Result<&MemberView, &Failure>) -> bool,
 ) {
     let Some(declared) = federation.member(member.id().as_str()) else { return };
@@ -101,7 +119,7 @@ pub async fn keep_fresh(
     let spread = RandomState::new();
     for round in 0_u64.. {
         let outcome = {
-            let Ok(_turn) = gate.acquire().await else { return };
+            let Ok(_turn) = gates.reading.acquire().await else { return };
             read(member.as_ref(), declared, &ids, history.discovery_due(Instant::now())).await
         };
         history.failures = if outcome.is_ok() { 0 } else { history.failures.saturating_add(1) };
@@ -110,6 +128,11 @@ pub async fn keep_fresh(
         }
         if !publish(&declared.id, outcome.as_ref().map(|(part, _)| part)) {
             return;
+        }
+        if outcome.is_ok() && member.probe_due() {
+            let Ok(_turn) = gates.probing.acquire().await else { return };
+            // a probe that was broken off is due again after the next reading
+            drop(member.probe(Instant::now() + PROBE_TIME).await);
         }
         #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]
         let jitter = (spread.hash_one(round) >> 32) as f64 / f64::from(u32::MAX);

@@ -1,5 +1,6 @@
 //! What a condition may cost at most: one set of bounds for both spellings, counted while reading.
 
+use super::ast::Expr;
 use super::wrong::Wrong;
 
 /// Bytes of the text spelling: [`VERTICES_MAX`] positions of twenty-some digits each.
@@ -7,11 +8,10 @@ pub(super) const BYTES_MAX: usize = 256 * 1024;
 /// Levels of the tree. Reading, writing, evaluating and dropping it recurse this deep and no deeper; conditions that
 /// people and programs write have less than ten.
 pub(super) const LEVELS_MAX: usize = 24;
-/// Parentheses, calls, `NOT` and signs inside one another in the text spelling. Writing a tree takes at most two of
-/// them for each level.
-pub(super) const NESTED_MAX: usize = 2 * LEVELS_MAX;
 /// Operators and operands together. Each is evaluated on each Item that a member could not judge itself.
 pub(super) const NODES_MAX: usize = 5_000;
+/// Operators, operands, parentheses and signs while reading; writing a tree takes less than two for each node.
+const STEPS_MAX: usize = 4 * NODES_MAX;
 /// Entries of one `IN` list or array: as many names as clients put into one request in practice, a few times over.
 pub(super) const LIST_MAX: usize = 2_000;
 /// Positions of all geometries: a test of one Item stays within a millisecond.
@@ -24,14 +24,14 @@ pub(super) const NAME_BYTES_MAX: usize = 256;
 /// What one condition has used up.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    nodes: usize,
+    steps: usize,
     vertices: usize,
 }
 
 impl Used {
-    pub(super) fn node(&mut self) -> Result<(), Wrong> {
-        self.nodes += 1;
-        within(self.nodes, NODES_MAX, "operators and operands")
+    pub(super) fn step(&mut self) -> Result<(), Wrong> {
+        self.steps += 1;
+        within(self.steps, STEPS_MAX, "operators, operands and parentheses")
     }
 
     pub(super) fn vertex(&mut self) -> Result<(), Wrong> {
@@ -40,16 +40,18 @@ impl Used {
     }
 }
 
+/// A whole condition that was read.
+pub(super) fn whole(expr: Expr) -> Result<Expr, Wrong> {
+    within(expr.nodes(), NODES_MAX, "operators and operands")?;
+    Ok(expr)
+}
+
 pub(super) fn entries(count: usize) -> Result<(), Wrong> {
     within(count, LIST_MAX, "entries in a list")
 }
 
 pub(super) fn levels(deep: usize) -> Result<(), Wrong> {
     within(deep, LEVELS_MAX, "levels inside one another")
-}
-
-pub(super) fn nested(deep: usize) -> Result<(), Wrong> {
-    within(deep, NESTED_MAX, "parentheses, calls, `NOT` and signs inside one another")
 }
 
 fn within(count: usize, max: usize, of: &str) -> Result<(), Wrong> {

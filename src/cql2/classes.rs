@@ -78,11 +78,11 @@ impl Expr {
             Expr::Constant(_) | Expr::IsNull(_) => return,
             Expr::And(parts) | Expr::Or(parts) => return parts.iter().for_each(|part| part.add_classes(needed)),
             Expr::Not(inner) => return inner.add_classes(needed),
-            Expr::Compare { left, right, .. } => (left, vec![right]),
             Expr::Between { value, low, high } => (value, vec![low, high]),
             Expr::In { value, list } => (value, list.iter().collect()),
             Expr::Like { value, pattern } => (value, vec![pattern]),
-            Expr::Spatial { left, right, .. }
+            Expr::Compare { left, right, .. }
+            | Expr::Spatial { left, right, .. }
             | Expr::Temporal { left, right, .. }
             | Expr::Array { left, right, .. } => (left, vec![right]),
         };

@@ -2,12 +2,13 @@
 //!
 //! What is made is in the form that the readers give, so that reading what was written must give the same again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::DateTime;
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
 
-use super::ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, TemporalOp, Value};
+use super::ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
 
 const COMPARISONS: [Comparison; 6] = [
     Comparison::Equal,
@@ -278,5 +279,50 @@ fn bbox(corners: &[Coord<f64>; 2]) -> Value {
     match Expr::from_json(&json) {
         Ok(Expr::Spatial { right, .. }) => right,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Something to evaluate conditions on: JSON texts by property, and a geometry.
+#[derive(Debug)]
+pub(crate) struct Thing {
+    properties: Vec<(&'static str, String)>,
+    geometry: Option<Geometry<f64>>,
+}
+
+impl Thing {
+    pub(crate) fn of(properties: &[(&'static str, serde_json::Value)]) -> Self {
+        let properties = properties.iter().map(|(name, value)| (*name, value.to_string())).collect();
+        Self { properties, geometry: None }
+    }
+
+    /// Each property may be absent, null, or of a kind that the condition does not expect.
+    pub(crate) fn some(seeded: &mut Seeded) -> Self {
+        let mut properties = Vec::new();
+        for name in NAMES {
+            let value = match seeded.below(7) {
+                0 => continue,
+                1 => serde_json::json!(null),
+                2 => serde_json::json!(seeded.below(2) == 0),
+                3 => serde_json::json!([seeded.one(&TEXTS), seeded.one(&NUMBERS), true]),
+                4 => serde_json::json!(seeded.one(&TEXTS)),
+                _ => serde_json::json!(seeded.one(&NUMBERS)),
+            };
+            properties.push((name, value.to_string()));
+        }
+        for name in ["datetime", "start_datetime", "end_datetime"] {
+            properties.push((name, serde_json::json!(seeded.moment().to_rfc3339()).to_string()));
+        }
+        let geometry = (seeded.below(5) > 0).then(|| seeded.simple());
+        Self { properties, geometry }
+    }
+}
+
+impl Subject for Thing {
+    fn json(&self, property: &str) -> Option<Cow<'_, str>> {
+        self.properties.iter().find(|(name, _)| *name == property).map(|(_, json)| Cow::Borrowed(json.as_str()))
+    }
+
+    fn geometry(&self, property: &str) -> Option<Cow<'_, Geometry<f64>>> {
+        self.geometry.as_ref().filter(|_| property == "geometry").map(Cow::Borrowed)
     }
 }

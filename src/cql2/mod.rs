@@ -23,5 +23,4 @@ pub(crate) mod generate;
 
 pub use ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
 pub use classes::Class;
-pub use eval::is_temporal;
 pub use wrong::Wrong;

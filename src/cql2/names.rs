@@ -239,3 +239,38 @@ pub(super) fn reserved(name: &str) -> bool {
 pub(super) fn is_instant(property: &str) -> bool {
     INSTANTS.contains(&property)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_its_name_and_mirrors_twice_to_itself() {
+        for (op, name) in SPATIAL {
+            assert_eq!((op.name(), op.mirrored().mirrored()), (*name, *op));
+            assert_eq!(function(&name.to_uppercase()), Some(Function::Spatial(*op)));
+        }
+        for (op, name) in TEMPORAL {
+            assert_eq!((op.name(), op.mirrored().mirrored()), (*name, *op));
+            assert_eq!(function(&name.to_uppercase()), Some(Function::Temporal(*op)));
+        }
+        for (op, name) in ARRAY {
+            assert_eq!((op.name(), op.mirrored().mirrored()), (*name, *op));
+        }
+        for (op, name) in COMPARISONS {
+            assert_eq!((op.name(), op.mirrored().mirrored()), (*name, *op));
+        }
+        for (op, name) in ARITHMETIC {
+            assert_eq!((op.name(), arithmetic(name)), (*name, Some(*op)));
+        }
+        assert_eq!((SPATIAL.len(), TEMPORAL.len(), ARRAY.len(), COMPARISONS.len(), ARITHMETIC.len()), (8, 15, 4, 6, 7));
+    }
+
+    #[test]
+    fn messages_name_every_function() {
+        let all = SPATIAL.iter().map(|(_, name)| name).chain(TEMPORAL.iter().map(|(_, name)| name));
+        for name in all.chain(ARRAY.iter().map(|(_, name)| name)).chain(&["casei", "accenti"]) {
+            assert!(FUNCTIONS.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

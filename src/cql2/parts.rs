@@ -46,7 +46,7 @@ impl Expr {
         self.visit_values(&mut |value| {
             value.visit_properties(&mut |name| {
                 found.insert(name);
-            })
+            });
         });
         found
     }
@@ -68,6 +68,21 @@ impl Expr {
             Expr::In { value, list } => std::iter::once(value).chain(list).for_each(visit),
             Expr::Like { value, pattern } => [value, pattern].into_iter().for_each(visit),
             Expr::IsNull(value) => visit(value),
+        }
+    }
+
+    /// Conditions and operands in it.
+    pub(super) fn nodes(&self) -> usize {
+        let mut operands = 0;
+        self.visit_values(&mut |value| operands += value.nodes());
+        operands + self.conditions()
+    }
+
+    fn conditions(&self) -> usize {
+        match self {
+            Expr::And(parts) | Expr::Or(parts) => 1 + parts.iter().map(Expr::conditions).sum::<usize>(),
+            Expr::Not(inner) => 1 + inner.conditions(),
+            _ => 1,
         }
     }
 
@@ -123,6 +138,15 @@ impl Value {
         found
     }
 
+    fn nodes(&self) -> usize {
+        match self {
+            Value::Array(entries) => 1 + entries.iter().map(Value::nodes).sum::<usize>(),
+            Value::Arithmetic { left, right, .. } => 1 + left.nodes() + right.nodes(),
+            Value::CaseI(inner) | Value::AccentI(inner) => 1 + inner.nodes(),
+            _ => 1,
+        }
+    }
+
     /// Calls for every property's name in it.
     pub fn visit_properties<'a>(&'a self, visit: &mut dyn FnMut(&'a str)) {
         match self {
@@ -162,5 +186,82 @@ fn alone(mut parts: Vec<Expr>, of_nothing: bool, join: fn(Vec<Expr>) -> Expr) ->
         0 => Expr::Constant(of_nothing),
         1 => parts.remove(0),
         _ => join(parts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Comparison;
+    use super::super::generate::{Seeded, Thing};
+    use super::*;
+
+    fn read(text: &str) -> Expr {
+        Expr::from_text(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"))
+    }
+
+    #[test]
+    fn conjuncts_are_the_parts_of_nested_ands() {
+        let texts = |text: &str| read(text).conjuncts().iter().map(|part| part.to_text()).collect::<Vec<_>>();
+        assert_eq!(
+            texts("a = 1 AND (b = 2 AND (c = 3 OR d = 4)) AND NOT (e = 5 AND f = 6)"),
+            ["a = 1", "b = 2", "c = 3 OR d = 4", "NOT (e = 5 AND f = 6)",]
+        );
+        assert_eq!(texts("a = 1"), ["a = 1"]);
+    }
+
+    #[test]
+    fn and_and_or_join_what_there_is() {
+        let [a, b, c] = ["a = 1", "b = 2", "c = 3"].map(read);
+        assert_eq!(Expr::and(vec![]), Expr::Constant(true));
+        assert_eq!(Expr::or(vec![]), Expr::Constant(false));
+        assert_eq!(Expr::and(vec![a.clone()]), a);
+        let both = Expr::and(vec![a.clone(), b.clone()]);
+        assert_eq!(Expr::and(vec![both.clone(), c.clone()]).to_text(), "a = 1 AND b = 2 AND c = 3");
+        assert_eq!(Expr::or(vec![both, Expr::or(vec![c, a])]).to_text(), "(a = 1 AND b = 2) OR c = 3 OR a = 1");
+    }
+
+    #[test]
+    fn constants_are_folded_away() {
+        for (text, folded) in [
+            ("a = 1 AND TRUE", "a = 1"),
+            ("a = 1 AND FALSE", "FALSE"),
+            ("a = 1 OR TRUE", "TRUE"),
+            ("a = 1 OR FALSE", "a = 1"),
+            ("NOT (a = 1 AND FALSE)", "TRUE"),
+            ("TRUE AND TRUE", "TRUE"),
+            ("(a = 1 OR FALSE) AND (TRUE OR b = 2) AND NOT FALSE", "a = 1"),
+            ("NOT (a = 1 OR FALSE)", "NOT (a = 1)"),
+            ("a IN () OR b = 2", "b = 2"),
+        ] {
+            assert_eq!(read(text).folded().to_text(), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn folding_changes_the_answer_for_no_item() {
+        let mut seeded = Seeded::new(7);
+        for at in 0..2_000 {
+            let (expr, thing) = (seeded.expr(at % 5), Thing::some(&mut seeded));
+            assert_eq!(expr.clone().folded().holds(&thing), expr.holds(&thing), "{} on {thing:?}", expr.to_text());
+        }
+    }
+
+    #[test]
+    fn all_properties_are_found() {
+        let expr = read(
+            "a = b + c AND CASEI(d) LIKE 'x' AND e IN (f, 1) AND S_WITHIN(g, POINT(1 2)) AND \
+             T_DURING(INTERVAL(h, '..'), INTERVAL('..', '2020-01-01')) AND A_OVERLAPS(i, (j)) AND k IS NULL AND \
+             NOT (l BETWEEN m AND 5)",
+        );
+        assert_eq!(expr.properties(), "abcdefghijklm".split("").filter(|name| !name.is_empty()).collect());
+    }
+
+    #[test]
+    fn leaves_are_mapped_wherever_they_stand() {
+        let mapped = read("a = 1 AND NOT (b = 2 OR c = 3)").map_leaves(&mut |leaf| match leaf {
+            Expr::Compare { left, right, .. } => Expr::Compare { op: Comparison::Less, left, right },
+            other => other,
+        });
+        assert_eq!(mapped.to_text(), "a < 1 AND NOT (b < 2 OR c < 3)");
     }
 }

@@ -32,13 +32,13 @@ pub fn read(query: &Json) -> Result<Expr, Wrong> {
             .as_object()
             .ok_or_else(|| Wrong::new(format!("no object of operators for {}", quoted(name)), accepted))?;
         for (operator, operand) in operators {
-            used.node()?;
+            used.step()?;
             let part = condition(&property, operator, operand, &mut used);
             parts
                 .push(part.map_err(|wrong| Wrong { given: format!("{} for {}", wrong.given, quoted(name)), ..wrong })?);
         }
     }
-    Ok(Expr::and(parts))
+    bounds::whole(Expr::and(parts))
 }
 
 fn condition(property: &Value, operator: &str, operand: &Json, used: &mut Used) -> Result<Expr, Wrong> {
@@ -98,7 +98,7 @@ fn in_list(property: &Value, operand: &Json, used: &mut Used) -> Result<Expr, Wr
     bounds::entries(list.len())?;
     let (mut texts, mut numbers, mut booleans) = (Vec::new(), Vec::new(), Vec::new());
     for entry in list {
-        used.node()?;
+        used.step()?;
         let (value, number) = operands(entry)?;
         numbers.extend(number);
         match value {
@@ -220,5 +220,151 @@ fn affix(pattern: &str) -> Option<(&'static str, &str)> {
         (true, false) => Some(("endsWith", text)),
         (true, true) => Some(("contains", text)),
         (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::Thing;
+    use super::*;
+
+    fn text(query: &Json) -> String {
+        read(query).unwrap_or_else(|wrong| panic!("{query}: {wrong}")).to_text()
+    }
+
+    #[test]
+    fn operators_are_read_as_cql2() {
+        for (query, meant) in [
+            (json!({}), "TRUE"),
+            (json!({"gsd": {}}), "TRUE"),
+            (json!({"gsd": {"eq": 10}}), "gsd = 10"),
+            (json!({"properties.gsd": {"neq": 10}}), "gsd <> 10"),
+            (json!({"gsd": {"lt": 1, "gte": 0.5}}), "gsd < 1 AND gsd >= 0.5"),
+            (json!({"gsd": {"lte": 1}, "platform": {"eq": "x"}}), "gsd <= 1 AND platform = 'x'"),
+            (json!({"gsd": {"gt": -1e3}}), "gsd > -1000"),
+            (json!({"gsd": {"eq": "10"}}), "gsd = '10' OR gsd = 10"),
+            (json!({"gsd": {"neq": "10"}}), "gsd <> '10' OR gsd <> 10"),
+            (json!({"gsd": {"lt": "-1.5e1"}, "a": {"eq": "+1"}}), "(gsd < '-1.5e1' OR gsd < -15) AND a = '+1'"),
+            (json!({"gsd": {"eq": "007"}}), "gsd = '007'"),
+            (json!({"gsd": {"eq": "1e999"}}), "gsd = '1e999'"),
+            (json!({"gsd": {"eq": "NaN"}}), "gsd = 'NaN'"),
+            (json!({"deprecated": {"eq": true}}), "deprecated = TRUE"),
+            (json!({"gsd": {"eq": null}, "a": {"neq": null}}), "gsd IS NULL AND a IS NOT NULL"),
+            (json!({"platform": {"startsWith": "50%_\\"}}), r"platform LIKE '50\%\_\\\%'"),
+            (json!({"platform": {"endsWith": "a"}}), "platform LIKE '%a'"),
+            (json!({"platform": {"contains": "'"}}), "platform LIKE '%''%'"),
+            (json!({"platform": {"in": ["a", "b"]}}), "platform IN ('a', 'b')"),
+            (json!({"gsd": {"in": [1, 2]}}), "gsd IN (1, 2)"),
+            (json!({"gsd": {"in": ["1", "x", 2, true]}}), "gsd IN ('1', 'x') OR gsd IN (1, 2) OR gsd IN (TRUE)"),
+            (json!({"gsd": {"in": []}}), "FALSE"),
+            (json!({"datetime": {"gte": "2020-01-01T00:00:00Z"}}), "datetime >= TIMESTAMP('2020-01-01T00:00:00Z')"),
+            (json!({"created": {"lt": "2020-01-01"}}), "created < DATE('2020-01-01')"),
+        ] {
+            assert_eq!(text(&query), meant, "{query}");
+            assert_eq!(Expr::from_text(meant), read(&query), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_query_is_refused() {
+        for (query, says) in [
+            (json!([]), "no object; accepted: an object of properties") as (Json, &str),
+            (json!("x"), "no object"),
+            (json!({"gsd": 10}), "no object of operators for `gsd`"),
+            (json!({"gsd": {"is": 10}}), "the unknown operator `is` for `gsd`; accepted: `eq`, `neq`"),
+            (json!({"gsd": {"EQ": 10}}), "the unknown operator `EQ` for `gsd`"),
+            (json!({"": {"eq": 10}}), "an empty name"),
+            (json!({"gsd": {"eq": []}}), "an operand that is no text, number or boolean for `gsd`"),
+            (json!({"gsd": {"lt": null}}), "an operand that is no text, number or boolean"),
+            (json!({"gsd": {"lt": true}}), "an order of booleans"),
+            (json!({"gsd": {"in": 5}}), "no array as `in`"),
+            (json!({"gsd": {"in": [null]}}), "an operand that is no text"),
+            (json!({"gsd": {"in": vec![1; 2_001]}}), "more than 2000 entries in a list"),
+            (json!({"gsd": {"startsWith": 5}}), "no text as `startsWith`"),
+            (json!({"gsd": {"contains": "x\u{0}"}}), "control character"),
+        ] {
+            let wrong = read(&query).unwrap_err().to_string();
+            assert!(wrong.starts_with("wrong: ") && wrong.contains(says), "{query}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_reads_as_a_number_compares_with_both() {
+        for (operator, of) in [
+            ("eq", [(json!(10), true), (json!("10"), true), (json!(9), false), (json!("x"), false)]),
+            ("neq", [(json!(10), false), (json!("10"), false), (json!(9), true), (json!("x"), true)]),
+            ("lt", [(json!(9), true), (json!(10), false), (json!(100), false), (json!(-1), true)]),
+            ("gte", [(json!(9), false), (json!(10), true), (json!(100), true), (json!(true), false)]),
+        ] {
+            let expr = read(&json!({"gsd": {operator: "10"}})).unwrap();
+            for (value, holds) in of {
+                assert_eq!(
+                    expr.holds(&Thing::of(&[("gsd", value.clone())])) == Some(true),
+                    holds,
+                    "{operator} {value}"
+                );
+            }
+            assert_ne!(expr.holds(&Thing::of(&[])), Some(true), "{operator} of an absent property");
+            assert_ne!(expr.holds(&Thing::of(&[("gsd", json!(null))])), Some(true), "{operator} of null");
+        }
+    }
+
+    #[test]
+    fn what_servers_agree_on_is_written_and_reads_back_equal() {
+        for (text, query) in [
+            ("gsd = 10", json!({"gsd": {"eq": 10}})),
+            ("gsd > 1 AND (gsd <= 2 AND platform = 'x')", json!({"gsd": {"gt": 1, "lte": 2}, "platform": {"eq": "x"}})),
+            ("deprecated", json!({"deprecated": {"eq": true}})),
+            ("gsd BETWEEN 1 AND 2.5", json!({"gsd": {"gte": 1, "lte": 2.5}})),
+            (
+                "platform IN ('a', 'b') AND gsd IN (1, 2)",
+                json!({"platform": {"in": ["a", "b"]}, "gsd": {"in": [1, 2]}}),
+            ),
+            ("platform LIKE 'a%'", json!({"platform": {"startsWith": "a"}})),
+            ("platform LIKE '%a' AND b LIKE '%a%'", json!({"platform": {"endsWith": "a"}, "b": {"contains": "a"}})),
+            ("datetime < '2020-01-01T00:00:00Z'", json!({"datetime": {"lt": "2020-01-01T00:00:00Z"}})),
+        ] {
+            let expr = Expr::from_text(text).unwrap();
+            assert_eq!(write(&expr), Some(query.clone()), "{text}");
+            let again = read(&query).unwrap();
+            for value in [json!(1), json!(1.5), json!(3), json!("a"), json!("xa"), json!("x"), json!(true), json!(null)]
+            {
+                let names = ["gsd", "platform", "deprecated", "b", "datetime"].map(|name| (name, value.clone()));
+                let thing = Thing::of(&names);
+                assert_eq!(again.holds(&thing) == Some(true), expr.holds(&thing) == Some(true), "{text} on {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_servers_disagree_on_is_not_written() {
+        for text in [
+            "gsd <> 10",
+            "NOT (gsd = 10)",
+            "gsd = 1 OR gsd = 2",
+            "gsd IS NULL",
+            "gsd = '10'",
+            "platform < 'x'",
+            "gsd IN ('1', 'x')",
+            "gsd < 1 AND gsd < 2",
+            "id = 'x'",
+            "collection IN ('x')",
+            "created < '2020-01-01T00:00:00Z'",
+            "datetime < DATE('2020-01-01')",
+            "a = b",
+            "a + 1 = 2",
+            "CASEI(a) = 'x'",
+            "a LIKE 'x'",
+            "a LIKE '%'",
+            "a LIKE '%%'",
+            "a LIKE 'a_b%'",
+            r"a LIKE 'a\%%'",
+            "a LIKE 'a*%'",
+            "a LIKE CASEI('x%')",
+            "S_INTERSECTS(geometry, POINT(1 2))",
+            "TRUE OR gsd = 1",
+        ] {
+            assert_eq!(write(&Expr::from_text(text).unwrap()), None, "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ const GIVEN_CHARACTERS_MAX: usize = 60;
 pub struct Wrong {
     /// The character where it was noticed, counted from 1; only of the text spelling.
     pub at: Option<usize>,
-    /// What was found, as a phrase: `an unknown function `buffer``.
+    /// What was found, as a phrase: the unknown function so and so.
     pub given: String,
     pub accepted: String,
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{self, Path, RawQuery, State};
 use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use chrono::{DateTime, Utc};
@@ -142,7 +143,21 @@ fn routes(site: Site) -> Router {
         .route("/collections/{collection}/items/{item}", get(item))
         .route("/search", any(search));
     let base = site.habits.base;
-    Router::new().route(base, get(landing)).route(&format!("{base}/"), get(landing)).nest(base, below).with_state(site)
+    let counted = middleware::from_fn_with_state(site.counters.clone(), count);
+    let all = Router::new().route(base, get(landing)).route(&format!("{base}/"), get(landing)).nest(base, below);
+    all.layer(counted).with_state(site)
+}
+
+/// Counts a request. Those of a probe, which say so in their `User-Agent`, are nobody's search.
+async fn count(State(counters): State<Arc<Counters>>, request: extract::Request, next: Next) -> Response {
+    let agent = request.headers().get(header::USER_AGENT);
+    if !agent.is_some_and(|agent| agent.as_bytes().ends_with(b"(probe)")) {
+        counters.all.fetch_add(1, Ordering::Relaxed);
+        let path = request.uri().path();
+        let searches = u64::from(path.ends_with("/search") || path.ends_with("/items"));
+        counters.searches.fetch_add(searches, Ordering::Relaxed);
+    }
+    next.run(request).await
 }
 
 fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response {
@@ -182,7 +197,6 @@ fn classes(habits: &Habits) -> Vec<&'static str> {
 }
 
 async fn landing(State(site): State<Site>) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
     let url = &site.url;
     let mut links = vec![
         json!({ "rel": "self", "type": "application/json", "href": format!("{url}/") }),
@@ -208,12 +222,10 @@ async fn landing(State(site): State<Site>) -> Response {
 }
 
 async fn conformance(State(site): State<Site>) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
     document(&json!({ "conformsTo": classes(site.habits) }))
 }
 
 async fn collections(State(site): State<Site>) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
     let list: Vec<&Value> = site.catalog.collections.iter().map(|(_, document)| document).collect();
     document(&json!({
         "collections": list,
@@ -227,7 +239,6 @@ async fn collections(State(site): State<Site>) -> Response {
 }
 
 async fn collection(State(site): State<Site>, Path(id): Path<String>) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
     match site.catalog.collections.iter().find(|(known, _)| *known == id) {
         Some((_, found)) => document(found),
         None => refused(StatusCode::NOT_FOUND, "NotFound", "no such Collection"),
@@ -235,7 +246,6 @@ async fn collection(State(site): State<Site>, Path(id): Path<String>) -> Respons
 }
 
 async fn item(State(site): State<Site>, Path((collection, id)): Path<(String, String)>) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
     match site.catalog.entries.iter().find(|entry| entry.collection == collection && entry.id == id) {
         Some(found) => answer(StatusCode::OK, "application/geo+json", found.text.clone()),
         None => refused(StatusCode::NOT_FOUND, "NotFound", "no such Item"),
@@ -261,8 +271,6 @@ async fn search(State(site): State<Site>, method: Method, RawQuery(query): RawQu
             Err(wrong) => listed(&site, Err(wrong.to_string()), &Request::Get { path, query: String::new() }).await,
         },
         _ => {
-            site.counters.all.fetch_add(1, Ordering::Relaxed);
-            site.counters.searches.fetch_add(1, Ordering::Relaxed);
             let allow = if site.habits.post { "GET, HEAD, POST" } else { "GET, HEAD" };
             let refusal = refused(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed");
             ([(header::ALLOW, allow)], refusal).into_response()
@@ -277,8 +285,6 @@ enum Request {
 }
 
 async fn listed(site: &Site, asked: Result<Conditions, String>, request: &Request) -> Response {
-    site.counters.all.fetch_add(1, Ordering::Relaxed);
-    site.counters.searches.fetch_add(1, Ordering::Relaxed);
     tokio::time::sleep(site.habits.delay).await;
     let asked = match asked {
         Ok(asked) => asked,

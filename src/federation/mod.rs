@@ -65,10 +65,20 @@ impl Federation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub listen: SocketAddr,
+    pub admin: Admin,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<IpNet>,
     /// `["*"]` or a list of origins.
     pub cors_origins: Vec<String>,
+}
+
+/// The listener for admins: metrics, status, reload.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Admin {
+    /// `None`: there is none.
+    pub listen: Option<SocketAddr>,
+    /// Asked for by every path of it.
+    pub token: Option<Secret>,
 }
 
 /// Bounds of one process; the defaults stand in `Limits::default`.

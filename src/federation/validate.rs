@@ -18,7 +18,7 @@ use toml::de::DeTable;
 
 use super::file::{Keys, Notes};
 use super::problem::Severity;
-use super::{Cursor, Federation, Limits, Member, Problem, Problems, Server};
+use super::{Admin, Cursor, Federation, Limits, Member, Problem, Problems, Server};
 
 /// Largest federation file: thousands of members with long comments fit.
 const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -29,6 +29,8 @@ const PROCESSES_MAX: i64 = 10_000;
 const DELIMITERS: [char; 4] = ['|', '.', '~', '@'];
 const DELIMITER: char = '|';
 const LISTEN: &str = "127.0.0.1:8080";
+/// What hints propose; nothing listens there unless the file says so.
+const ADMIN_LISTEN: &str = "127.0.0.1:8081";
 const CURSOR_LIFE_S: u64 = 86_400;
 
 /// A federation and what its admin should still know.
@@ -178,12 +180,12 @@ fn read_delimiter(own: &Keys<'_>) -> char {
 fn read_server(keys: Option<&Keys<'_>>) -> Server {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 8080));
     let Some(keys) = keys else {
-        return Server { listen, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+        let admin = Admin::default();
+        return Server { listen, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
     };
-    for later in ["admin_listen", "admin_token", "tls"] {
-        keys.later(later);
-    }
-    let mut server = Server { listen, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+    keys.later("tls");
+    let admin = read_admin(keys);
+    let mut server = Server { listen, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
     if let Some(at) = keys.text("listen") {
         if let Ok(address) = at.value.parse() {
             server.listen = address;
@@ -207,6 +209,35 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
     }
     keys.finish();
     server
+}
+
+/// Where admins are answered, and what they must show.
+fn read_admin(keys: &Keys<'_>) -> Admin {
+    let mut admin = Admin::default();
+    match keys.text("admin_listen") {
+        Some(at) if at.value == "off" => {}
+        Some(at) => match at.value.parse() {
+            Ok(address) => admin.listen = Some(address),
+            Err(_) => {
+                let hint = Some(format!("write `admin_listen = \"{ADMIN_LISTEN}\"`, or \"off\""));
+                at.refuse(keys.notes, "bad-value", "neither an IP address with a port nor \"off\"", hint);
+            }
+        },
+        None => {}
+    }
+    if let Some(at) = keys.text("admin_token") {
+        admin.token = values::secret(keys.notes, &at);
+        if admin.listen.is_none() {
+            let hint = format!("add `admin_listen = \"{ADMIN_LISTEN}\"`, or remove `admin_token`");
+            at.blame(keys.notes, "contradiction", "protects a listener that is off", Some(hint));
+        }
+    }
+    let open = admin.listen.filter(|address| !address.ip().is_loopback() && admin.token.is_none());
+    if let Some(address) = open {
+        let sentence = format!("`server.admin_listen` is {address}, which others reach, and no `admin_token` is set");
+        keys.notes.warn("open-admin", None, sentence, "listen on a loopback address, or add `admin_token`");
+    }
+    admin
 }
 
 fn read_limits(keys: &Keys<'_>) -> Limits {

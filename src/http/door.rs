@@ -22,11 +22,13 @@ use tracing::{Instrument, debug, error, error_span};
 use crate::broker::Snapshot;
 use crate::collections::Queryables;
 use crate::processes::catalogue::Catalogue;
+use crate::telemetry::metrics;
 
 use super::App;
 use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
+use super::routes::Route;
 use super::{respond, routes};
 
 /// Bodies below this are sent as they are: compressing them costs more than it saves.
@@ -113,14 +115,17 @@ impl Door {
     async fn finished(&self, request: Request) -> Response {
         let request_id = respond::request_id();
         let snapshot = self.face.app.broker.snapshot();
+        let begun = std::time::Instant::now();
         let asked = respond::Asked::of(&request);
         let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
         let span = error_span!("request", %request_id);
         let admitted = self.admitted(request, &request_id, &snapshot);
         let mut response = caught(admitted).instrument(span.clone()).await;
+        let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
+            metrics::refusal(problem.code);
             response = if exception::concerns(&path) {
                 respond::exception(&problem.into(), &path, &request_id)
             } else {
@@ -131,6 +136,7 @@ impl Door {
             debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
             response = respond::exception(&exception, &path, &request_id);
         }
+        metrics::request(&route, response.status().as_u16(), begun.elapsed());
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response
     }

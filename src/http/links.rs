@@ -137,6 +137,8 @@ pub fn below<'a>(path: &'a str, prefix: &str) -> &'a str {
         "/api.html",
         "/conformance",
         "/collections",
+        "/jobs",
+        "/processes",
         "/collections-queryables",
         "/collections-sortables",
         "/queryables",

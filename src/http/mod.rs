@@ -5,6 +5,7 @@
 //! request passes on its way in and out.
 
 mod collection_search;
+mod admin;
 mod collections;
 mod conformance;
 mod door;
@@ -19,6 +20,7 @@ mod job_list;
 mod jobs;
 mod landing;
 mod links;
+mod measure;
 mod openapi;
 mod params;
 mod problem;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use crate::broker::Broker;
 use crate::search::KeyRing;
 
+pub use admin::{Office, serve as serve_admin};
 pub use features::published;
 pub use links::via;
 pub use server::serve;

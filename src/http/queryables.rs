@@ -37,7 +37,7 @@ const MORE: &str = "Other properties can be named too; where an Item lacks one, 
 
 /// `GET /queryables`
 pub async fn all(State(face): State<Arc<Face>>, Extension(call): Extension<Call>) -> Response {
-    let offered = face.queryables.of_members(&call.snapshot.members).await;
+    let offered = face.queryables.of_members(&call.snapshot.federation, &call.snapshot.members).await;
     let known = Known::of(offered);
     let schema = common(&known.schemas).under(minimum(&[]));
     let about = "Properties that conditions on Items can name, whichever member holds them.";
@@ -51,7 +51,7 @@ pub async fn of_collection(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let (id, entries) = found(&call, path)?;
-    let offered = face.queryables.of_collection(&call.snapshot.members, &entries).await;
+    let offered = face.queryables.of_collection(&call.snapshot.federation, &call.snapshot.members, &entries).await;
     let known = Known::of(offered);
     let ids: Vec<&str> = entries.iter().map(|entry| entry.exposed_id.as_str()).collect();
     let schema = common(&known.schemas).under(minimum(&ids));

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::door::Face;
@@ -42,8 +45,22 @@ pub fn router(face: Arc<Face>) -> Router {
         .route("/federation/members/{member}", get(federation::one))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .route_layer(middleware::from_fn(noted))
         .fallback(|| async { Problem::not_found("no such path; `/api` describes those that exist") })
         .with_state(face)
+}
+
+/// The pattern of the path that a request was answered under, for measuring: a label that clients cannot fill.
+#[derive(Debug, Clone)]
+pub struct Route(pub String);
+
+async fn noted(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| Route(path.as_str().to_owned()));
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
 }
 
 #[cfg(test)]
@@ -61,6 +78,8 @@ pub mod tests {
             delimiter: '|',
             server: Server {
                 listen: "127.0.0.1:8080".parse().unwrap(),
+
+                admin: crate::federation::Admin::default(),
                 trusted_proxies: Vec::new(),
                 cors_origins: vec!["*".into()],
             },

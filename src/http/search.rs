@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use crate::search::outcome::Status;
-use crate::search::{Answer, Clock, SearchRequest};
+use crate::search::{Answer, Clock, SearchError, SearchRequest};
 
 use super::door::{Call, Face};
 use super::features::{self, link};
+use super::measure;
 use super::params;
 use super::problem::Problem;
 use super::respond::{self, GEOJSON, JSON, Keep};
@@ -125,6 +126,11 @@ pub async fn run(
     let applied = prefer(&mut request, headers);
     let clock = clock(call, request.wait_s);
     let searched = crate::search::search(&call.snapshot, &face.app.keys, &request, clock).await;
+    match &searched {
+        Ok(answer) => measure::search(&answer.report, true),
+        Err(SearchError::Failed { report, .. }) => measure::search(report, false),
+        Err(_) => {}
+    }
     let mut answer = searched.map_err(|error| Problem::of_search(error, |fresh| paging.next(fresh)))?;
     if answer.report.ignored.is_empty() {
         answer.report.ignored.clone_from(&request.ignored);

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,6 +51,25 @@ pub struct Peer(pub IpAddr);
 /// When the listener itself fails.
 pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
     let door = Door::new(app);
+    let closing = door.clone();
+    let answer = move |request| {
+        let door = door.clone();
+        async move { door.answer(request).await }
+    };
+    accept_until(listener, stop, answer, || closing.close()).await
+}
+
+/// The loop itself, whatever answers. `closing` is called when the stop comes, before the drain.
+pub(super) async fn accept_until<A, F>(
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send,
+    answer: A,
+    closing: impl FnOnce() + Send,
+) -> io::Result<()>
+where
+    A: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     let (stopping, stopped) = watch::channel(false);
     let mut stop = pin!(stop);
@@ -61,7 +82,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = (
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(door.clone(), stream, peer, stopped.clone(), permit));
+                tokio::spawn(connection(answer.clone(), stream, peer, stopped.clone(), permit));
             }
             Err(error) if is_final(&error) => return Err(error),
             Err(error) => {
@@ -71,7 +92,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = (
         }
     }
 
-    door.close();
+    closing();
     drop(listener);
     // The receivers live in the connections; with none left there is nobody to tell.
     let _ = stopping.send(true);
@@ -98,23 +119,26 @@ fn is_final(error: &io::Error) -> bool {
 }
 
 /// Serves one connection to its end, which comes by the client, by age, or by the stop.
-async fn connection(
-    door: Door,
+async fn connection<A, F>(
+    answer: A,
     stream: TcpStream,
     peer: SocketAddr,
     mut stopped: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
-) {
+) where
+    A: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     // Answers are written whole: waiting for more bytes only delays their last segment.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "set TCP_NODELAY");
     }
     let peer = Peer(peer.ip().to_canonical());
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let door = door.clone();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+        let answered = answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answered.await) }
     });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Timed::new(stream)), service));

@@ -108,11 +108,28 @@ pub struct Outgoing {
     pub accept: &'static str,
     /// Whether redirects to the same origin are followed (never on searches).
     pub redirects: bool,
+    pub purpose: Purpose,
+}
+
+/// Why a request is made: members can tell by `User-Agent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Search,
+    Probe,
+}
+
+impl Purpose {
+    pub(super) fn user_agent(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Search => concat!("stac-broker/", env!("CARGO_PKG_VERSION")),
+            Self::Probe => concat!("stac-broker/", env!("CARGO_PKG_VERSION"), " (probe)"),
+        })
+    }
 }
 
 impl Outgoing {
     pub fn get(url: Url, accept: &'static str) -> Self {
-        Self { url, body: None, headers: Vec::new(), accept, redirects: true }
+        Self { url, body: None, headers: Vec::new(), accept, redirects: true, purpose: Purpose::Search }
     }
 }
 
@@ -218,6 +235,7 @@ impl Line {
         }
         let mut headers = self.fixed.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
+        headers.insert(USER_AGENT, request.purpose.user_agent());
         for (name, value) in &request.headers {
             if !headers.contains_key(name) {
                 headers.insert(name.clone(), value.clone());
@@ -344,7 +362,7 @@ pub(super) fn fixed_headers(member: &federation::Member, federation: &str) -> He
             headers.insert(name, value);
         }
     }
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("stac-broker/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, Purpose::Search.user_agent());
     // Lets a broker behind a broker notice a circle.
     if let Ok(via) = HeaderValue::from_str(&format!("1.1 stac-broker-{federation}")) {
         headers.insert(VIA, via);

@@ -4,16 +4,17 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
+use super::said::Words;
 use super::{Ask, Intersects};
 use crate::federation::Bbox;
 
-/// Bytes of `collections` and `ids` together in the address of a GET, percent-encoded: with the rest of the query it stays
+/// Bytes of `collections`, `ids` and the condition together in the address of a GET, percent-encoded: with the rest of the query it stays
 /// below the 8 KiB at which many servers and proxies answer 414.
 const LISTS_GET_BYTES_MAX: usize = 6 << 10;
 
 /// The query of a GET, without a token. Lists that an address has no room for are left out: the member then returns
 /// too much, and what it returns is checked anyway.
-pub fn query(ask: &Ask, intersects: bool) -> Vec<(String, String)> {
+pub fn query(ask: &Ask, words: Option<&Words>, intersects: bool) -> Vec<(String, String)> {
     let mut pairs = vec![("limit", ask.limit.to_string())];
     let room = Room::of(ask.collections.as_deref(), ask.ids.as_deref());
     pairs.extend(ask.collections.as_ref().filter(|_| room.collections).map(|list| ("collections", list.join(","))));
@@ -27,11 +28,20 @@ pub fn query(ask: &Ask, intersects: bool) -> Vec<(String, String)> {
             ask.sortby.iter().map(|(field, down)| format!("{}{}", if *down { '-' } else { '+' }, spelled(field)));
         pairs.push(("sortby", keys.collect::<Vec<_>>().join(",")));
     }
+    pairs.extend(words.into_iter().flat_map(Words::pairs));
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// Bytes of an address that `ids` and `collections` leave to the condition.
+pub fn room_left(ask: &Ask) -> usize {
+    let room = Room::of(ask.collections.as_deref(), ask.ids.as_deref());
+    let ids = ask.ids.as_deref().filter(|_| room.ids).map_or(0, encoded_bytes);
+    let collections = ask.collections.as_deref().filter(|_| room.collections).map_or(0, encoded_bytes);
+    LISTS_GET_BYTES_MAX.saturating_sub(ids + collections)
+}
+
 /// The body of a POST, without a token.
-pub fn body(ask: &Ask, intersects: bool) -> Map<String, Value> {
+pub fn body(ask: &Ask, words: Option<&Words>, intersects: bool) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("limit".to_owned(), ask.limit.into());
     let (geometry, bbox) = area(ask, intersects, INTERSECTS_POST_BYTES_MAX);
@@ -53,6 +63,8 @@ pub fn body(ask: &Ask, intersects: bool) -> Map<String, Value> {
             body.insert(name.to_owned(), value);
         }
     }
+    let condition = words.into_iter().flat_map(Words::members);
+    body.extend(condition.map(|(name, value)| (name.to_owned(), value)));
     body
 }
 
@@ -146,7 +158,7 @@ mod tests {
     #[test]
     fn an_ask_is_spelled_for_get_and_for_post() {
         let pairs: Vec<String> =
-            query(&ask(), true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            query(&ask(), None, true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             pairs,
             [
@@ -158,7 +170,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            Value::from(body(&ask(), true)),
+            Value::from(body(&ask(), None, true)),
             json!({"limit": 7, "collections": ["a", "b"], "bbox": [170, -1.5, -170, 0.001], "datetime": "../2025-01-01T00:00:00Z",
                 "sortby": [{"field": "properties.datetime", "direction": "desc"}, {"field": "id", "direction": "asc"}]})
         );
@@ -168,7 +180,7 @@ mod tests {
     fn long_geometries_go_as_their_box() {
         let names = |bytes: usize, intersects: bool| {
             let ask = intersecting(bytes);
-            (query(&ask, intersects)[1].0.clone(), body(&ask, intersects).contains_key("intersects"))
+            (query(&ask, None, intersects)[1].0.clone(), body(&ask, None, intersects).contains_key("intersects"))
         };
         assert_eq!(names(100, true), ("intersects".to_owned(), true));
         assert_eq!(names(7 << 10, true), ("bbox".to_owned(), true));

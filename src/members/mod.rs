@@ -6,16 +6,18 @@
 pub mod capabilities;
 mod client;
 mod encode;
-mod disorder;
 mod error;
+mod findings;
 pub mod item;
 mod memory;
 mod next_link;
 pub mod process_api;
 pub mod remote;
 pub mod rewrite;
+mod said;
 mod scan;
 mod stac_api;
+mod tally;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use tokio::time::Instant;
 use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use item::Item;
@@ -69,9 +71,20 @@ pub trait Member: Send + Sync {
     /// withdrawn until it is discovered again (S6), unless the federation file declares it.
     fn disordered(&self) {}
 
-    /// Notes that the member returned Items that a condition excludes which it claims to evaluate exactly; `what` is
-    /// that condition, for admins.
+    /// Notes that an Item came which does not meet a condition that the member was said to do exactly; `what` is that
+    /// condition, for admins. After three times in ten minutes conditions count as inexact until the member is
+    /// discovered again (S10), unless the federation file declares them.
     fn contradicted(&self, _what: &str) {}
+
+    /// Whether the member should be asked what it really does: after discovery and after contradictions.
+    fn probe_due(&self) -> bool {
+        false
+    }
+
+    /// Asks the member what it really does, a few requests one after the other, and adjusts the capabilities.
+    fn probe(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
@@ -122,6 +135,8 @@ pub struct Page {
     pub matched: Option<Matched>,
     /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
     pub partial: bool,
+    /// A part of the condition was not sent to the member, for want of room or because it refused it.
+    pub unsaid: bool,
     /// Size of the answer after decompression.
     pub bytes: usize,
 }

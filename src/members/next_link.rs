@@ -52,6 +52,8 @@ pub struct Sent<'a> {
     pub limit: u32,
     /// Path of the member's landing page if the path of `next` links is to be kept below it.
     pub follow: Option<&'a str>,
+    /// Of the condition that was sent.
+    pub mark: Option<u32>,
 }
 
 /// What a token adds to our own query.
@@ -67,6 +69,9 @@ pub struct Delta {
     pub body: Vec<(String, Value)>,
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Mark of the condition that the list is under.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// Path segments below the member's landing page; only with `next_path = "follow"`.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -99,7 +104,7 @@ pub fn token(links: Option<&[u8]>, headers: &HeaderMap, sent: &Sent<'_>) -> Resu
 
 impl Delta {
     /// The token's text.
-    fn seal(&self) -> Result<Token, Unusable> {
+    pub fn seal(&self) -> Result<Token, Unusable> {
         if self.query.len() + self.body.len() + self.headers.len() > NAMES_MAX {
             return Err(Unusable::TooLarge);
         }
@@ -154,7 +159,7 @@ fn delta_of(link: &Map<String, Value>, sent: &Sent<'_>) -> Result<Delta, Unusabl
         Some(method) if method.eq_ignore_ascii_case("get") => false,
         Some(method) => return Err(Unusable::Method(method.chars().take(16).collect())),
     };
-    let mut delta = Delta { post, ..Delta::default() };
+    let mut delta = Delta { post, mark: sent.mark, ..Delta::default() };
     delta.query = address
         .query_pairs()
         .map(|(name, value)| (name.into_owned(), value.into_owned()))

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::client::{self, Clients, failure};
+use super::client::{self, Clients, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
@@ -348,7 +348,7 @@ impl ProcessApi {
             (Credentials::Forward, Some(value)) => drop(headers.insert(AUTHORIZATION, value.clone())),
             _ => {}
         }
-        debug_assert!(headers.contains_key(USER_AGENT), "every request says who sends it");
+        headers.insert(USER_AGENT, Purpose::Search.user_agent());
         headers
     }
 }

@@ -1,7 +1,14 @@
-//! The adapter of kind `stac-api`: discovery, search by POST or GET, one Item, Collections through their pages.
+//! The adapter of kind `stac-api`: discovery here, pages of Item Search in `search.rs`, members without Item Search in
+//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`.
 
-use std::sync::Arc;
+mod items_only;
+mod listing;
+mod probe;
+mod search;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -14,27 +21,21 @@ use tracing::warn;
 use url::Url;
 
 use super::capabilities::{Capabilities, Found};
-use super::client::{Answer, Clients, Line, Outgoing, failure};
-use super::disorder::Disorder;
-use super::encode;
-use super::item::{Bounds, Item, split_page};
-use super::next_link::{self, Delta, Sent};
-use super::{Ask, Failure, Fault, Health, Listing, Matched, Member, Page};
-use crate::federation::{self, MemberId, Method, NextPath, Support};
+use super::client::{Answer, Clients, Line, Outgoing, Purpose, failure};
+use super::findings::Findings;
+use super::item::Item;
+use super::next_link::{self, Delta};
+use super::tally::Tally;
+use super::{Ask, Failure, Fault, Health, Listing, Member, Page};
+use crate::federation::{self, MemberId, Method, Support};
 
 const JSON: &str = "application/json";
 const SCHEMA: &str = "application/schema+json, application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
-/// Collections of one member; the largest catalogues have some thousands.
-const COLLECTIONS_MAX: usize = 10_000;
-/// Pages of a collection listing.
-const LISTING_PAGES_MAX: usize = 200;
-/// Bytes of a whole collection listing.
-const LISTING_BYTES_MAX: usize = 128 << 20;
+/// Characters of a condition that a note shows.
+const CONDITION_SHOWN: usize = 120;
 /// Bytes of the queryables of one collection; real ones have some ten thousand.
 const QUERYABLES_BYTES_MAX: usize = 512 << 10;
-/// The length at which several servers cut a listing without saying so.
-const SUSPICIOUS_LENGTH: usize = 100;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -47,7 +48,18 @@ pub struct StacApi {
     health: ArcSwap<Health>,
     /// POST was refused once; GET is used from then on.
     post_refused: AtomicBool,
-    disorder: Disorder,
+    disorder: Tally,
+    contradictions: Tally,
+    /// Properties that it took in a condition, since its start.
+    accepted: Mutex<BTreeSet<String>>,
+    /// Its Collections as last listed.
+    listed: ArcSwap<Vec<items_only::Listed>>,
+    /// What the last probe saw; it outlives a new discovery until the next one.
+    findings: Mutex<Option<Findings>>,
+    /// A probe is wanted: after discovery, and after it contradicted what it declares.
+    probe_due: AtomicBool,
+    /// Its conditions counted as exact and were not, since it was discovered: no probe of a few Items can take that back.
+    distrusted: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -58,16 +70,6 @@ struct Landing {
     links: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-struct CollectionsPage<'a> {
-    #[serde(borrow)]
-    collections: Vec<&'a serde_json::value::RawValue>,
-    #[serde(borrow, default)]
-    links: Option<&'a serde_json::value::RawValue>,
-    #[serde(default, rename = "numberMatched")]
-    number_matched: Option<u64>,
-}
-
 impl StacApi {
     pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
         Self {
@@ -76,7 +78,13 @@ impl StacApi {
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
             post_refused: AtomicBool::new(false),
-            disorder: Disorder::default(),
+            disorder: Tally::default(),
+            contradictions: Tally::default(),
+            accepted: Mutex::default(),
+            listed: ArcSwap::default(),
+            findings: Mutex::default(),
+            probe_due: AtomicBool::new(false),
+            distrusted: AtomicBool::new(false),
             member: member.clone(),
         }
     }
@@ -98,77 +106,6 @@ impl StacApi {
             last_success: if alive { now } else { health.last_success },
             last_failure: if alive { None } else { failed.map(|failed| failed.fault) },
         });
-    }
-
-    async fn ask_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
-        let delta = match &ask.token {
-            Some(token) => Some(Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?),
-            None => None,
-        };
-        let known = self.known.load();
-        let by_post = match &delta {
-            Some(delta) => delta.post,
-            None => known.search_post && !self.post_refused.load(Ordering::Relaxed),
-        };
-        let first = self.exchange(ask, delta.as_ref(), by_post, deadline).await;
-        let refused = |failed: &Failure| matches!(failed.status, Some(405 | 501));
-        match first {
-            Err(failed) if by_post && delta.is_none() && known.search_get && refused(&failed) => {
-                let page = self.exchange(ask, None, false, deadline).await?;
-                self.post_refused.store(true, Ordering::Relaxed);
-                self.known.rcu(|known| {
-                    let mut known = Capabilities { search_post: false, ..(**known).clone() };
-                    known.note("POST on `/search` is refused; asked by GET");
-                    known
-                });
-                Ok(page)
-            }
-            Err(failed) if delta.is_some() && matches!(failed.status, Some(400 | 404 | 405 | 410)) => {
-                Err(Failure { fault: Fault::TokenRefused, ..failed })
-            }
-            other => other,
-        }
-    }
-
-    async fn exchange(
-        &self,
-        ask: &Ask,
-        delta: Option<&Delta>,
-        by_post: bool,
-        deadline: Instant,
-    ) -> Result<Page, Failure> {
-        let exact = self.known.load().intersects != Support::Unsupported;
-        let url = self.page_url(delta);
-        let query = if by_post { Vec::new() } else { encode::query(ask, exact) };
-        let body = by_post.then(|| encode::body(ask, exact));
-        let request = request(&url, &query, body.as_ref(), delta);
-        let answer = self.send(request, deadline).await?;
-        let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
-        let split = split.inspect_err(|failed| self.remember(Some(failed)))?;
-        let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
-        let sent = Sent { url: &url, query: &query, body: body.as_ref(), limit: ask.limit, follow: base };
-        let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
-            .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
-        let exact = self.known.load().counts_exact;
-        let whole = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
-        Ok(Page {
-            items: split.items,
-            received: split.received,
-            invalid: split.invalid,
-            next,
-            matched: split.matched.filter(|_| whole).map(|count| Matched { count, exact }),
-            partial: split.partial,
-            bytes: answer.body.len(),
-        })
-    }
-
-    /// The configured search address, or, with `next_path = "follow"`, the path that a token names below the base.
-    fn page_url(&self, delta: Option<&Delta>) -> Url {
-        let path = delta.and_then(|delta| delta.path.as_deref());
-        match path.filter(|_| self.member.request.next_path == NextPath::Follow) {
-            Some(path) => below(&self.member.url, path),
-            None => (**self.search_url.load()).clone(),
-        }
     }
 
     async fn read_landing(&self, deadline: Instant) -> Result<Arc<Capabilities>, Failure> {
@@ -196,7 +133,13 @@ impl StacApi {
             .iter()
             .filter_map(Value::as_object)
             .any(|link| is_search(link) && !link.contains_key("method"));
+        if !found.search_link && !found.has("item-search") {
+            found.items_only = self.search_is_absent(&search_url, deadline).await;
+        }
         let mut known = Capabilities::discovered(&self.member, &found);
+        if let Some(findings) = self.findings.lock().ok().and_then(|findings| findings.clone()) {
+            findings.apply(&mut known);
+        }
         if self.post_refused.load(Ordering::Relaxed) && self.member.request.method != Method::Post {
             known.search_post = false;
             known.note("POST on `/search` is refused; asked by GET");
@@ -204,7 +147,35 @@ impl StacApi {
         self.search_url.store(Arc::new(search_url));
         let known = Arc::new(known);
         self.known.store(known.clone());
+        self.distrusted.store(false, Ordering::Relaxed);
+        self.probe_due.store(true, Ordering::Relaxed);
         Ok(known)
+    }
+
+    /// Whether `/search` is not there, by any method that may be used.
+    async fn search_is_absent(&self, url: &Url, deadline: Instant) -> bool {
+        let limit = [("limit".to_owned(), "1".to_owned())];
+        let body = Map::from_iter([("limit".to_owned(), Value::from(1))]);
+        let mut attempts = vec![request(url, &limit, None, None)];
+        if self.member.request.method != Method::Get {
+            attempts.push(request(url, &[], Some(&body), None));
+        }
+        for attempt in attempts {
+            match self.send(attempt, deadline).await {
+                Err(failed) if matches!(failed.status, Some(404 | 405 | 501)) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Changes what is known of the member.
+    fn learn(&self, change: impl Fn(&mut Capabilities)) {
+        self.known.rcu(|known| {
+            let mut known = (**known).clone();
+            change(&mut known);
+            known
+        });
     }
 
     async fn read_conformance(&self, deadline: Instant) -> Vec<String> {
@@ -257,56 +228,6 @@ impl StacApi {
             Err(failed) => Err(failed),
         }
     }
-
-    async fn read_collections(&self, deadline: Instant) -> Result<Listing, Failure> {
-        let url = below(&self.member.url, "collections");
-        let mut listing = Listing::default();
-        let mut bytes = 0;
-        let mut delta: Option<Delta> = None;
-        let mut tokens = Vec::new();
-        for page in 0..LISTING_PAGES_MAX {
-            let answer = self.send(request(&url, &[], None, delta.as_ref()), deadline).await;
-            // What was read stays useful, though it proves nothing any more.
-            let answer = match answer {
-                Err(_) if page > 0 => return Ok(listing),
-                other => other?,
-            };
-            bytes += answer.body.len();
-            let before = listing.collections.len();
-            let read = take_collections(&answer.body, &mut listing);
-            let (links, matched) = match read {
-                Err(_) if page > 0 => return Ok(listing),
-                other => other?,
-            };
-            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None };
-            let Ok(next) = next_link::token(links.as_deref(), &answer.headers, &sent) else { return Ok(listing) };
-            let Some(next) = next else {
-                let unsure = page == 0
-                    && listing.collections.len() == SUSPICIOUS_LENGTH
-                    && matched != Some(SUSPICIOUS_LENGTH as u64);
-                let short = matched.is_some_and(|matched| matched > listing.collections.len() as u64);
-                listing.complete = !unsure && !short;
-                return Ok(listing);
-            };
-            let stuck = listing.collections.len() == before || tokens.contains(&next);
-            if stuck || bytes > LISTING_BYTES_MAX || listing.collections.len() >= COLLECTIONS_MAX {
-                return Ok(listing);
-            }
-            delta = Delta::open(&next).ok();
-            tokens.push(next);
-        }
-        Ok(listing)
-    }
-}
-
-/// Appends the Collections of one page; gives its links and its count.
-fn take_collections(body: &Bytes, listing: &mut Listing) -> Result<(Option<Bytes>, Option<u64>), Failure> {
-    let page: CollectionsPage<'_> =
-        serde_json::from_slice(body).map_err(|error| failure(Fault::BadResponse, &format!("collections: {error}")))?;
-    let room = COLLECTIONS_MAX.saturating_sub(listing.collections.len());
-    let texts = page.collections.iter().take(room).map(|raw| body.slice_ref(raw.get().as_bytes()));
-    listing.collections.extend(texts);
-    Ok((page.links.map(|raw| body.slice_ref(raw.get().as_bytes())), page.number_matched))
 }
 
 /// A request: our own query, plus what a token adds or overrides.
@@ -330,7 +251,14 @@ fn request(
         Bytes::from(Value::Object(body).to_string())
     });
     let headers = delta.headers.iter().filter_map(|(name, value)| next_link::header(name, value)).collect();
-    Outgoing { url, redirects: body.is_none() && query.is_empty(), body, headers, accept: GEOJSON }
+    Outgoing {
+        url,
+        redirects: body.is_none() && query.is_empty(),
+        body,
+        headers,
+        accept: GEOJSON,
+        purpose: Purpose::Search,
+    }
 }
 
 /// An address below a landing page; a query of the landing page itself is kept.
@@ -375,17 +303,38 @@ impl Member for StacApi {
         }
         let declared = self.member.capabilities.sort.is_some();
         warn!(member = %self.member.id, declared, "order broken three times in ten minutes");
-        self.known.rcu(|known| {
-            let mut known = (**known).clone();
+        self.learn(|known| {
             if declared {
-                known.note("breaks the order that the federation file declares");
+                known.contradicted("breaks the order that the federation file declares");
             } else {
                 known.sort = Support::Unsupported;
-                known
-                    .note("broke its order three times in ten minutes; taken not to sort until it is discovered again");
+                known.contradicted(
+                    "broke its order three times in ten minutes; taken not to sort until it is discovered again",
+                );
             }
-            known
         });
+    }
+
+    fn contradicted(&self, what: &str) {
+        if !self.contradictions.add(Instant::now()) {
+            return;
+        }
+        warn!(member = %self.member.id, condition = %what, "Items outside the condition three times in ten minutes");
+        self.distrusted.store(true, Ordering::Relaxed);
+        self.learn(|known| {
+            known.distrust();
+            let what: String = what.chars().take(CONDITION_SHOWN).collect();
+            known.contradicted(&format!("returned Items outside a condition that counted as exact: {what}"));
+        });
+        self.probe_due.store(true, Ordering::Relaxed);
+    }
+
+    fn probe_due(&self) -> bool {
+        self.probe_due.load(Ordering::Relaxed)
+    }
+
+    fn probe(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.run_probe(deadline))
     }
 
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>> {

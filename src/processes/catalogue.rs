@@ -325,30 +325,34 @@ fn brief(description: &Value) -> Value {
 async fn read_list(api: Arc<ProcessApi>) -> Result<List, Failure> {
     let deadline = Instant::now() + DEADLINE;
     let mut list = List { complete: true, ..List::default() };
-    let mut query = PAGE.to_owned();
+    let mut query = Some(PAGE.to_owned());
     let mut asked = HashSet::new();
     for page in 0..PAGES_MAX {
-        let request = Outgoing { query: Some(query.clone()), ..Outgoing::get("processes") };
-        let document = match read(&api, &request, &Caller::default(), PAGE_BYTES_MAX, deadline).await {
+        let document = match read_page(&api, query.clone(), deadline).await {
             Ok(document) => document,
-            Err(failure) if page == 0 => return Err(failure),
+            // Some refuse a page of this size, or the parameter.
+            Err(failure) if page == 0 && failure.status == Some(400) => {
+                query = None;
+                continue;
+            }
+            Err(failure) if list.summaries.is_empty() => return Err(failure),
             Err(failure) => {
                 tracing::warn!(member = %api.member(), page, detail = %failure.detail, "process list ends early");
                 list.complete = false;
                 return Ok(list);
             }
         };
-        let Some(processes) = document.get("processes").and_then(Value::as_array) else {
-            return Err(not_processes("answer has no list `processes`"));
-        };
-        for process in processes.iter().take(PROCESSES_MAX.saturating_sub(list.summaries.len())) {
+        let processes = document["processes"].as_array().into_iter().flatten();
+        for process in processes.take(PROCESSES_MAX.saturating_sub(list.summaries.len())) {
             let Some(id) = process.get("id").and_then(Value::as_str) else { continue };
             list.bytes += process.to_string().len() + id.len();
             list.summaries.insert(id.to_owned(), process.clone());
         }
         asked.insert(query);
         match next(&document) {
-            Some(next) if !asked.contains(&next) && list.summaries.len() < PROCESSES_MAX => query = next,
+            Some(next) if !asked.contains(&Some(next.clone())) && list.summaries.len() < PROCESSES_MAX => {
+                query = Some(next);
+            }
             Some(_) => {
                 list.complete = false;
                 return Ok(list);
@@ -358,6 +362,13 @@ async fn read_list(api: Arc<ProcessApi>) -> Result<List, Failure> {
     }
     list.complete = false;
     Ok(list)
+}
+
+/// One page of a list; an answer without a list is a failure.
+async fn read_page(api: &ProcessApi, query: Option<String>, deadline: Instant) -> Result<Value, Failure> {
+    let request = Outgoing { query, ..Outgoing::get("processes") };
+    let document = read(api, &request, &Caller::default(), PAGE_BYTES_MAX, deadline).await?;
+    if document["processes"].is_array() { Ok(document) } else { Err(not_processes("answer has no list `processes`")) }
 }
 
 /// The query of the `next` link; its address counts for nothing.

@@ -178,6 +178,9 @@ fn every_bound_is_applied() {
     let nested = |levels: usize| (0..levels).fold(json!("s3://a/b"), |inner, _| json!({ "x": inner }));
     assert_eq!(find(&nested(DEPTH_MAX + 1), &none).unwrap().len(), 1);
     assert_eq!(find(&nested(DEPTH_MAX + 2), &none).unwrap_err().what, "levels of nesting");
+    // A condition nests deeper than any reference, as the example of the standard's draft does.
+    let deep = (0..20).fold(json!({ "property": "a" }), |inner, _| json!({ "op": "not", "args": [inner] }));
+    assert!(find(&json!({ "inputs": { "data": { "collection": "c", "where": deep } } }), &none).is_ok());
     // A large polygon is one value, and no reference.
     let ring: Vec<_> = (0..NODES_MAX).map(|at| json!([at, at])).collect();
     let polygon = json!({ "type": "MultiPolygon", "coordinates": [[ring]] });

@@ -45,6 +45,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         reason: String::new(),
         discovered: true,
         required: false,
+        page_requests: 1,
         counts_exact: true,
     }
 }

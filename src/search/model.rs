@@ -19,6 +19,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::collections::Ids;
+use crate::cql2::Expr;
 use crate::federation::{self, Federation, Interval, Limits, MemberId, Server};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Matched, Page, Token};
@@ -68,7 +69,68 @@ struct Thing {
     tie: u64,
     /// Present at the member, unchanged, since the session began.
     lasting: bool,
+    /// Its property `v`, and how the member writes it.
+    value: Option<u64>,
+    properties: Bytes,
 }
+
+/// A condition on the property `v`, told apart from the broker's own.
+#[derive(Debug, Clone, Copy)]
+enum Condition {
+    Below(u64),
+    Between(u64, u64),
+    /// Also where it is absent.
+    NotAbove(u64),
+    IsOrAbsent(u64),
+    /// One in so many Items.
+    Rare,
+}
+
+impl Condition {
+    fn random(dice: &mut Dice) -> Self {
+        match dice.below(6) {
+            0 => Self::Below(dice.below(VALUES)),
+            1 => Self::Between(dice.below(VALUES), dice.below(VALUES)),
+            2 => Self::NotAbove(dice.below(VALUES)),
+            3 => Self::IsOrAbsent(dice.below(VALUES)),
+            _ => Self::Rare,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Below(most) => format!("v < {most}"),
+            Self::Between(low, high) => format!("v BETWEEN {low} AND {high}"),
+            Self::NotAbove(most) => format!("NOT (v > {most} AND id IS NOT NULL)"),
+            Self::IsOrAbsent(value) => format!("v = {value} OR v IS NULL"),
+            Self::Rare => format!("v IN ({}, -1)", VALUES - 1),
+        }
+    }
+
+    fn holds(self, value: Option<u64>) -> bool {
+        match self {
+            Self::Below(most) => value.is_some_and(|value| value < most),
+            Self::Between(low, high) => value.is_some_and(|value| low <= value && value <= high),
+            Self::NotAbove(most) => value.is_some_and(|value| value <= most),
+            Self::IsOrAbsent(wanted) => value.is_none_or(|value| value == wanted),
+            Self::Rare => value == Some(VALUES - 1),
+        }
+    }
+}
+
+/// How a member takes a condition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Takes {
+    Exactly,
+    /// Lets some Items through that do not meet it.
+    Loosely,
+    /// Says exactly, and does as the one before.
+    Falsely,
+    Never,
+}
+
+/// Different values of `v`.
+const VALUES: u64 = 12;
 
 /// How a member behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,6 +155,7 @@ struct Catalogue {
     things: Vec<Thing>,
     habits: Habits,
     mode: Mode,
+    takes: Takes,
     down: bool,
 }
 
@@ -101,6 +164,7 @@ struct World {
     order: Option<Comparator>,
     catalogues: Vec<Catalogue>,
     user: Option<Interval>,
+    condition: Option<Condition>,
     /// Ties over this many Items are large.
     ties_max: usize,
     trace: Trace,
@@ -134,12 +198,23 @@ impl Thing {
             end: spans.then(|| self.end()),
         };
         Item {
-            bytes: Bytes::new(),
+            bytes: self.properties.clone(),
             id: self.id.as_str().into(),
             collection: self.collection.as_str().into(),
             times,
-            spans: Spans::default(),
+            spans: Spans { properties: 0..self.properties.len() as u32, ..Spans::default() },
         }
+    }
+
+    /// Gives it a property, or its absence.
+    fn valued(mut self, dice: &mut Dice) -> Self {
+        self.value = (!dice.one_in(8)).then(|| dice.below(VALUES));
+        self.properties = match self.value {
+            Some(value) => format!("{{\"v\":{value}}}").into(),
+            None if dice.one_in(2) => Bytes::from_static(b"{\"v\":null}"),
+            None => Bytes::from_static(b"{}"),
+        };
+        self
     }
 
     fn interval(&self) -> Interval {
@@ -156,12 +231,23 @@ impl Thing {
 }
 
 impl Catalogue {
+    /// What the member makes of a condition.
+    fn sends(&self, condition: Option<Condition>, thing: &Thing) -> bool {
+        let Some(condition) = condition else { return true };
+        match self.takes {
+            Takes::Never => true,
+            Takes::Exactly => condition.holds(thing.value),
+            Takes::Loosely | Takes::Falsely => condition.holds(thing.value) || thing.tie.is_multiple_of(3),
+        }
+    }
+
     /// The member's list for an ask, in its own order, as (order key, thing).
-    fn list(&self, order: Option<&Comparator>, ask: &Ask, dice: &mut Dice) -> Vec<Thing> {
+    fn list(&self, order: Option<&Comparator>, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Vec<Thing> {
         let mut list: Vec<Thing> = self
             .things
             .iter()
             .filter(|thing| ask.datetime.is_none_or(|asked| asked.meets(&thing.interval())))
+            .filter(|thing| self.sends(condition, thing))
             .cloned()
             .collect();
         if self.habits.shuffles_ties {
@@ -186,11 +272,17 @@ impl Catalogue {
         order.read(&thing.item(), &exposed).expect("a key").values.swap_remove(0)
     }
 
-    fn answer(&self, order: Option<&Comparator>, ask: &Ask, dice: &mut Dice) -> Result<Page, (Fault, Option<u32>)> {
+    fn answer(
+        &self,
+        order: Option<&Comparator>,
+        condition: Option<Condition>,
+        ask: &Ask,
+        dice: &mut Dice,
+    ) -> Result<Page, (Fault, Option<u32>)> {
         if self.down {
             return Err((Fault::Unreachable, None));
         }
-        let list = self.list(order, ask, dice);
+        let list = self.list(order, condition.filter(|_| ask.filter.is_some()), ask, dice);
         let size = (ask.limit as usize).min(self.habits.cap);
         let from = match &ask.token {
             None => 0,
@@ -268,8 +360,15 @@ impl World {
             let end = start + dice.below(span as u64) as i64;
             Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
         });
+        let condition = dice.one_in(3).then(|| Condition::random(&mut dice));
+        let mut catalogues: Vec<Catalogue> = catalogues;
+        if condition.is_some() {
+            for catalogue in &mut catalogues {
+                catalogue.value(&mut dice);
+            }
+        }
         let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
-        Self { dice, order: order.map(Comparator::new), catalogues, user, ties_max, trace: Trace::default() }
+        Self { dice, order: order.map(Comparator::new), catalogues, user, condition, ties_max, trace: Trace::default() }
     }
 
     fn plan(&self) -> Plan {
@@ -277,7 +376,8 @@ impl World {
             Some(order) => Order::Sorted(order.keys().to_vec()),
             None => Order::Quota,
         };
-        let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user)).collect();
+        let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
+        let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
         Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
     }
 
@@ -296,7 +396,7 @@ impl World {
                 let at = dice.below(60) as i64;
                 let id = format!("new-{:x}", dice.roll());
                 let tie = dice.roll();
-                catalogue.things.push(Thing {
+                let thing = Thing {
                     id,
                     collection: "c0".into(),
                     start_ms: at,
@@ -304,7 +404,10 @@ impl World {
                     micros: 0,
                     tie,
                     lasting: false,
-                });
+                    value: None,
+                    properties: Bytes::new(),
+                };
+                catalogue.things.push(if self.condition.is_some() { thing.valued(dice) } else { thing });
             }
         }
     }
@@ -327,6 +430,8 @@ impl Catalogue {
                     micros: if dice.one_in(3) { dice.below(1_000) as i64 } else { 0 },
                     tie: dice.roll(),
                     lasting: true,
+                    value: None,
+                    properties: Bytes::new(),
                 }
             })
             .collect();
@@ -355,20 +460,42 @@ impl Catalogue {
             offsets,
             shuffles_ties,
         };
-        Self { member: MemberId::new(&format!("M{index}")), things, habits, mode, down: false }
+        Self { member: MemberId::new(&format!("M{index}")), things, habits, mode, takes: Takes::Never, down: false }
     }
 
-    fn leg(&self, user: Option<Interval>) -> Leg {
+    /// For a history with a condition.
+    fn value(&mut self, dice: &mut Dice) {
+        self.things = std::mem::take(&mut self.things).into_iter().map(|thing| thing.valued(dice)).collect();
+        self.takes = match dice.below(8) {
+            0..=2 => Takes::Exactly,
+            3 | 4 => Takes::Loosely,
+            5 => Takes::Falsely,
+            _ => Takes::Never,
+        };
+    }
+
+    fn leg(&self, user: Option<Interval>, filter: Option<&Arc<Expr>>) -> Leg {
+        let exact = matches!(self.takes, Takes::Exactly | Takes::Falsely);
+        let residual = Residual {
+            datetime: user,
+            filter: filter.cloned(),
+            properties: filter.into_iter().flat_map(|filter| filter.properties()).map(Into::into).collect(),
+            promised: filter.filter(|_| exact).cloned(),
+            selective: filter.is_some() && !exact,
+            ..Residual::default()
+        };
+        let pushed = filter.filter(|_| self.takes != Takes::Never).cloned();
         Leg {
             member: self.member.clone(),
             mode: self.mode,
-            ask: Ask { datetime: user, ..Ask::default() },
-            residual: Residual { datetime: user, ..Residual::default() },
+            ask: Ask { datetime: user, filter: pushed, ..Ask::default() },
+            residual,
             pushdown: Vec::new(),
             page_max: 1_000,
             reason: String::new(),
             discovered: true,
             required: false,
+            page_requests: 1,
             counts_exact: true,
         }
     }
@@ -418,7 +545,7 @@ fn page(
         let answer = if fails {
             Err((Fault::Timeout, None))
         } else {
-            catalogue.answer(world.order.as_ref(), &ask, &mut world.dice)
+            catalogue.answer(world.order.as_ref(), world.condition, &ask, &mut world.dice)
         };
         if let Ok(page) = &answer {
             let items: Vec<_> = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection)).collect();
@@ -444,8 +571,9 @@ fn history(seed: u64, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
 fn walk_the(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<(), String> {
     let plan = world.plan();
     for catalogue in &world.catalogues {
-        let Catalogue { member, mode, things, habits, .. } = catalogue;
-        world.trace.say(|| format!("{member} {mode:?} {} Items {habits:?}", things.len()));
+        let Catalogue { member, mode, things, habits, takes, .. } = catalogue;
+        let condition = world.condition.map(Condition::text);
+        world.trace.say(|| format!("{member} {mode:?} {} Items {habits:?} {takes:?} {condition:?}", things.len()));
     }
     let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
     let mut limit = 1 + world.dice.below(20) as u32;
@@ -505,6 +633,13 @@ fn walk_the(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<(), String> 
             }
             walk.given.push((member.to_string(), hit.key.collection.to_string(), hit.key.id.to_string()));
         }
+        for leg in end.legs.iter().filter(|leg| leg.contradictions > 0) {
+            let false_word =
+                |catalogue: &Catalogue| catalogue.member == leg.member && catalogue.takes == Takes::Falsely;
+            if !world.catalogues.iter().any(false_word) {
+                return Err(format!("{} did not contradict itself", leg.member));
+            }
+        }
         for leg in &end.legs {
             let known = walk.gaps.entry(leg.member.to_string()).or_default();
             if known.len() > leg.gaps.len() && leg.gaps.len() < 4 && world.order.is_some() {
@@ -557,10 +692,17 @@ fn judge(world: &World, walk: &Walk, failed_once: bool) -> Result<(), String> {
     if !failed_once && walk.gaps.values().any(|gaps| !gaps.is_empty()) {
         return Err("a gap without a failure".into());
     }
+    let meant = |thing: &Thing| world.condition.is_none_or(|condition| condition.holds(thing.value));
     for catalogue in &world.catalogues {
         let member = catalogue.member.to_string();
+        for thing in catalogue.things.iter().filter(|thing| !meant(thing)) {
+            let exposed = format!("{member}|{}", thing.collection);
+            if met.contains(&(member.clone(), exposed, thing.id.clone())) {
+                return Err(format!("does not meet the filter: {thing:?} of {member}"));
+            }
+        }
         let gaps = walk.gaps.get(&member).map_or(&[][..], Vec::as_slice);
-        for thing in catalogue.things.iter().filter(|thing| thing.lasting) {
+        for thing in catalogue.things.iter().filter(|thing| thing.lasting && meant(thing)) {
             if world.user.is_some_and(|user| !user.meets(&thing.interval())) {
                 continue;
             }
@@ -593,7 +735,12 @@ fn ring() -> (KeyRing, Ids) {
         description: String::new(),
         public_url: None,
         delimiter: '|',
-        server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+        server: Server {
+            listen: ([127, 0, 0, 1], 0).into(),
+            admin: crate::federation::Admin::default(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        },
         limits: Limits::default(),
         cursor: federation::Cursor { keys: Vec::new(), life: Duration::from_secs(3600) },
         processes: 1,

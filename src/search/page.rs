@@ -181,11 +181,13 @@ impl<'a> PageRun<'a> {
     pub fn feed(&mut self, index: usize, answer: Result<Page, (Fault, Option<u32>)>) {
         let residual = &self.plan.legs[self.planned[index]].residual;
         let contradictions = &mut self.contradictions[index];
+        // what was not said to the member is no promise that it broke
+        let unsaid = matches!(&answer, Ok(page) if page.unsaid);
         let keeps = |item: &Item| match residual.fit(item) {
             Fit::Kept => true,
             Fit::Dropped => false,
             Fit::Contradiction => {
-                *contradictions += 1;
+                *contradictions += u32::from(!unsaid);
                 false
             }
         };

@@ -95,6 +95,8 @@ pub struct Leg {
     pub discovered: bool,
     /// The member declares `required = true`.
     pub required: bool,
+    /// Requests that one page of it costs at most: more than one where each collection is a request.
+    pub page_requests: usize,
     /// Its counts are known to be exact.
     pub counts_exact: bool,
 }
@@ -143,15 +145,10 @@ pub fn plan<'a>(
             Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
             Judged::Asked(candidates) => {
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
-                if abilities.search_get || abilities.search_post {
-                    asked.push(Asked {
-                        member,
-                        candidates,
-                        abilities,
-                        filter: filter.filter(|filter| !is_true(filter)),
-                    });
-                } else {
-                    refused.push(lacking(member, "item-search".to_owned()));
+                let filter = filter.filter(|filter| !is_true(filter));
+                match unsearchable(&candidates, &abilities) {
+                    None => asked.push(Asked { member, candidates, abilities, filter }),
+                    Some(feature) => refused.push(lacking(member, feature)),
                 }
             }
         }
@@ -181,6 +178,17 @@ struct Asked<'a> {
 
 fn is_true(filter: &Expr) -> bool {
     matches!(filter, Expr::Constant(true))
+}
+
+/// Why a member cannot be searched at all: by no method, or collection by collection in too many of them.
+fn unsearchable(candidates: &Candidates, abilities: &Capabilities) -> Option<String> {
+    if !abilities.search_get && !abilities.search_post {
+        return Some("item-search".to_owned());
+    }
+    let (most, count) = (abilities.collections_max?, candidates.natives.len());
+    let feature =
+        || format!("item-search: {count} of its collections may match, and at most {most} are asked: name them");
+    (count > most).then(feature)
 }
 
 fn lacking(member: &Member, feature: String) -> Refused {

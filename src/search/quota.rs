@@ -100,6 +100,7 @@ impl QuotaLeg {
 
     fn feed(&mut self, page: Page, asked: &Request, keeps: &mut dyn FnMut(&Item) -> bool) {
         self.invalid += page.invalid.count;
+        self.selective |= page.unsaid;
         if self.requests == 1 {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::view::Entry;
 use crate::cache::{Cache, Times};
-use crate::federation::MemberId;
+use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Member, Registry};
 
 pub use schema::{Schema, common, minimum};
@@ -35,6 +35,8 @@ pub struct Queryables {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Subject {
     member: MemberId,
+    /// Its address: a member that moved is asked anew.
+    url: String,
     native_id: Option<String>,
 }
 
@@ -60,23 +62,34 @@ impl Default for Queryables {
 
 impl Queryables {
     /// What the holders of a Collection offer for it, in their order.
-    pub async fn of_collection(&self, members: &Registry, entries: &[Arc<Entry>]) -> Vec<(MemberId, Offered)> {
+    pub async fn of_collection(
+        &self,
+        federation: &Federation,
+        members: &Registry,
+        entries: &[Arc<Entry>],
+    ) -> Vec<(MemberId, Offered)> {
         let asked = entries.iter().filter_map(|entry| {
-            let member = Arc::clone(members.get(entry.member.as_str())?);
-            Some(self.of(member, Some((entry.native_id.clone(), entry.queryables_link()))))
+            let member = members.get(entry.member.as_str())?;
+            Some(self.of(federation, member, Some((entry.native_id.clone(), entry.queryables_link()))))
         });
         futures::future::join_all(asked).await
     }
 
     /// What every member offers for all it has, in the order of the file.
-    pub async fn of_members(&self, members: &Registry) -> Vec<(MemberId, Offered)> {
-        futures::future::join_all(members.iter().map(|member| self.of(Arc::clone(member), None))).await
+    pub async fn of_members(&self, federation: &Federation, members: &Registry) -> Vec<(MemberId, Offered)> {
+        futures::future::join_all(members.iter().map(|member| self.of(federation, member, None))).await
     }
 
-    async fn of(&self, member: Arc<dyn Member>, collection: Option<(String, Option<String>)>) -> (MemberId, Offered) {
-        let id = member.id().clone();
+    async fn of(
+        &self,
+        federation: &Federation,
+        member: &Arc<dyn Member>,
+        collection: Option<(String, Option<String>)>,
+    ) -> (MemberId, Offered) {
+        let (member, id) = (Arc::clone(member), member.id().clone());
+        let url = federation.member(id.as_str()).map(|declared| declared.url.to_string()).unwrap_or_default();
         let native_id = collection.as_ref().map(|(native_id, _)| native_id.clone());
-        let subject = Subject { member: id.clone(), native_id };
+        let subject = Subject { member: id.clone(), url, native_id };
         let read = move || async move {
             let of = collection.as_ref().map(|(native_id, link)| (native_id.as_str(), link.as_deref()));
             let outcome = match member.queryables(of, Instant::now() + READING_TIME).await {

@@ -113,6 +113,8 @@ struct Asked {
     bbox: Option<[f64; 4]>,
     datetime: Option<(Option<&'static str>, Option<&'static str>)>,
     term: Option<&'static str>,
+    /// `title = … OR updated >= …`
+    filter: Option<(&'static str, &'static str)>,
     sortby: Vec<SortBy>,
 }
 
@@ -140,6 +142,7 @@ impl Asked {
             bbox: (random.below(2) == 0).then(|| *random.pick(&bboxes)),
             datetime: (random.below(2) == 0).then(|| *random.pick(&times)),
             term: (random.below(2) == 0).then(|| *random.pick(&["sea", "ice", "sea ice", "te", "ozone"])),
+            filter: (random.below(3) == 0).then(|| (*random.pick(&WORDS), *random.pick(&TIMES))),
             sortby,
         }
     }
@@ -150,7 +153,10 @@ impl Asked {
             area: self.bbox.map(|numbers| Area::from(Bbox::from_numbers(&numbers).unwrap())),
             datetime: self.datetime.map(|(start, end)| Interval { start: instant(start), end: instant(end) }),
             terms: self.term.and_then(|term| Terms::read(term).unwrap()),
-            filter: None,
+            filter: self.filter.map(|(title, updated)| {
+                let text = format!("title = '{title}' OR updated >= TIMESTAMP('{updated}')");
+                Arc::new(Expr::from_text(&text).unwrap())
+            }),
             sortby: self.sortby.clone(),
         }
     }
@@ -185,7 +191,10 @@ impl Asked {
                 .filter_map(|text| text.as_str())
                 .any(|text| format!(" {}", words(text)).contains(&format!(" {term}")))
         });
-        space && time && text
+        let filter = self.filter.is_none_or(|(title, updated)| {
+            document["title"] == title || document["updated"].as_str().is_some_and(|at| at >= updated)
+        });
+        space && time && text && filter
     }
 }
 

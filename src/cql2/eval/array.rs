@@ -1,5 +1,7 @@
 //! Array functions (clause 7.8). Arrays are taken as sets: order and repetition make no difference.
 
+use std::cmp::Ordering;
+
 use serde_json::value::RawValue;
 
 use super::value::{self, LEVELS_MAX, Operand, Reader};
@@ -32,7 +34,7 @@ fn same(left: &Operand<'_>, right: &Operand<'_>) -> bool {
     match (left, right) {
         (Operand::Null, Operand::Null) => true,
         (Operand::Bool(left), Operand::Bool(right)) => left == right,
-        (Operand::Number(left), Operand::Number(right)) => left.total_cmp(right).is_eq() || left == right,
+        (Operand::Number(left), Operand::Number(right)) => left.partial_cmp(right).is_some_and(Ordering::is_eq),
         (Operand::Text(left), Operand::Text(right)) => left == right,
         (Operand::Moment(_), _) | (_, Operand::Moment(_)) => {
             matches!((left.moment(), right.moment()), (Some(left), Some(right)) if left.order(&right).is_eq())

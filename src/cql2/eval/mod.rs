@@ -17,11 +17,9 @@ mod array;
 mod spatial;
 mod shape;
 
-use super::{Comparison, Expr, Subject, Value};
+use super::{Comparison, Expr, Subject, Value, names};
 use temporal::Period;
 use value::{Operand, Reader};
-
-pub use temporal::is_temporal;
 
 impl Expr {
     /// Whether the condition is true of the subject; `None` is unknown, which selects as little as false does.
@@ -31,7 +29,7 @@ impl Expr {
     }
 }
 
-fn decide(expr: &Expr, reader: &Reader<'_>) -> Option<bool> {
+fn decide<'a>(expr: &'a Expr, reader: &Reader<'a>) -> Option<bool> {
     match expr {
         Expr::Constant(known) => Some(*known),
         Expr::And(parts) => all(parts, |part| decide(part, reader)),
@@ -57,7 +55,7 @@ fn decide(expr: &Expr, reader: &Reader<'_>) -> Option<bool> {
         Expr::IsNull(value) => is_null(value, reader),
         Expr::Spatial { op, left, right } => {
             let (left, right) = (reader.geometry(left)?, reader.geometry(right)?);
-            spatial::holds(*op, &left, &right)
+            spatial::holds(*op, &left, &right, reader)
         }
         Expr::Temporal { op, left, right } => {
             Some(temporal::holds(*op, &Period::of(left, reader)?, &Period::of(right, reader)?))
@@ -67,7 +65,7 @@ fn decide(expr: &Expr, reader: &Reader<'_>) -> Option<bool> {
 }
 
 /// False when one is false, else unknown when one is unknown.
-fn all<T>(parts: &[T], decide: impl Fn(&T) -> Option<bool>) -> Option<bool> {
+fn all<'a, T>(parts: &'a [T], decide: impl Fn(&'a T) -> Option<bool>) -> Option<bool> {
     let mut unknown = false;
     for part in parts {
         match decide(part) {
@@ -80,12 +78,12 @@ fn all<T>(parts: &[T], decide: impl Fn(&T) -> Option<bool>) -> Option<bool> {
 }
 
 /// True when one is true, else unknown when one is unknown.
-fn any<T>(parts: &[T], decide: impl Fn(&T) -> Option<bool>) -> Option<bool> {
+fn any<'a, T>(parts: &'a [T], decide: impl Fn(&'a T) -> Option<bool>) -> Option<bool> {
     all(parts, |part| decide(part).map(|known| !known)).map(|none| !none)
 }
 
 /// What a computed value cannot be read as is neither null nor not: `a / 0 IS NULL` is unknown.
-fn is_null(value: &Value, reader: &Reader<'_>) -> Option<bool> {
+fn is_null<'a>(value: &'a Value, reader: &Reader<'a>) -> Option<bool> {
     if matches!(value, Value::Geometry(_) | Value::Interval(_)) {
         return Some(false);
     }
@@ -106,7 +104,7 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn new(value: &'a Value, reader: &Reader<'a>) -> Self {
-        let temporal = matches!(value, Value::Property(name) if is_temporal(name));
+        let temporal = matches!(value, Value::Property(name) if names::is_instant(name));
         Self { operand: reader.operand(value), temporal }
     }
 }

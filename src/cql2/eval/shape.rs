@@ -1,18 +1,18 @@
 //! Geometries made fit for comparison: moved into the world, mended where their rings cross, and known not to cost too much.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::value::Reader;
 use geo::{
     BooleanOps, BoundingRect, Coord, Geometry, GeometryCollection, Intersects, Line, LineString, LinesIter, MapCoords,
     MultiLineString, MultiPoint, MultiPolygon, Point, Polygon, unary_union,
 };
 
-/// Pairs of segments whose boxes meet, within and between two geometries: each may become a node of the comparison, at
-/// some 200 bytes.
-const MEETINGS_MAX: usize = 200_000;
-/// Pairs of segments that are looked at to find those, some 30 ms.
-const LOOKS_MAX: usize = 10_000_000;
+/// Steps of the allowance for a pair of segments whose boxes meet: it may become a node of the comparison, at some 200
+/// bytes and a microsecond.
+const STEPS_PER_MEETING: usize = 32;
+/// Crossings of areas with themselves or each other that are mended; footprints drawn wrongly have a few.
+const CROSSINGS_MAX: usize = 1_000;
 
 /// The geometry as it lies between -180 and 180: what is drawn up to one turn beyond is cut off and shifted by 360.
 /// `None` when it is drawn farther out than that, or nothing is left.
@@ -33,25 +33,27 @@ pub(super) fn into_world(geometry: &Geometry<f64>) -> Option<Geometry<f64>> {
 /// odd number of rings surrounds; areas that overlap are joined), areas without extent are lines, lines without length points,
 /// and a collection has one part per dimension. `None` when finding out would cost too much.
 ///
-/// What is mended has its corners rounded to about a billionth of its size.
-pub(super) fn sound(geometry: &Geometry<f64>) -> Option<Cow<'_, Geometry<f64>>> {
-    if matches!(geometry, Geometry::Point(_)) {
-        return Some(Cow::Borrowed(geometry));
-    }
-    let mut parts = Parts::of(geometry);
-    if !are_simple(&parts.areas)? {
+/// Corners are taken to a tenth of a micrometre: finer differences are noise of a computation, and comparing them loses the
+/// digits that decide which side is which. What is mended has its corners rounded to about a billionth of its size.
+pub(super) fn sound(geometry: &Geometry<f64>, reader: &Reader<'_>) -> Option<Geometry<f64>> {
+    let snap = |Coord { x, y }: Coord<f64>| Coord {
+        x: (x * STEPS_PER_DEGREE).round() / STEPS_PER_DEGREE,
+        y: (y * STEPS_PER_DEGREE).round() / STEPS_PER_DEGREE,
+    };
+    let mut parts = Parts::of(&geometry.map_coords(snap));
+    if !are_simple(&parts.areas, reader)? {
         parts.mend();
     }
-    parts.geometry().map(Cow::Owned)
+    parts.geometry()
 }
 
 /// Whether relating the two stays within the bound on their meetings.
-pub(super) fn comparable(left: &Geometry<f64>, right: &Geometry<f64>) -> bool {
+pub(super) fn comparable(left: &Geometry<f64>, right: &Geometry<f64>, reader: &Reader<'_>) -> bool {
     let mut lines = Vec::new();
     add_lines(left, &mut lines);
     add_lines(right, &mut lines);
     let sides = lines.into_iter().map(|line| Side { line, ring: 0, at: 0, count: 0 }).collect();
-    sweep(sides, |_, _| true).is_some()
+    sweep(sides, reader, |_, _| ()).is_some()
 }
 
 /// The segments of what [`sound`] gives.
@@ -63,6 +65,9 @@ fn add_lines(geometry: &Geometry<f64>, lines: &mut Vec<Line<f64>>) {
         _ => {}
     }
 }
+
+/// Two to the 40th, so that snapping is exact.
+const STEPS_PER_DEGREE: f64 = 1_099_511_627_776.0;
 
 /// Parts of a geometry by dimension.
 #[derive(Default)]
@@ -152,10 +157,18 @@ impl Parts {
         }
     }
 
+    /// An area of which mending leaves nothing is thinner than the mending can tell from a line.
     fn mend(&mut self) {
         let nothing = MultiPolygon::<f64>(Vec::new());
-        let each: Vec<_> = self.areas.iter().map(|area| area.union(&nothing)).collect();
-        self.areas = unary_union(&each).0;
+        let mut mended = Vec::new();
+        for area in std::mem::take(&mut self.areas) {
+            let whole = area.union(&nothing);
+            if whole.0.is_empty() {
+                self.line(area.exterior().clone());
+            }
+            mended.push(whole);
+        }
+        self.areas = unary_union(&mended).0;
     }
 
     fn geometry(self) -> Option<Geometry<f64>> {
@@ -223,7 +236,7 @@ impl Side {
 }
 
 /// Whether no ring crosses or touches itself or another. Rings may touch in a point; mending those does no harm.
-fn are_simple(areas: &[Polygon<f64>]) -> Option<bool> {
+fn are_simple(areas: &[Polygon<f64>], reader: &Reader<'_>) -> Option<bool> {
     let mut sides = Vec::new();
     let rings = areas.iter().flat_map(|area| std::iter::once(area.exterior()).chain(area.interiors()));
     for (ring, coords) in rings.enumerate() {
@@ -231,18 +244,18 @@ fn are_simple(areas: &[Polygon<f64>]) -> Option<bool> {
         let count = lines.len();
         sides.extend(lines.into_iter().enumerate().map(|(at, line)| Side { line, ring, at, count }));
     }
-    let mut simple = true;
-    sweep(sides, |one, other| {
-        simple = if one.follows(other) {
-            !turns_back(other.line, one.line)
+    let mut crossings = 0;
+    sweep(sides, reader, |one, other| {
+        let crosses = if one.follows(other) {
+            turns_back(other.line, one.line)
         } else if other.follows(one) {
-            !turns_back(one.line, other.line)
+            turns_back(one.line, other.line)
         } else {
-            !one.line.intersects(&other.line)
+            one.line.intersects(&other.line)
         };
-        simple
+        crossings += usize::from(crosses);
     })?;
-    Some(simple)
+    (crossings <= CROSSINGS_MAX).then_some(crossings == 0)
 }
 
 /// Whether the second side runs back along the first.
@@ -251,30 +264,24 @@ fn turns_back(first: Line<f64>, second: Line<f64>) -> bool {
     turn(first.start, first.end, second.end) == 0.0 && a.x * b.x + a.y * b.y < 0.0
 }
 
-/// Shows every pair of sides whose boxes meet until the visitor has seen enough; `None` when there are too many.
-fn sweep(mut sides: Vec<Side>, mut visit: impl FnMut(&Side, &Side) -> bool) -> Option<()> {
+/// Shows every pair of sides whose boxes meet; `None` when there are more than the allowance pays for.
+fn sweep(mut sides: Vec<Side>, reader: &Reader<'_>, mut visit: impl FnMut(&Side, &Side)) -> Option<()> {
     let span = |line: &Line<f64>| (line.start.x.min(line.end.x), line.start.x.max(line.end.x));
     let rise = |line: &Line<f64>| (line.start.y.min(line.end.y), line.start.y.max(line.end.y));
     sides.sort_by(|one, other| span(&one.line).0.total_cmp(&span(&other.line).0));
-    let (mut looks, mut meetings) = (0, 0);
     for (index, one) in sides.iter().enumerate() {
         let (east, (south, north)) = (span(&one.line).1, rise(&one.line));
+        let mut steps = 1;
         for other in sides[index + 1..].iter().take_while(|other| span(&other.line).0 <= east) {
-            looks += 1;
-            if looks > LOOKS_MAX {
-                return None;
-            }
             let (low, high) = rise(&other.line);
-            if low > north || high < south {
-                continue;
+            steps += 1;
+            if low <= north && high >= south {
+                steps += STEPS_PER_MEETING;
+                visit(one, other);
             }
-            meetings += 1;
-            if meetings > MEETINGS_MAX {
-                return None;
-            }
-            if !visit(one, other) {
-                return Some(());
-            }
+        }
+        if !reader.pay(steps) {
+            return None;
         }
     }
     Some(())

@@ -7,26 +7,30 @@
 use geo::{BoundingRect, Coord, CoordsIter, Geometry, Intersects, Rect, Relate};
 
 use super::shape;
+use super::value::Reader;
 use crate::cql2::SpatialOp;
 
 /// Points of one geometry; a coastline at full detail has fewer.
 const POINTS_MAX: usize = 50_000;
-/// Pairs of segments that are compared one by one, some 50 ms; above it an index is built.
+/// Pairs of segments that are compared one by one, some 20 ms; above it the relation is worked out, which sorts them first.
 const PAIRS_MAX: usize = 4_000_000;
+/// Pairs of segments compared for one step of the allowance.
+const PAIRS_PER_STEP: usize = 4;
 /// Largest absolute coordinate, degrees. Beyond it differences lose the digits that decide, and squares overflow.
 const COORDINATE_MAX: f64 = 1e6;
 
-pub(super) fn holds(op: SpatialOp, left: &Geometry<f64>, right: &Geometry<f64>) -> Option<bool> {
-    let (left_box, right_box) = (extent(left)?, extent(right)?);
+pub(super) fn holds(op: SpatialOp, left: &Geometry<f64>, right: &Geometry<f64>, reader: &Reader<'_>) -> Option<bool> {
+    let (left_box, right_box) = (extent(left, reader)?, extent(right, reader)?);
     if inside_world(&left_box) && inside_world(&right_box) {
-        return within_world(op, left, &left_box, right, &right_box);
+        return within_world(op, (left, &left_box), (right, &right_box), reader);
     }
     let (left, right) = (shape::into_world(left)?, shape::into_world(right)?);
-    within_world(op, &left, &extent(&left)?, &right, &extent(&right)?)
+    let (left_box, right_box) = (extent(&left, reader)?, extent(&right, reader)?);
+    within_world(op, (&left, &left_box), (&right, &right_box), reader)
 }
 
 /// The box of a geometry that can be compared.
-fn extent(geometry: &Geometry<f64>) -> Option<Rect<f64>> {
+fn extent(geometry: &Geometry<f64>, reader: &Reader<'_>) -> Option<Rect<f64>> {
     let mut points = 0;
     for Coord { x, y } in geometry.coords_iter() {
         points += 1;
@@ -36,37 +40,41 @@ fn extent(geometry: &Geometry<f64>) -> Option<Rect<f64>> {
             return None;
         }
     }
-    geometry.bounding_rect()
+    if reader.pay(points) { geometry.bounding_rect() } else { None }
 }
 
 fn inside_world(extent: &Rect<f64>) -> bool {
     extent.min().x >= -180.0 && extent.max().x <= 180.0
 }
 
+type Boxed<'a> = (&'a Geometry<f64>, &'a Rect<f64>);
+
 fn within_world(
     op: SpatialOp,
-    left: &Geometry<f64>,
-    left_box: &Rect<f64>,
-    right: &Geometry<f64>,
-    right_box: &Rect<f64>,
+    (left, left_box): Boxed<'_>,
+    (right, right_box): Boxed<'_>,
+    reader: &Reader<'_>,
 ) -> Option<bool> {
     if !left_box.intersects(right_box) {
         return Some(op == SpatialOp::Disjoint);
     }
     let pairs = left.coords_count().saturating_mul(right.coords_count());
-    match op {
-        SpatialOp::Intersects if pairs <= PAIRS_MAX => Some(left.intersects(right)),
-        SpatialOp::Disjoint if pairs <= PAIRS_MAX => Some(!left.intersects(right)),
-        _ => related(op, left, right),
+    let quick = matches!(op, SpatialOp::Intersects | SpatialOp::Disjoint) && pairs <= PAIRS_MAX;
+    if !quick {
+        return related(op, left, right, reader);
     }
-}
-
-fn related(op: SpatialOp, left: &Geometry<f64>, right: &Geometry<f64>) -> Option<bool> {
-    let (left, right) = (shape::sound(left)?, shape::sound(right)?);
-    if !shape::comparable(&left, &right) {
+    if !reader.pay(pairs / PAIRS_PER_STEP) {
         return None;
     }
-    let matrix = left.relate(right.as_ref());
+    Some(left.intersects(right) == (op == SpatialOp::Intersects))
+}
+
+fn related(op: SpatialOp, left: &Geometry<f64>, right: &Geometry<f64>, reader: &Reader<'_>) -> Option<bool> {
+    let (left, right) = (shape::sound(left, reader)?, shape::sound(right, reader)?);
+    if !shape::comparable(&left, &right, reader) {
+        return None;
+    }
+    let matrix = left.relate(&right);
     Some(match op {
         SpatialOp::Intersects => matrix.is_intersects(),
         SpatialOp::Disjoint => matrix.is_disjoint(),

@@ -11,16 +11,6 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use super::value::{Operand, Reader};
 use crate::cql2::{Edge, TemporalOp, Value, times};
 
-/// STAC's properties that are times: next to one of them a plain text is read as a time too.
-const TEMPORAL: [&str; 8] =
-    ["datetime", "start_datetime", "end_datetime", "created", "updated", "published", "expires", "unpublished"];
-
-/// Whether a property is a time by definition, so that clients may compare it with a plain text.
-#[must_use]
-pub fn is_temporal(property: &str) -> bool {
-    TEMPORAL.contains(&property)
-}
-
 /// An instant, or a day: its first and last nanosecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {

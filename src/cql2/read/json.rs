@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::cql2::ast::{Expr, Shape, Value};
+use crate::cql2::ast::{Edge, Expr, Shape, Value};
 use crate::cql2::bounds::{self, Used};
 use crate::cql2::names::{self, FUNCTIONS};
 use crate::cql2::wrong::{Wrong, quoted};
@@ -22,7 +22,7 @@ impl Expr {
     /// # Errors
     /// The first thing that is wrong.
     pub fn from_json(json: &Json) -> Result<Self, Wrong> {
-        Reader::default().condition(json, 1)
+        bounds::whole(Reader::default().condition(json, 1)?)
     }
 }
 
@@ -54,16 +54,17 @@ impl<'a> Call<'a> {
     }
 
     fn operands<const N: usize>(&self) -> Result<&'a [Json; N], Wrong> {
-        self.args.try_into().map_err(|_: std::array::TryFromSliceError| {
+        let Ok(operands) = self.args.try_into() else {
             let given = format!("{} of {} operands", quoted(self.name), self.args.len());
-            Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") })
-        })
+            return Err(Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") }));
+        };
+        Ok(operands)
     }
 }
 
 impl Reader {
     fn enter(&mut self, level: usize) -> Result<(), Wrong> {
-        self.used.node()?;
+        self.used.step()?;
         bounds::levels(level)
     }
 
@@ -180,7 +181,7 @@ impl Reader {
             "property" => build::property(text_of(name, inner)?).map(Value::Property),
             "timestamp" => build::timestamp(text_of(name, inner)?),
             "date" => build::date(text_of(name, inner)?),
-            "interval" => self.interval(inner, level),
+            "interval" => interval(inner),
             "bbox" => geojson::bbox(inner).map(geometry),
             "casei" => self.folding(name, inner, Value::CaseI, level),
             "accenti" => self.folding(name, inner, Value::AccentI, level),
@@ -219,19 +220,31 @@ impl Reader {
     ) -> Result<Value, Wrong> {
         build::folding(name, self.value(inner, level + 1)?, fold)
     }
+}
 
-    fn interval(&mut self, json: &Json, level: usize) -> Result<Value, Wrong> {
-        let Some([start, end]) = json.as_array().map(Vec::as_slice) else {
-            return Err(Wrong::new(
-                "an `interval` that is not an array of two",
-                "two times, dates, `..` or properties",
-            ));
-        };
-        // An end is no level of its own in the tree.
-        let start = build::edge_of(self.value(start, level)?)?;
-        let end = build::edge_of(self.value(end, level)?)?;
-        build::interval(start, end)
+fn interval(json: &Json) -> Result<Value, Wrong> {
+    let Some([start, end]) = json.as_array().map(Vec::as_slice) else {
+        return Err(Wrong::new("an `interval` that is not an array of two", "two times, dates, `..` or properties"));
+    };
+    build::interval(edge(start)?, edge(end)?)
+}
+
+fn edge(json: &Json) -> Result<Edge, Wrong> {
+    if let Json::String(text) = json {
+        return build::edge(text);
     }
+    let member = |name: &str| json.as_object().filter(|object| object.len() == 1).and_then(|object| object.get(name));
+    let value = if let Some(name) = member("property") {
+        build::property(text_of("property", name)?).map(Value::Property)
+    } else if let Some(at) = member("timestamp") {
+        build::timestamp(text_of("timestamp", at)?)
+    } else if let Some(day) = member("date") {
+        build::date(text_of("date", day)?)
+    } else {
+        let given = format!("{} as an end of an interval", shown(json));
+        Err(Wrong::new(given, "an RFC 3339 time, a date, `..` or a property"))
+    };
+    build::edge_of(value?)
 }
 
 fn geometry(shape: Shape) -> Value {

@@ -1,7 +1,7 @@
 //! The JSON spelling.
 
 use geo::{Coord, Geometry, LineString, Polygon};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::cql2::ast::{Edge, Expr, Shape, Value};
 use crate::cql2::instants;
@@ -40,7 +40,10 @@ impl Shape {
 }
 
 fn call(op: &str, args: Vec<Json>) -> Json {
-    json!({"op": op, "args": args})
+    let mut object = Map::new();
+    object.insert("op".to_owned(), op.into());
+    object.insert("args".to_owned(), Json::Array(args));
+    Json::Object(object)
 }
 
 fn value(whole: &Value) -> Json {

@@ -5,10 +5,9 @@ use crate::federation::load_text;
 use super::*;
 
 fn ids(delimiter: char) -> Ids {
-    let mut text = format!("[federation]\nid = \"test\"\ndelimiter = \"{delimiter}\"\n");
-    for member in ["A", "B", "EO", "EODC"] {
-        text.push_str(&format!("[[member]]\nid = \"{member}\"\nurl = \"https://{member}.example\"\n"));
-    }
+    let member = |id: &str| format!("[[member]]\nid = \"{id}\"\nurl = \"https://{id}.example\"\n");
+    let members = ["A", "B", "EO", "EODC"].map(member).concat();
+    let text = format!("[federation]\nid = \"test\"\ndelimiter = \"{delimiter}\"\n{members}");
     Ids::new(&load_text("test.toml", &text, Path::new(".")).unwrap().federation)
 }
 

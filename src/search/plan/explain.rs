@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::search::request::SearchRequest;
+use crate::search::stream::SELECTIVE_PAGE_MIN;
 
 use super::leg::sign;
 use super::{Leg, Mode, Order, Plan, Refused};
@@ -25,14 +26,15 @@ impl Plan {
             .map(|left| json!({ "id": left.member, "rule": left.refusal.rule.name(), "detail": left.refusal.detail }))
             .collect();
         let refused: Vec<Value> = self.refused.iter().map(refused_json).collect();
+        let requests: usize = self.legs.iter().map(|leg| leg.page_requests).sum();
         let mut plan = json!({
             "order": self.order_json(),
             "legs": legs,
             "standby": [],
             "pruned": pruned,
             "refused": refused,
-            "requests_first_page": self.legs.len(),
-            "requests_max": self.legs.len() * REQUESTS_PER_LEG_MAX,
+            "requests_first_page": requests,
+            "requests_max": requests * REQUESTS_PER_LEG_MAX,
         });
         if !request.ignored.is_empty() {
             plan["ignored"] = json!(request.ignored);
@@ -101,6 +103,9 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         "page": first_page(leg, request),
         "reason": leg.reason,
     });
+    if leg.page_requests > 1 {
+        json["requests"] = leg.page_requests.into();
+    }
     if leg.required {
         json["required"] = true.into();
     }
@@ -120,7 +125,8 @@ fn refused_json(refused: &Refused) -> Value {
 
 /// What the first request asks for at most.
 fn first_page(leg: &Leg, request: &SearchRequest) -> u32 {
-    request.limit.min(leg.page_max)
+    let least = if leg.residual.selective { SELECTIVE_PAGE_MIN } else { 1 };
+    request.limit.max(least).min(leg.page_max)
 }
 
 /// An explanation as text that an admin can read, without colour: of this plan, or one that another broker sent.
@@ -135,7 +141,7 @@ pub fn text(plan: &Value) -> String {
         asked => format!(
             "{}; {} for the first page, at most {}",
             of_members(asked, all),
-            plural(asked, "request"),
+            plural(plan["requests_first_page"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(asked), "request"),
             plan["requests_max"]
         ),
     };
@@ -195,8 +201,8 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
         _ => guessed.join(", "),
     };
     Some(format!(
-        "the capabilities of {whose} are not known here: unless the file says otherwise, everything is taken for granted, \
-         sorting too"
+        "the capabilities of {whose} are not known here: unless the file says otherwise, everything but \
+         filters is taken for granted, sorting too"
     ))
 }
 

@@ -46,7 +46,17 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         reason: reason(asked),
         discovered: asked.abilities.discovered,
         required: asked.member.policy.required,
+        page_requests: page_requests(asked),
         counts_exact: asked.abilities.counts_exact,
+    }
+}
+
+/// A member without Item Search is asked for each collection, of which there are at least those that are known.
+fn page_requests(asked: &Asked<'_>) -> usize {
+    match asked.abilities.collections_max {
+        Some(most) if asked.candidates.others => most,
+        Some(most) => asked.candidates.natives.len().clamp(1, most),
+        None => 1,
     }
 }
 

@@ -89,7 +89,12 @@ fn federation(members: Vec<Member>) -> Federation {
         description: String::new(),
         public_url: None,
         delimiter: '|',
-        server: Server { listen: ([127, 0, 0, 1], 0).into(), trusted_proxies: Vec::new(), cors_origins: Vec::new() },
+        server: Server {
+            listen: ([127, 0, 0, 1], 0).into(),
+            admin: crate::federation::Admin::default(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        },
         limits: Limits::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,

@@ -25,6 +25,7 @@ impl Stream {
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
         self.invalid += page.invalid.count;
+        self.selective |= page.unsaid;
         if self.requests == 1 {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
         }

@@ -1,6 +1,6 @@
 """Processes of real servers behind the broker, asked by real clients.
 
-    python check.py BINARY PYGEOAPI_VENV CLIENT_VENV FOLDER
+    python check.py BINARY PYGEOAPI_VENV FOLDER      with OWSLib and ogc-api-processes-client installed
 
 Three pygeoapi servers execute for three members of the demo federation: one prints its own address, one lies below a
 path that only its links know, one is far away (no data there). Ends with status 0, or with the first thing that is wrong.
@@ -15,13 +15,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from members import Member, wait_for
+from members import Member
 from owslib.ogcapi.processes import Processes
 
-BINARY, PYGEOAPI, CLIENT, FOLDER = sys.argv[1:5]
+BINARY, PYGEOAPI, FOLDER = sys.argv[1:4]
 HERE = Path(__file__).resolve().parent
-NO_DATA = "{type: process, processor: {name: HelloWorld}}"
-SUBSET = "{type: process, processor: {name: memberproc.Subset}}"
+HELLO, SUBSET = "HelloWorld", "memberproc.Subset"
 done = []
 
 
@@ -78,6 +77,18 @@ def broker(file, listen="127.0.0.1:0"):
     return start([BINARY, "serve", "-f", file, "--listen", listen], "serve.log", r"(http://127\.0\.0\.1:\d+)")
 
 
+def wait_for(url):
+    """Waits until the address answers with 200."""
+    for _ in range(300):
+        try:
+            if call("GET", url)[0] == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit(f"{url} did not come up")
+
+
 def finished(status_url):
     for _ in range(200):
         _, _, status = call("GET", status_url)
@@ -110,9 +121,9 @@ def main():
 
 def check(running):
     Path(FOLDER).mkdir(parents=True, exist_ok=True)
-    eodc = Member("EODC", FOLDER, PYGEOAPI, {"hello-world": NO_DATA, "subset": SUBSET})
+    eodc = Member("EODC", FOLDER, PYGEOAPI, {"hello-world": HELLO, "subset": SUBSET})
     edito = Member("EDITO", FOLDER, PYGEOAPI, {"subset": SUBSET}, printed="http://member-internal:5000/oapi")
-    cmems = Member("CMEMS", FOLDER, PYGEOAPI, {"hello-world": NO_DATA})
+    cmems = Member("CMEMS", FOLDER, PYGEOAPI, {"hello-world": HELLO})
     running += [eodc, edito, cmems]
     written = Path(FOLDER) / "demo.toml"
     demo, _ = start(
@@ -120,7 +131,7 @@ def check(running):
     )
     running.append(demo)
     for member in (eodc, edito, cmems):
-        wait_for(f"{member.url}/processes?f=json")
+        member.service.wait_until_it_answers()
     file = Path(FOLDER) / "federation.toml"
     services = {
         "EODC": f'\n[member.processes]\nurl = "{eodc.url}"\ndata_prefixes = ["s3://eodc-archive/"]\n',
@@ -136,7 +147,7 @@ def check(running):
     routed(base, eodc, edito, cmems)
     unlike(base)
     serving = restarted(base, serving, running, str(file), edito)
-    strict = [f"{CLIENT}/bin/python", str(HERE / "strict_client.py"), base, item_of(base, "EDITO")]
+    strict = [sys.executable, str(HERE / "strict_client.py"), base, item_of(base, "EDITO")]
     subprocess.run(strict, check=True)
     good("ogc-api-processes-client 0.6.0 reads every document of an asynchronous run")
 

@@ -139,6 +139,39 @@ async fn a_list_is_followed_to_its_end_and_a_process_beyond_a_cut_is_found() {
 }
 
 #[tokio::test]
+async fn a_member_that_refuses_the_size_of_a_page_is_asked_without_it() {
+    let (stub, front) = one(Script { refuses_limit: true, further_processes: 1, ..Script::default() }).await;
+    assert_eq!(ids(front.get("/processes").await.json()), ["echo", "process-0"]);
+    assert_eq!(stub.count("GET", "/processes"), 2);
+}
+
+/// Recorded requests of other servers' clients: each is read, and every reference stands where it is said to stand.
+#[test]
+#[expect(clippy::print_stderr, reason = "what was not checked is said plainly")]
+fn requests_of_others_are_read() {
+    let Some(folder) = std::env::var_os("STAC_BROKER_TEST_DATA") else {
+        eprintln!("skipped: recorded executions, since STAC_BROKER_TEST_DATA is not set");
+        return;
+    };
+    let (mut bodies, mut found) = (0, 0);
+    for entry in std::fs::read_dir(std::path::Path::new(&folder).join("processes")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(body) = serde_json::from_slice::<Value>(&std::fs::read(&path).unwrap()) else { continue };
+        if body.get("inputs").is_none() {
+            continue;
+        }
+        bodies += 1;
+        let references = stac_broker::processes::references::find(&body, &std::collections::BTreeSet::new())
+            .unwrap_or_else(|over| panic!("{}: {over:?}", path.display()));
+        for place in references.iter().flat_map(|reference| &reference.places) {
+            assert!(body.pointer(&place.pointer).is_some_and(Value::is_string), "{} {place:?}", path.display());
+            found += 1;
+        }
+    }
+    assert!(bodies >= 10 && found >= 10, "{bodies} requests, {found} references");
+}
+
+#[tokio::test]
 async fn members_whose_list_fails_are_named() {
     let mut sites = Sites::start([Script::default(), Script::default()]).await;
     sites.stubs[1].now(|script| script.goes_wrong = Some((On::Everything, Does::Html(500))));

@@ -1,7 +1,6 @@
 //! What a scripted member answers.
 
 use std::io::Write;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,8 +8,10 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::scripted::{Fails, NextForm, Recorded, ScriptedMember, State};
+use super::condition;
+use super::scripted::{Fails, Filters, NextForm, Recorded, ScriptedMember, State};
 use super::store::{Conditions, Doc};
+use stac_broker::cql2::{Expr, Value as Cql};
 
 pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
     let script = &state.script;
@@ -29,10 +30,13 @@ pub(super) async fn answer(state: &State, request: &Recorded) -> Response {
         },
         ["conformance"] => json_answer(&json!({"conformsTo": classes(script)})),
         ["collections"] => json_answer(&collections(state, request)),
+        ["search"] if script.items_only => error(404),
         ["search"] => search(state, request).await,
+        ["queryables"] => queryables(state),
+        ["collections", collection, "items"] if script.items_only => items(state, request, &decoded(collection)).await,
         ["collections", collection, "items", id] => {
             let of = |doc: &&Doc| decoded(collection) == doc.collection && decoded(id) == doc.id;
-            state.store.docs.iter().find(of).map_or_else(|| error(404), |doc| json_text(doc.text.clone().into()))
+            state.store.docs.iter().find(of).map_or_else(|| error(404), |doc| json_text(written(state, doc).into()))
         }
         _ => error(404),
     }
@@ -56,11 +60,38 @@ fn redirect(to: &str) -> Response {
 }
 
 fn classes(script: &ScriptedMember) -> Vec<String> {
-    let mut classes = vec!["core", "collections", "item-search"];
+    let mut classes = vec!["core", "collections"];
+    if script.items_only || script.silent {
+        classes.push("ogcapi-features");
+        return classes.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}")).collect();
+    }
+    classes.push("item-search");
     if script.says_sorts {
         classes.push("item-search#sort");
     }
-    classes.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}")).collect()
+    if script.says_query {
+        classes.push("item-search#query");
+    }
+    let (stac, ogc): (Vec<&str>, Vec<&str>) = script.says_filter.iter().partition(|class| class.contains('#'));
+    classes.extend(stac);
+    let stac = classes.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}"));
+    stac.chain(ogc.iter().map(|class| format!("http://www.opengis.net/spec/cql2/1.0/conf/{class}"))).collect()
+}
+
+fn queryables(state: &State) -> Response {
+    let Some(names) = &state.script.queryables else { return error(404) };
+    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+    json_answer(&json!({"type": "object", "properties": properties, "additionalProperties": false}))
+}
+
+/// An Item as it is written; without its collection, where the member names none.
+fn written(state: &State, doc: &Doc) -> String {
+    if !state.script.unnamed {
+        return doc.text.clone();
+    }
+    let mut item = doc.value.clone();
+    item.as_object_mut().unwrap().remove("collection");
+    item.to_string()
 }
 
 fn landing(state: &State) -> Value {
@@ -70,8 +101,13 @@ fn landing(state: &State) -> Value {
         json!({"rel": "self", "href": base}),
         json!({"rel": "search", "type": "application/opensearchdescription+xml", "href": format!("{base}/osdd")}),
     ];
-    links.extend(state.script.get.then(|| search("GET")));
-    links.extend(state.script.says_post.then(|| search("POST")));
+    let silent = state.script.items_only || state.script.silent;
+    if silent {
+        links.truncate(1);
+    }
+    let search = |method: &str| (!silent).then(|| search(method));
+    links.extend(state.script.get.then(|| search("GET")).flatten());
+    links.extend(state.script.says_post.then(|| search("POST")).flatten());
     json!({"type": "Catalog", "id": state.script.id, "description": "scripted", "stac_version": "1.0.0", "conformsTo": classes(&state.script), "links": links})
 }
 
@@ -99,7 +135,7 @@ fn query(request: &Recorded) -> Map<String, Value> {
 
 async fn search(state: &State, request: &Recorded) -> Response {
     let script = &state.script;
-    let number = state.searches.fetch_add(1, Ordering::SeqCst);
+    let number = state.count(request);
     let by_post = request.method == Method::POST;
     if !(if by_post { script.post } else { script.get }) {
         return error(405);
@@ -166,12 +202,95 @@ fn count(value: Option<&Value>) -> Option<usize> {
     value.as_u64().and_then(|n| n.try_into().ok()).or_else(|| value.as_str()?.parse().ok())
 }
 
-/// The Items that match, in the order asked for if the member sorts.
-fn matching<'a>(state: &'a State, asked: &Map<String, Value>) -> Vec<&'a Doc> {
-    let conditions = Conditions::of(asked);
-    let keys = if state.script.sorts { sort_keys(asked) } else { Vec::new() };
+/// The Items that match, in the order asked for if the member sorts; an error is a 400.
+fn matching<'a>(state: &'a State, asked: &Map<String, Value>, by_post: bool) -> Result<Vec<&'a Doc>, String> {
+    let script = &state.script;
+    let mut asked = asked.clone();
+    asked.retain(|name, _| !script.ignores.contains(&name.as_str()));
+    if script.loses.iter().any(|name| asked.contains_key(*name)) {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::of(&asked);
+    conditions.filter = filter(script, &asked, by_post)?;
+    if script.queries {
+        let parsed = |value: &Value| value.as_str().and_then(|text| serde_json::from_str(text).ok());
+        conditions.query = asked.get("query").map(|query| parsed(query).unwrap_or_else(|| query.clone()));
+        condition::query_holds(conditions.query.as_ref().unwrap_or(&Value::Null), &Value::Null)?;
+    }
+    let keys = if script.sorts { sort_keys(&asked) } else { Vec::new() };
     let order = state.store.order(keys);
-    order.iter().map(|index| &state.store.docs[*index]).filter(|doc| conditions.hold(doc)).collect()
+    Ok(order.iter().map(|index| &state.store.docs[*index]).filter(|doc| conditions.hold(doc)).collect())
+}
+
+/// The condition, as far as this member understands it.
+fn filter(script: &ScriptedMember, asked: &Map<String, Value>, by_post: bool) -> Result<Option<Expr>, String> {
+    let Some(filter) = asked.get("filter") else { return Ok(None) };
+    let text = if by_post { "cql2-json" } else { "cql2-text" };
+    let language = asked.get("filter-lang").and_then(Value::as_str).unwrap_or(text);
+    match script.filters {
+        Filters::Ignores => return Ok(None),
+        Filters::Refuses => return Err("filter".to_owned()),
+        Filters::Exactly | Filters::Loosely => {}
+    }
+    let known = if by_post { &script.reads_post } else { &script.reads_get };
+    if !known.contains(&language) {
+        return Err(format!("filter-lang {language}"));
+    }
+    let expr = condition::read(filter, language)?;
+    if let Some(names) = &script.queryables {
+        let core = ["id", "collection", "geometry", "datetime"];
+        let unknown = |name: &&str| !names.contains(name) && !core.contains(name);
+        if let Some(name) = expr.properties().into_iter().find(unknown) {
+            return Err(format!("unknown property {name}"));
+        }
+    }
+    match expr {
+        Expr::And(parts) if script.filters == Filters::Loosely => Ok(parts.into_iter().next()),
+        _ if script.filters == Filters::Loosely => Ok(Some(loosened(expr))),
+        expr => Ok(Some(expr)),
+    }
+}
+
+/// Right for ids, too wide for everything else.
+fn loosened(expr: Expr) -> Expr {
+    if expr.properties().contains("id") { expr } else { Expr::Not(Box::new(Expr::IsNull(Cql::Property("id".into())))) }
+}
+
+/// Items of one collection, as OGC API - Features has them.
+async fn items(state: &State, request: &Recorded, collection: &str) -> Response {
+    let number = state.count(request);
+    match state.fault(number) {
+        None | Some(Fails::Loop) => {}
+        Some(Fails::Late(delay)) => tokio::time::sleep(delay).await,
+        Some(how) => return fail(&how).await,
+    }
+    let again = matches!(state.fault(number), Some(Fails::Loop));
+    let script = &state.script;
+    let mut asked = query(request);
+    asked.retain(|name, _| ["limit", "bbox", "datetime", "offset"].contains(&name.as_str()));
+    asked.retain(|name, _| !script.ignores.contains(&name.as_str()));
+    let conditions = Conditions::of(&asked);
+    let all = state.store.docs.iter().filter(|doc| doc.collection == collection);
+    let before = script.pages_before_filtering;
+    let found: Vec<&Doc> = all.filter(|doc| before || conditions.hold(doc)).collect();
+    let limit = count(asked.get("limit")).unwrap_or(10).min(script.page_cap);
+    let from = if again { 0 } else { count(asked.get("offset")).unwrap_or(0) };
+    let page: Vec<String> =
+        found.iter().skip(from).take(limit).filter(|doc| conditions.hold(doc)).map(|doc| written(state, doc)).collect();
+    let mut links = vec![json!({"rel": "self", "href": "x"})];
+    let at = from + limit;
+    if again || at < found.len() {
+        let base = script.next_base.as_deref().unwrap_or(&state.base);
+        // some servers lead to another address than the one that was asked
+        links.push(json!({"rel": "next", "href": format!("{base}/other/items?offset={at}&limit={limit}&f=json")}));
+    }
+    let counted = if script.counts && !before { format!(r#""numberMatched":{},"#, found.len()) } else { String::new() };
+    let body = format!(
+        r#"{{"type":"FeatureCollection",{counted}"features":[{}],"links":{}}}"#,
+        page.join(","),
+        Value::Array(links)
+    );
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
@@ -189,16 +308,17 @@ fn sort_keys(asked: &Map<String, Value>) -> Vec<(String, bool)> {
 
 fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: bool, again: bool) -> Response {
     let script = &state.script;
-    let found = matching(state, asked);
+    let Ok(found) = matching(state, asked, by_post) else { return error(400) };
     let asked_limit = count(asked.get("limit")).unwrap_or(10);
     let limit = asked_limit.min(script.page_cap);
     let header =
         request.headers.get("x-page-from").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let given = count(asked.get("token")).or_else(|| count(asked.get("cursor"))).or(header);
+    let place = ["token", "cursor", "offset"].into_iter().find_map(|name| count(asked.get(name)));
+    let given = place.or(header);
     let from =
         given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
     let from = from.saturating_sub(script.repeats.min(limit - 1).min(from));
-    let page: Vec<&str> = found.iter().skip(from).take(limit).map(|doc| doc.text.as_str()).collect();
+    let page: Vec<String> = found.iter().skip(from).take(limit).map(|doc| written(state, doc)).collect();
     let mut links = vec![json!({"rel": "self", "href": "x"})];
     let at = if again { limit } else { from + page.len() };
     let more = again || at < found.len() || (script.trailing_empty && !page.is_empty());
@@ -211,7 +331,8 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
             None => link_header = Some(format!("<{href}>; rel=\"next\"; type=\"application/geo+json\"")),
         }
     }
-    let counted = if script.counts { format!(r#""numberMatched":{},"#, found.len()) } else { String::new() };
+    let matched = if script.guesses_counts { state.store.docs.len() } else { found.len() };
+    let counted = if script.counts { format!(r#""numberMatched":{matched},"#) } else { String::new() };
     let body = format!(
         r#"{{"type":"FeatureCollection",{counted}"features":[{}],"links":{}}}"#,
         page.join(","),
@@ -257,6 +378,7 @@ fn next_link(
         }
         NextForm::GetAfterPost => get(format!("collections[0]=c&bbox[]=1&limit={limit}&cursor={at}")),
         NextForm::PageNumber => get(format!("page={}&limit={limit}", at.div_ceil(limit) + 1)),
+        NextForm::Offset => get(format!("offset={at}&limit={limit}")),
         NextForm::LinkHeader | NextForm::None => return None,
         NextForm::Get | NextForm::PostFull | NextForm::PostMerge => {
             let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod condition;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
@@ -29,7 +30,7 @@ use url::Url;
 
 pub use front::Front;
 pub use monitor::OutboundMonitor;
-pub use scripted::{Fails, NextForm, Running, ScriptedMember};
+pub use scripted::{Fails, Filters, NextForm, Running, ScriptedMember};
 
 /// `count` Items of one collection, a minute apart from 2025-01-01 on, ids `{collection}-0000` and so on, all in one place.
 pub fn items(collection: &str, count: usize) -> Vec<Value> {
@@ -109,6 +110,8 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+
+            admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".to_owned()],
         },

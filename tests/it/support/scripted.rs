@@ -29,6 +29,8 @@ pub enum NextForm {
     GetAfterPost,
     /// N6: `page=`, counted in pages of the asked size.
     PageNumber,
+    /// N6: `offset=`.
+    Offset,
     /// N7: never.
     None,
     /// N8: `Link` header.
@@ -71,6 +73,18 @@ pub struct Recorded {
     pub body: Bytes,
 }
 
+/// What a member does with conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filters {
+    /// It does not know the parameter and ignores it.
+    Ignores,
+    /// It answers 400.
+    Refuses,
+    /// It returns what meets the first part, and more.
+    Loosely,
+    Exactly,
+}
+
 /// A member before its start. Without a script it is a well-behaved STAC API that sorts, by GET and POST.
 #[derive(Debug, Clone)]
 pub struct ScriptedMember {
@@ -88,6 +102,8 @@ pub struct ScriptedMember {
     pub(super) sorts: bool,
     pub(super) says_sorts: bool,
     pub(super) counts: bool,
+    /// Its counts are of all Items, whatever was asked.
+    pub(super) guesses_counts: bool,
     pub(super) next_form: NextForm,
     pub(super) next_base: Option<String>,
     pub(super) trailing_empty: bool,
@@ -97,9 +113,38 @@ pub struct ScriptedMember {
     pub(super) landing_redirect: Option<String>,
     /// So many Items of a page are shown again on the next one.
     pub(super) repeats: usize,
+    pub(super) filters: Filters,
+    /// Languages it reads by GET and by POST, and those that it declares.
+    pub(super) reads_get: Vec<&'static str>,
+    pub(super) reads_post: Vec<&'static str>,
+    pub(super) says_filter: Vec<&'static str>,
+    /// The properties that it knows in conditions; others are 400.
+    pub(super) queryables: Option<Vec<&'static str>>,
+    pub(super) queries: bool,
+    pub(super) says_query: bool,
+    /// Parameters that have no effect, and parameters that make Items disappear.
+    pub(super) ignores: Vec<&'static str>,
+    pub(super) loses: Vec<&'static str>,
+    /// No Item Search: Items collection by collection.
+    pub(super) items_only: bool,
+    pub(super) pages_before_filtering: bool,
+    /// Items name no collection.
+    pub(super) unnamed: bool,
+    /// Says nothing of its Item Search.
+    pub(super) silent: bool,
     /// Documents at other paths below its landing page, each with its status.
     pub(super) documents_at: Vec<(String, u16, String)>,
 }
+
+/// The classes that a member with all of CQL2 declares, in new and in old spelling.
+pub const ALL_CLASSES: [&str; 6] = [
+    "basic-cql2",
+    "advanced-comparison-operators",
+    "basic-spatial-operators",
+    "spatial-functions",
+    "case-insensitive-comparison",
+    "array-functions",
+];
 
 impl ScriptedMember {
     pub fn new(id: &str) -> Self {
@@ -116,6 +161,7 @@ impl ScriptedMember {
             sorts: true,
             says_sorts: true,
             counts: true,
+            guesses_counts: false,
             next_form: NextForm::Get,
             next_base: None,
             trailing_empty: false,
@@ -124,7 +170,114 @@ impl ScriptedMember {
             fails: None,
             landing_redirect: None,
             repeats: 0,
+            filters: Filters::Ignores,
+            reads_get: Vec::new(),
+            reads_post: Vec::new(),
+            says_filter: Vec::new(),
+            queryables: None,
+            queries: false,
+            says_query: false,
+            ignores: Vec::new(),
+            loses: Vec::new(),
+            items_only: false,
+            pages_before_filtering: false,
+            unnamed: false,
+            silent: false,
         }
+    }
+
+    /// Reads conditions in these languages, by GET and POST, and says so.
+    pub fn filters(mut self, languages: &[&'static str]) -> Self {
+        self.filters = Filters::Exactly;
+        (self.reads_get, self.reads_post) = (languages.to_vec(), languages.to_vec());
+        self.says_filter = languages.to_vec();
+        self.says_filter.push("item-search#filter");
+        self.says_filter.extend(ALL_CLASSES);
+        self
+    }
+
+    /// All of it: sorts, filters in both languages, has the Query extension.
+    pub fn able(self) -> Self {
+        self.filters(&["cql2-text", "cql2-json"]).queries()
+    }
+
+    /// Declares these classes, whatever it does.
+    pub fn says_filter(mut self, classes: &[&'static str]) -> Self {
+        self.says_filter = classes.to_vec();
+        self
+    }
+
+    /// What it does, whatever it declares.
+    pub fn really(mut self, filters: Filters) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// By GET it reads these languages only.
+    pub fn reads_get(mut self, languages: &[&'static str]) -> Self {
+        self.reads_get = languages.to_vec();
+        self
+    }
+
+    /// Conditions on other properties are 400.
+    pub fn queryables(mut self, names: &[&'static str]) -> Self {
+        self.queryables = Some(names.to_vec());
+        self
+    }
+
+    pub fn queries(mut self) -> Self {
+        (self.queries, self.says_query) = (true, true);
+        self
+    }
+
+    pub fn claims_query(mut self) -> Self {
+        (self.queries, self.says_query) = (false, true);
+        self
+    }
+
+    pub fn hides_query(mut self) -> Self {
+        (self.queries, self.says_query) = (true, false);
+        self
+    }
+
+    /// Sorts and does not say so.
+    pub fn hides_sort(mut self) -> Self {
+        (self.sorts, self.says_sorts) = (true, false);
+        self
+    }
+
+    pub fn ignores(mut self, parameters: &[&'static str]) -> Self {
+        self.ignores = parameters.to_vec();
+        self
+    }
+
+    pub fn loses(mut self, parameters: &[&'static str]) -> Self {
+        self.loses = parameters.to_vec();
+        self
+    }
+
+    /// No `/search`: `/collections/{id}/items` with `bbox`, `datetime`, `limit` and `offset`.
+    pub fn items_only(mut self) -> Self {
+        self.items_only = true;
+        self.next_form = NextForm::Offset;
+        self
+    }
+
+    /// A page is cut from the list before it is filtered: short and empty pages in the middle.
+    pub fn pages_before_filtering(mut self) -> Self {
+        self.pages_before_filtering = true;
+        self
+    }
+
+    /// Neither a `search` link nor the class.
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    pub fn unnamed_collections(mut self) -> Self {
+        self.unnamed = true;
+        self
     }
 
     /// Its Items, in its native order.
@@ -183,6 +336,11 @@ impl ScriptedMember {
     /// Gives no `numberMatched`.
     pub fn no_counts(mut self) -> Self {
         self.counts = false;
+        self
+    }
+
+    pub fn guesses_counts(mut self) -> Self {
+        self.guesses_counts = true;
         self
     }
 
@@ -254,6 +412,7 @@ impl ScriptedMember {
             script: self,
             base: url.to_string(),
             searches: AtomicUsize::new(0),
+            probes: AtomicUsize::new(0),
             recorded: Mutex::default(),
             now: Mutex::default(),
         });
@@ -287,14 +446,29 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) base: String,
     pub(super) searches: AtomicUsize,
+    pub(super) probes: AtomicUsize,
     recorded: Mutex<Vec<Recorded>>,
     /// What goes wrong from now on, whatever the script says.
     now: Mutex<Option<Fails>>,
 }
 
+impl Recorded {
+    /// Made by a probe, as its `User-Agent` says.
+    pub fn is_probe(&self) -> bool {
+        self.headers.get("user-agent").is_some_and(|agent| agent.as_bytes().ends_with(b"(probe)"))
+    }
+}
+
 impl State {
+    /// Counts a request for Items; gives its number among those that searches make.
+    pub(super) fn count(&self, request: &Recorded) -> usize {
+        let step = usize::from(!request.is_probe());
+        self.searches.fetch_add(step, Ordering::SeqCst)
+    }
+
     async fn receive(&self, request: Recorded) -> Response {
         self.recorded.lock().unwrap().push(request.clone());
+        self.probes.fetch_add(usize::from(request.is_probe()), Ordering::SeqCst);
         tokio::time::sleep(self.script.delay).await;
         answer::answer(self, &request).await
     }
@@ -327,9 +501,14 @@ impl Running {
         super::declared(&self.id, self.url.clone())
     }
 
-    /// Requests to `/search` so far.
+    /// Requests for Items so far, those of probes not counted.
     pub fn searches(&self) -> usize {
         self.state.searches.load(Ordering::SeqCst)
+    }
+
+    /// Requests that a probe made, to whatever address.
+    pub fn probes(&self) -> usize {
+        self.state.probes.load(Ordering::SeqCst)
     }
 
     /// All requests so far, in the order in which they came.

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
+use stac_broker::cql2::Expr;
+
+use super::condition;
 
 /// One Item.
 pub struct Doc {
@@ -46,7 +49,11 @@ impl Doc {
             "datetime" | "properties.datetime" => self.time.map(|time| time.0).cmp(&other.time.map(|time| time.0)),
             "id" => self.id.cmp(&other.id),
             "collection" => self.collection.cmp(&other.collection),
-            _ => Ordering::Equal,
+            field => {
+                let name = field.strip_prefix("properties.").unwrap_or(field);
+                let number = |doc: &Self| doc.value["properties"][name].as_f64();
+                number(self).partial_cmp(&number(other)).unwrap_or(Ordering::Equal)
+            }
         }
     }
 }
@@ -82,11 +89,15 @@ impl Store {
 }
 
 /// The conditions of a search, as a member reads them.
+#[derive(Default)]
 pub struct Conditions {
     collections: Option<Vec<String>>,
     ids: Option<Vec<String>>,
     interval: Option<(i64, i64)>,
     bbox: Option<Vec<f64>>,
+    pub intersects: Option<geo::Geometry<f64>>,
+    pub filter: Option<Expr>,
+    pub query: Option<Value>,
 }
 
 impl Conditions {
@@ -103,7 +114,17 @@ impl Conditions {
                 (instant(start).unwrap_or(i64::MIN), instant(end).unwrap_or(i64::MAX))
             }),
             bbox: asked.get("bbox").map(numbers),
+            intersects: asked.get("intersects").and_then(rectangle),
+            filter: None,
+            query: None,
         }
+    }
+
+    /// Whether the Item meets the parts of the condition that this member understands.
+    fn meets(&self, doc: &Doc) -> bool {
+        let filter = |expr: &Expr| condition::holds(expr, &doc.value) == Ok(Some(true));
+        let query = |query: &Value| condition::query_holds(query, &doc.value) == Ok(true);
+        self.filter.as_ref().is_none_or(filter) && self.query.as_ref().is_none_or(query)
     }
 
     pub fn hold(&self, doc: &Doc) -> bool {
@@ -114,7 +135,17 @@ impl Conditions {
             && one_of(&self.ids, &doc.id)
             && self.interval.is_none_or(|(from, to)| doc.time.is_some_and(|(start, end)| start <= to && from <= end))
             && self.bbox.as_ref().is_none_or(|asked| doc.bbox.as_ref().is_some_and(|own| touch(asked, own)))
+            && self.intersects.as_ref().is_none_or(|asked| condition::touches(asked, &doc.value) == Some(true))
+            && self.meets(doc)
     }
+}
+
+/// A polygon, as text or object.
+fn rectangle(asked: &Value) -> Option<geo::Geometry<f64>> {
+    let parsed = asked.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let ring = parsed.as_ref().unwrap_or(asked)["coordinates"][0].as_array()?.clone();
+    let corners = ring.iter().filter_map(|at| Some((at[0].as_f64()?, at[1].as_f64()?)));
+    Some(geo::Polygon::new(geo::LineString::from_iter(corners), Vec::new()).into())
 }
 
 /// Boxes of four numbers.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cql2::{Edge, Expr, Value};
 
-/// SplitMix64.
+/// The generator `SplitMix64`.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -161,7 +161,7 @@ fn textual(random: &mut Random, depth: u32) -> Value {
 }
 
 fn calculation(random: &mut Random, depth: u32) -> Value {
-    let mut side = |random: &mut Random| match random.below(if depth == 0 { 3 } else { 4 }) {
+    let side = |random: &mut Random| match random.below(if depth == 0 { 3 } else { 4 }) {
         0 | 1 => prop(random.pick(&NUMBERS)),
         2 => number(small(random)),
         _ => calculation(random, depth - 1),

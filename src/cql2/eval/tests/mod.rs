@@ -32,7 +32,8 @@ impl Document {
         Self { item, ..Self::default() }
     }
 
-    pub(crate) fn with(properties: Json) -> Self {
+    pub(crate) fn with(properties: impl Into<Json>) -> Self {
+        let properties: Json = properties.into();
         Self::of(serde_json::json!({ "id": "i", "collection": "c", "geometry": null, "properties": properties }))
     }
 
@@ -86,10 +87,6 @@ fn date(text: &str) -> NaiveDate {
 
 fn timestamp(text: &str) -> Value {
     Value::Timestamp(time(text))
-}
-
-fn day(text: &str) -> Value {
-    Value::Date(date(text))
 }
 
 /// An interval of `..`, dates, times and properties.

@@ -177,7 +177,7 @@ fn comparison(op: Comparison, left: &Value, right: &Value, on: &Document) -> Tru
     let is_time = |value: &Value| matches!(value, Value::Property(name) if name.contains("datetime"));
     let (is_time, left, right) = (is_time(left) || is_time(right), known(left, on), known(right, on));
     let (less, equal) = match (&left, &right) {
-        (Known::Number(left), Known::Number(right)) => (left < right, left == right),
+        (Known::Number(left), Known::Number(right)) => (left < right, left <= right && left >= right),
         (Known::Bool(left), Known::Bool(right)) => (!left & right, left == right),
         (Known::Text(left), Known::Text(right)) if !is_time => (left.as_bytes() < right.as_bytes(), left == right),
         (Known::Text(_) | Known::Hours(_), Known::Text(_) | Known::Hours(_)) => {

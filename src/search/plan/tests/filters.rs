@@ -1,6 +1,8 @@
 //! What a filter does to a plan: who is left out (S16), what is pushed down, what stays (S8), and how it is explained.
 
 use super::*;
+use crate::cql2::Expr;
+use crate::members::capabilities::Found;
 
 /// The federation of the worked examples; `ocean` are the collections that CMEMS lists.
 fn worked_with(ocean: &[&str]) -> World {
@@ -154,8 +156,36 @@ fn leg_of(abilities: Capabilities, query: &[(&str, &str)]) -> Leg {
     one(member("A", policy(&["*"])), abilities).leg(query)
 }
 
-fn texts(expr: Option<&Arc<crate::cql2::Expr>>) -> Option<String> {
+/// A member that declares these classes of CQL2 in both languages.
+fn filtering(classes: &[&str]) -> Capabilities {
+    let conforms_to = ["item-search", "item-search#sort", "item-search#filter", "cql2-text", "cql2-json"];
+    let conforms_to = conforms_to.iter().chain(classes).map(|class| format!("https://x.example/conf/{class}"));
+    let found = Found { conforms_to: conforms_to.collect(), search_link: true, search_post: true, ..Found::default() };
+    Capabilities::discovered(&member("A", policy(&["*"])), &found)
+}
+
+fn texts(expr: Option<&Arc<Expr>>) -> Option<String> {
     expr.map(|expr| expr.to_text())
+}
+
+#[test]
+fn each_part_goes_where_it_can_be_done() {
+    let filter = "eo:cloud_cover < 20 AND platform LIKE 'sentinel-2%' AND id = 'x' AND collection = 'A|a'";
+    let leg = leg_of(filtering(&["basic-cql2"]), &[("filter", filter)]);
+    assert_eq!(texts(leg.ask.filter.as_ref()).as_deref(), Some("eo:cloud_cover < 20 AND id = 'x'"));
+    assert_eq!(texts(leg.residual.promised.as_ref()), texts(leg.ask.filter.as_ref()));
+    let whole = texts(leg.residual.filter.as_ref()).unwrap();
+    assert!(whole.contains("LIKE") && whole.contains("collection = 'a'"), "all of it is checked: {whole}");
+    assert_eq!(leg.ask.collections, Some(names(&["a"])));
+    assert_eq!(
+        leg.pushdown,
+        ["collections", "filter: eo:cloud_cover < 20", "filter: id = 'x'", "sortby: -properties.datetime,+id"]
+    );
+    assert_eq!(leg.residual.described, ["filter: platform LIKE 'sentinel-2%'"]);
+    assert!(leg.residual.selective);
+
+    let exact = leg_of(filtering(&["basic-cql2"]), &[("filter", "eo:cloud_cover < 20 OR collection = 'B|x'")]);
+    assert!(!exact.residual.selective && exact.residual.described.is_empty());
 }
 
 #[test]
@@ -195,7 +225,7 @@ fn what_the_client_asks_itself_is_not_replaced() {
     );
     assert_eq!(leg.ask.ids, Some(names(&["x"])));
     assert_eq!(leg.ask.datetime.unwrap().to_param(), "2024-12-01T00:00:00Z/2025-01-15T00:00:00Z");
-    assert_eq!(leg.ask.bbox.unwrap().corners(), [0.0, 0.0, 10.0, 10.0]);
+    assert_eq!(leg.ask.bbox, request(&[("bbox", "0,0,10,10")]).bbox);
     assert!(leg.ask.intersects.is_none());
 }
 

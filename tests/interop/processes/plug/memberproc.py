@@ -1,6 +1,5 @@
 """A process for pygeoapi members: answers what it was given, waits, fails or gives bytes, and counts its executions."""
 
-import os
 import time
 
 from pygeoapi.process.base import BaseProcessor, ProcessorExecuteError
@@ -26,14 +25,15 @@ METADATA = {
 
 
 class Subset(BaseProcessor):
-    """Runs at the member named by MEMBER; every execution adds a line to the file named by EXECUTIONS."""
+    """Every execution adds a line to the file that the configuration names."""
 
     def __init__(self, processor_def):
         super().__init__(processor_def, METADATA)
+        self.member, self.counted = processor_def["member"], processor_def["executions"]
         self.supports_outputs = True
 
     def execute(self, data, outputs=None):
-        with open(os.environ["EXECUTIONS"], "a", encoding="utf-8") as counted:
+        with open(self.counted, "a", encoding="utf-8") as counted:
             counted.write("executed\n")
         time.sleep(float(data.get("pause", 0)))
         mode = data.get("mode", "ok")
@@ -42,4 +42,4 @@ class Subset(BaseProcessor):
         if mode == "bytes":
             return "application/x-netcdf", b"CDF\x01" + bytes(range(256)) * 64
         seen = {"collection": data.get("collection"), "items": data.get("items")}
-        return "application/json", {"id": "subset", "value": {"member": os.environ["MEMBER"], **seen}}
+        return "application/json", {"id": "subset", "value": {"member": self.member, **seen}}

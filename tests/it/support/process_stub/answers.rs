@@ -41,6 +41,11 @@ pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> io::Result<Resp
     }
     Ok(match (&asked.method, parts.as_slice(), job_parts) {
         (_, ["conformance"], _) => ok(&conformance(&script)),
+        (_, ["processes"], _)
+            if script.refuses_limit && asked.uri.query().is_some_and(|query| query.contains("limit")) =>
+        {
+            exception(400, &json!({"title": "unknown parameter"}))
+        }
         (_, ["processes"], _) => ok(&list(state, &script, asked)),
         (_, ["processes", _], _) if script.hides_descriptions && !asked.headers.contains_key("authorization") => {
             exception(401, &json!({"title": "who are you"}))

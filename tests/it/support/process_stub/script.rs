@@ -30,6 +30,8 @@ pub struct Script {
     pub list_next: bool,
     /// Of its list of jobs.
     pub jobs_per_page: usize,
+    /// Of its list of processes, `limit` is refused.
+    pub refuses_limit: bool,
     /// A second input, which its processes require.
     pub further_input: Option<&'static str>,
     /// Descriptions are for those who bring credentials.
@@ -57,6 +59,7 @@ impl Default for Script {
             list_max: usize::MAX,
             list_next: true,
             jobs_per_page: usize::MAX,
+            refuses_limit: false,
             further_input: None,
             hides_descriptions: false,
             goes_wrong: None,

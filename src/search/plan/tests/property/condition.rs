@@ -117,7 +117,7 @@ impl Condition {
         match self {
             Self::Collection { given, among } => {
                 let named = |name: &&str| *name == item.collection || name.replace("%7C", "|") == qualified;
-                Some(given.iter().any(|name| named(name)) == *among)
+                Some(given.iter().any(named) == *among)
             }
             Self::Like(pattern) => Some(match *pattern {
                 "ocean-%" => item.collection.starts_with("ocean-"),

@@ -1,4 +1,4 @@
-//! How often a member broke the order it claims: often enough, and its word on sorting is not taken any more (S6).
+//! How often a member did otherwise than it claims: often enough, and its word is not taken any more (S6, S10).
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many broken orders in so much time.
+/// So many times in so much time.
 const TIMES: usize = 3;
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// The latest broken orders of one member; at most [`TIMES`] are kept.
+/// The latest times that one member broke one claim; at most [`TIMES`] are kept.
 #[derive(Debug, Default)]
-pub struct Disorder(Mutex<VecDeque<Instant>>);
+pub struct Tally(Mutex<VecDeque<Instant>>);
 
-impl Disorder {
+impl Tally {
     /// Counts one; true when that makes it too many.
     pub fn add(&self, now: Instant) -> bool {
         let Ok(mut seen) = self.0.lock() else { return false };
@@ -34,12 +34,12 @@ mod tests {
 
     #[test]
     fn three_times_in_ten_minutes_is_too_often() {
-        let disorder = Disorder::default();
+        let tally = Tally::default();
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!disorder.add(start) && !disorder.add(after(300)));
-        assert!(!disorder.add(after(700)), "the first is forgotten");
-        assert!(disorder.add(after(800)));
-        assert!(!disorder.add(after(801)), "and counted anew");
+        assert!(!tally.add(start) && !tally.add(after(300)));
+        assert!(!tally.add(after(700)), "the first is forgotten");
+        assert!(tally.add(after(800)));
+        assert!(!tally.add(after(801)), "and counted anew");
     }
 }

@@ -1,0 +1,158 @@
+//! The admin listener: metrics, the running federation, reload. Nothing of it is answered on the public one.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use crate::broker::reload::Told;
+use crate::broker::{Broker, Snapshot};
+use crate::collections::Known;
+use crate::federation::{Secret, interval};
+use crate::telemetry::metrics::{self, Recorder};
+
+use super::federation::{Status, status};
+use super::respond::{self, Keep};
+use super::server::accept_until;
+
+/// The text format of Prometheus.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the listener needs.
+#[derive(Clone)]
+pub struct Office {
+    pub broker: Arc<Broker>,
+    pub recorder: Recorder,
+    /// What callers must show as `Authorization: Bearer`; `None`: whoever reaches the address may ask.
+    pub token: Option<Secret>,
+    /// The version and the time of start are told with the status.
+    pub started: chrono::DateTime<chrono::Utc>,
+}
+
+/// Serves until `stop` resolves.
+///
+/// # Errors
+/// When the listener itself fails.
+pub async fn serve(office: Office, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+    let router = router(office);
+    let answer = move |request: Request| {
+        let router = router.clone();
+        async move {
+            match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    };
+    accept_until(listener, stop, answer, || ()).await
+}
+
+fn router(office: Office) -> Router {
+    Router::new()
+        .route("/metrics", get(rendered))
+        .route("/admin/status", get(told))
+        .route("/admin/reload", post(reload))
+        .fallback(|| async {
+            refused(StatusCode::NOT_FOUND, "NotFound", "paths here: `/metrics`, `/admin/status`, `/admin/reload`")
+        })
+        .layer(middleware::from_fn_with_state(office.clone(), admitted))
+        .with_state(office)
+}
+
+/// Asks for the token, where there is one.
+async fn admitted(State(office): State<Office>, request: Request, next: Next) -> Response {
+    if office.token.as_ref().is_some_and(|token| !shows(request.headers(), token)) {
+        let refusal =
+            refused(StatusCode::UNAUTHORIZED, "Unauthorized", "show the admin token: `Authorization: Bearer …`");
+        return ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether the headers carry the token; compared in constant time, so that its bytes cannot be guessed one by one.
+fn shows(headers: &HeaderMap, token: &Secret) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let wanted = token.expose().as_bytes();
+    given.is_some_and(|given| aws_lc_rs::constant_time::verify_slices_are_equal(given, wanted).is_ok())
+}
+
+fn refused(status: StatusCode, code: &str, description: &str) -> Response {
+    let mut response = respond::json(&json!({ "code": code, "description": description }), Keep::Never);
+    *response.status_mut() = status;
+    response
+}
+
+/// `GET /metrics`
+async fn rendered(State(office): State<Office>) -> Response {
+    let snapshot = office.broker.snapshot();
+    for part in &snapshot.view.members {
+        let up = status(&snapshot, &part.member) == Status::Online;
+        metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
+    }
+    let told = office.broker.reloads.told();
+    metrics::reloads(told.good, told.bad, told.refused_at.is_some());
+    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
+}
+
+/// `GET /admin/status`
+async fn told(State(office): State<Office>) -> Response {
+    let snapshot = office.broker.snapshot();
+    respond::json(
+        &json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "started": interval::text(office.started),
+            "federation": snapshot.federation.id,
+            "members": members(&snapshot),
+            "reloads": reloads(&office.broker.reloads.told()),
+        }),
+        Keep::Never,
+    )
+}
+
+fn members(snapshot: &Snapshot) -> Vec<Value> {
+    let one = |member: &crate::federation::Member| {
+        let part = snapshot.view.member(&member.id);
+        let notes = snapshot.members.get(member.id.as_str()).map(|adapter| adapter.capabilities().notes.clone());
+        json!({
+            "id": member.id,
+            "enabled": member.enabled,
+            "status": status(snapshot, &member.id).name(),
+            "collections": part.map(|part| part.entries.len()),
+            "quarantined": part.map(|part| &part.quarantined),
+            "list": part.map(|part| if part.known == Known::Complete { "complete" } else { "unknown" }),
+            "read_at": part.and_then(|part| part.read_at).map(interval::text),
+            "stale": part.map(|part| part.stale),
+            "notes": notes,
+        })
+    };
+    snapshot.federation.members.iter().map(one).collect()
+}
+
+fn reloads(told: &Told) -> Value {
+    json!({
+        "good": told.good,
+        "bad": told.bad,
+        "taken_at": told.taken_at.map(interval::text),
+        "refused_at": told.refused_at.map(interval::text),
+        "problems": told.problems,
+        "restart_needed": told.restart_needed,
+    })
+}
+
+/// `POST /admin/reload`: 200 when the file is in effect, 409 when it was refused.
+async fn reload(State(office): State<Office>) -> Response {
+    let told = office.broker.reloads.look_now().await;
+    let mut response = respond::json(&reloads(&told), Keep::Never);
+    if told.refused_at.is_some() {
+        *response.status_mut() = StatusCode::CONFLICT;
+    }
+    response
+}

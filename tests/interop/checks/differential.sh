@@ -1,0 +1,4 @@
+# The same Items in one pgSTAC and split over three unequal members. To be sourced by `run`.
+
+start_broker split ARCHIVE MEM GEO || cannot "the broker over the split Items did not come up"
+check "differential, 500 searches" "$tools/pygeoapi/bin/python" "$here/differential" "$base" "$whole" "$work/servers/share" --searches 500
