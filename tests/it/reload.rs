@@ -70,6 +70,11 @@ impl Stage {
     }
 }
 
+/// How often the member was asked for its Collections; what is probed in the background does not count.
+fn lists_read(member: &Running) -> usize {
+    member.recorded().iter().filter(|request| request.uri.path().ends_with("/collections")).count()
+}
+
 #[tokio::test]
 async fn a_good_file_takes_effect_and_a_bad_one_changes_nothing() {
     let a = ScriptedMember::new("A").items(items("c", 5)).start().await;
@@ -97,19 +102,19 @@ async fn a_member_that_did_not_change_is_not_asked_anew_and_its_collections_stay
     let a = ScriptedMember::new("A").items(items("c", 5)).collections(vec![collection("c")]).start().await;
     let b = ScriptedMember::new("B").items(items("d", 5)).start().await;
     let stage = Stage::of(&text(&[&a], "")).await;
-    let before = (stage.front.broker.snapshot(), a.recorded().len());
+    let before = (stage.front.broker.snapshot(), lists_read(&a));
     stage.put(&text(&[&a, &b], "")).await;
     let now = stage.front.broker.snapshot();
     assert!(Arc::ptr_eq(before.0.members.get("A").unwrap(), now.members.get("A").unwrap()));
     assert_eq!(now.view.members[0].entries.len(), 1);
     stage.front.broker.settled(Duration::from_secs(10)).await;
-    assert_eq!(a.recorded().len(), before.1, "A was asked again");
+    assert_eq!(lists_read(&a), before.1, "A was asked again");
     // Another policy: the same adapter, its list read again, since another policy sees other Collections.
     stage.put(&text(&[&a, &b], "[member.policy]\ncollections = { exclude = [\"c\"] }\n")).await;
     let now = stage.front.broker.snapshot();
     assert!(Arc::ptr_eq(before.0.members.get("A").unwrap(), now.members.get("A").unwrap()));
     stage.front.broker.settled(Duration::from_secs(10)).await;
-    assert!(a.recorded().len() > before.1);
+    assert!(lists_read(&a) > before.1);
     assert_eq!(stage.front.get("/search").await.json()["numberReturned"], 5);
 }
 
