@@ -114,7 +114,7 @@ impl Conditions {
                 (instant(start).unwrap_or(i64::MIN), instant(end).unwrap_or(i64::MAX))
             }),
             bbox: asked.get("bbox").map(numbers),
-            intersects: asked.get("intersects").and_then(rectangle),
+            intersects: asked.get("intersects").and_then(drawn),
             filter: None,
             query: None,
         }
@@ -140,12 +140,11 @@ impl Conditions {
     }
 }
 
-/// A polygon, as text or object.
-fn rectangle(asked: &Value) -> Option<geo::Geometry<f64>> {
+/// A geometry, as text or object.
+fn drawn(asked: &Value) -> Option<geo::Geometry<f64>> {
     let parsed = asked.as_str().and_then(|text| serde_json::from_str(text).ok());
-    let ring = parsed.as_ref().unwrap_or(asked)["coordinates"][0].as_array()?.clone();
-    let corners = ring.iter().filter_map(|at| Some((at[0].as_f64()?, at[1].as_f64()?)));
-    Some(geo::Polygon::new(corners.collect(), Vec::new()).into())
+    let geometry: geojson::Geometry = serde_json::from_value(parsed.unwrap_or_else(|| asked.clone())).ok()?;
+    geo::Geometry::try_from(geometry).ok()
 }
 
 /// Boxes of four numbers.
