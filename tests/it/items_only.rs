@@ -148,7 +148,8 @@ async fn a_member_that_cannot_take_datetime_is_not_asked_for_it_on_later_pages()
     let pages = front.walk_get("/search?sortby=-datetime&limit=7").await;
     assert_eq!(names(&pages).len(), 60);
     let asked = running.recorded();
-    let searches = asked[before..].iter().filter(|request| request.uri.path().ends_with("/items") && !request.is_probe());
+    let searches =
+        asked[before..].iter().filter(|request| request.uri.path().ends_with("/items") && !request.is_probe());
     assert!(searches.clone().count() > 8, "each page reads the whole list");
     for request in searches {
         assert!(!request.uri.query().unwrap_or_default().contains("datetime"), "{}", request.uri);

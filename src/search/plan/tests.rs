@@ -507,7 +507,11 @@ fn a_box_over_the_antimeridian_is_asked_as_its_halves_or_all_around_the_globe() 
         let leg = one(member("A", policy(&["*"])), able()).leg(&[("bbox", over)]);
         let halves = leg.ask.intersects.unwrap();
         assert!(halves.geojson.starts_with("{\"type\":\"MultiPolygon\""), "{}", halves.geojson);
-        assert!(halves.geojson.contains("[170.0,-5.0]") && halves.geojson.contains("[-170.0,5.0]"), "{}", halves.geojson);
+        assert!(
+            halves.geojson.contains("[170.0,-5.0]") && halves.geojson.contains("[-170.0,5.0]"),
+            "{}",
+            halves.geojson
+        );
         assert!(leg.ask.bbox.is_none() && !leg.residual.selective && !leg.residual.exact_area);
 
         let flat = with(|can| can.intersects = Support::Unsupported);
