@@ -158,7 +158,7 @@ def check(base):
         pass
     finally:
         said, sys.stdout = sys.stdout.getvalue(), out
-    # Its status says nothing of what it found.
+    # Counted here, as its status is good when there was nothing to check.
     passed, failed = said.count("Passed: True"), said.count("Passed: False")
     print(said if failed or not passed else "")
     print(f"{passed} Collections passed, {failed} failed")

@@ -31,12 +31,15 @@ def fetch(url, body=None):
 
 def whole(base, body):
     """What pgSTAC has for a search, in one page, put to it in a way that it takes: `query` as a condition, for it knows six
-    of the ten operators, and none beside `filter`; a bbox without heights; and its own name of A_CONTAINEDBY."""
+    of the ten operators, and none beside `filter`; a bbox without heights, or the point that it is; and its own name of A_CONTAINEDBY."""
     parts = [body["filter"]] if "filter" in body else []
     parts += [as_filter(body["query"])] if "query" in body else []
     asked = {name: value for name, value in body.items() if name not in ("fields", "filter", "query")} | ALL_IDS
     if len(asked.get("bbox", ())) == 6:
         asked["bbox"] = [asked["bbox"][place] for place in (0, 1, 3, 4)]
+    if "bbox" in asked and asked["bbox"][:2] == asked["bbox"][2:]:
+        # PostGIS makes a polygon without area of it, which meets some of the Items at that very point and not others.
+        asked["intersects"] = {"type": "Point", "coordinates": asked.pop("bbox")[:2]}
     if parts:
         condition = parts[0] if len(parts) == 1 else {"op": "and", "args": parts}
         asked |= {"filter": renamed(condition), "filter-lang": "cql2-json"}
