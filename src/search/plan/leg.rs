@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geo::{Geometry, MultiPolygon};
+use geo::{Geometry, LineString, MultiPolygon};
 
 use crate::federation::{Area, Bbox, Method, Policy, Support};
 use crate::members::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
@@ -138,16 +138,16 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
     let abilities = &asked.abilities;
     share.residual.area = area.cloned();
     if let Some(bbox) = request.bbox {
-        let halves = halves(bbox).filter(|_| abilities.intersects == Support::Exact);
+        let drawn = drawn(bbox).filter(|_| abilities.intersects == Support::Exact);
         let support = match abilities.bbox {
-            _ if halves.is_some() => Support::Exact,
+            _ if drawn.is_some() => Support::Exact,
             Support::Exact if bbox.boxes().len() > 1 => Support::Inexact,
             support => support,
         };
         if share.condition("bbox", support) {
             // Members disagree on heights: they get the flat box, which can only return too much.
-            share.ask.bbox = halves.is_none().then(|| flat(bbox));
-            share.ask.intersects = halves.map(Arc::new);
+            share.ask.bbox = drawn.is_none().then(|| flat(bbox));
+            share.ask.intersects = drawn.map(Arc::new);
         }
         share.residual.exact_area = support != Support::Exact;
         if bbox.elevation.is_some() {
@@ -168,12 +168,20 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
     share.residual.exact_area = support != Support::Exact;
 }
 
-/// A box over the antimeridian as the two that it is. As `bbox`, some members refuse it, and others take it the other way
-/// around the globe and lose what was meant.
-fn halves(bbox: Bbox) -> Option<Intersects> {
+/// A box that members disagree on, as a geometry. Over the antimeridian it is the two boxes that it is: as `bbox`, some
+/// refuse it, and others take it the other way around the globe. Without width or height it is a point or a line: as a
+/// box of no size some lose what lies there.
+fn drawn(bbox: Bbox) -> Option<Intersects> {
     let boxes = bbox.boxes();
-    let polygons = boxes.iter().map(|half| half.to_polygon()).collect();
-    if boxes.len() > 1 { intersecting(&Geometry::MultiPolygon(MultiPolygon(polygons))) } else { None }
+    let [one] = boxes.as_slice() else {
+        let polygons = boxes.iter().map(|half| half.to_polygon()).collect();
+        return intersecting(&Geometry::MultiPolygon(MultiPolygon(polygons)));
+    };
+    match (one.width() > 0.0, one.height() > 0.0) {
+        (true, true) => None,
+        (false, false) => intersecting(&Geometry::Point(one.min().into())),
+        _ => intersecting(&Geometry::LineString(LineString(vec![one.min(), one.max()]))),
+    }
 }
 
 /// Four numbers that every member understands: of a box over the antimeridian, all around the globe.

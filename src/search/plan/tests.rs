@@ -521,6 +521,20 @@ fn a_box_over_the_antimeridian_is_asked_as_its_halves_or_all_around_the_globe() 
     }
 }
 
+/// pgSTAC lost the Items at the place of such a box.
+#[test]
+fn a_box_of_no_size_is_asked_as_a_point_or_a_line() {
+    for (text, wanted) in [("10,5,10,5", "\"Point\""), ("10,5,12,5", "\"LineString\""), ("10,5,10,7", "\"LineString\"")]
+    {
+        let leg = one(member("A", policy(&["*"])), able()).leg(&[("bbox", text)]);
+        let asked = leg.ask.intersects.unwrap();
+        assert!(asked.geojson.contains(wanted), "{text}: {}", asked.geojson);
+        assert!(leg.ask.bbox.is_none() && !leg.residual.selective, "{text}");
+        let flat = with(|can| can.intersects = Support::Unsupported);
+        assert!(one(member("A", policy(&["*"])), flat).leg(&[("bbox", text)]).ask.bbox.is_some(), "{text}");
+    }
+}
+
 #[test]
 fn lists_too_long_for_an_address_stay_with_the_broker() {
     let get_only = || with(|can| can.search_post = false);
