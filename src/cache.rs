@@ -4,7 +4,7 @@
 //! It knows neither members nor what an answer is; callers bring the key, the reading and the weight. One key is read
 //! by one task at a time however many ask, and that task goes on when they leave: the next one finds its answer. A
 //! failure is never held as an answer. It is remembered for a short time only, so that a member that fails is not asked
-//! by every request. Start reading at [`Cache::get`]; [`Times::step`] decides, and nothing else looks at ages.
+//! by every request. Start reading at [`Cache::get`]; `Times::step` decides, and nothing else looks at ages.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,7 +1,7 @@
 //! The Query extension of STAC API: read as CQL2, and CQL2 written as it where nothing of the meaning is lost.
 //!
 //! The extension does not say what its operators mean for an Item without the property, nor how texts are ordered.
-//! Here they mean what CQL2 means: absent matches nothing. Servers differ in this, so [`write`] gives only what they
+//! Here they mean what CQL2 means: absent matches nothing. Servers differ in this, so [`write()`] gives only what they
 //! agree on: no `neq`, no order of texts.
 
 use serde_json::{Map, Value as Json, json};

@@ -7,7 +7,7 @@
 //!
 //! Then policy: a member whose retention excludes all of the time meant, or whose focus excludes the area, leaves again.
 //! An Item that is named by its address never makes a member leave. A bare id that several members have leads to each of
-//! them; a declared shared collection would name its holders, in their order, at the same place ([`of_collection`]).
+//! them; a declared shared collection would name its holders, in their order, at the same place (`of_collection`).
 
 use url::Url;
 
