@@ -473,6 +473,11 @@ impl Catalogue {
             5 => Takes::Falsely,
             _ => Takes::Never,
         };
+        // pages so small that the allowance of a page is used up before an Item is found
+        if !self.habits.no_next && dice.one_in(4) {
+            self.habits.cap = 1 + dice.below(2) as usize;
+            self.takes = Takes::Never;
+        }
     }
 
     fn leg(&self, user: Option<Interval>, filter: Option<&Arc<Expr>>) -> Leg {
