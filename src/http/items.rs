@@ -60,7 +60,7 @@ pub async fn one(
     let clock = search::clock(&call, request.wait_s);
     let found = crate::search::item(&call.snapshot, &collection, &item, clock).await;
     // No cursor is involved, so there is no link to go on with.
-    let found = found.map_err(|error| Problem::of_search(error, |_| serde_json::Value::Null))?;
+    let found = found.map_err(|error| Problem::of_search(error, |_, _| serde_json::Value::Null))?;
     let Some(one) = found else {
         return Err(Problem::not_found(format!("collection `{}` has no Item `{}`", cut(&given), cut(&item))));
     };
@@ -122,7 +122,7 @@ fn narrowed(parse: impl Fn(&str) -> Named, path: &str, named: &[(String, String)
 /// The empty, complete answer to a question that excludes itself.
 fn nothing(request: &SearchRequest) -> Answer {
     let report = Report { complete: true, ignored: request.ignored.clone(), ..Report::default() };
-    Answer { items: Vec::new(), next: None, number_matched: Some(0), report }
+    Answer { items: Vec::new(), next: None, retry: None, number_matched: Some(0), report }
 }
 
 /// A client's value in a message, of readable length.

@@ -12,6 +12,9 @@ use crate::search::request::Invalid;
 /// Seconds after which an overloaded broker, or a federation whose members failed, is worth another try.
 pub const RETRY_AFTER_S: u32 = 5;
 
+/// Relation of the link that goes on where a page without an Item had to stop.
+pub const RETRY_MISSED: &str = "retry-missed";
+
 /// What went wrong. `door.rs` writes the body, since only it knows the request id.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -80,19 +83,23 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", description)
     }
 
-    /// Why a search has no page. `next` makes the link that goes on with a fresh cursor.
-    pub fn of_search(error: SearchError, next: impl FnOnce(&str) -> Value) -> Self {
+    /// Why a search has no page. `link` makes one of a relation that goes on with a cursor.
+    pub fn of_search(error: SearchError, link: impl FnOnce(&str, &str) -> Value) -> Self {
         let description = error.to_string();
         match error {
             SearchError::Invalid(invalid) => invalid.into(),
             SearchError::Cursor(_) => Self::invalid_cursor(description),
             SearchError::Expired { fresh } => {
                 let mut problem = Self::new(StatusCode::GONE, "ExpiredCursor", description);
-                problem.more.insert("links".into(), json!([next(&fresh)]));
+                problem.more.insert("links".into(), json!([link("next", &fresh)]));
                 problem
             }
-            SearchError::Failed { kind, retry_after_s, report, .. } => {
-                Self::of_members(kind, description, retry_after_s, &report)
+            SearchError::Failed { kind, retry_after_s, report, retry, .. } => {
+                let mut problem = Self::of_members(kind, description, retry_after_s, &report);
+                if let Some(retry) = retry.filter(|_| kind != Failed::Incapable) {
+                    problem.more.insert("links".into(), json!([link(RETRY_MISSED, &retry)]));
+                }
+                problem
             }
         }
     }
@@ -147,8 +154,8 @@ impl IntoResponse for Problem {
 mod tests {
     use super::*;
 
-    fn next(token: &str) -> Value {
-        json!({ "rel": "next", "href": format!("http://x/search?token={token}") })
+    fn onward(rel: &str, token: &str) -> Value {
+        json!({ "rel": rel, "href": format!("http://x/search?token={token}") })
     }
 
     #[test]
@@ -158,6 +165,7 @@ mod tests {
             description: "all asked members failed".into(),
             retry_after_s: None,
             report: Box::default(),
+            retry: None,
         };
         let invalid = Invalid { parameter: "limit".into(), given: "`0`".into(), accepted: "1 or more".into() };
         for (error, status, code, retries) in [
@@ -169,7 +177,7 @@ mod tests {
             (failed(Failed::TimedOut), 504, "MembersTimedOut", true),
             (failed(Failed::Incapable), 400, "InvalidParameter", false),
         ] {
-            let problem = Problem::of_search(error, next);
+            let problem = Problem::of_search(error, onward);
             assert_eq!((problem.status.as_u16(), problem.code), (status, code));
             assert_eq!(problem.retry_after_s.is_some(), retries, "{code}");
         }
@@ -177,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_expired_cursor_brings_a_fresh_link() {
-        let problem = Problem::of_search(SearchError::Expired { fresh: "abc".into() }, next);
+        let problem = Problem::of_search(SearchError::Expired { fresh: "abc".into() }, onward);
         assert_eq!(problem.body("r1")["links"][0]["href"], "http://x/search?token=abc");
     }
 

@@ -18,7 +18,7 @@ use super::door::{Call, Face};
 use super::features::{self, link};
 use super::measure;
 use super::params;
-use super::problem::Problem;
+use super::problem::{Problem, RETRY_MISSED};
 use super::respond::{self, GEOJSON, JSON, Keep};
 
 /// How the next page of an answer is asked for.
@@ -30,18 +30,18 @@ pub enum Paging<'a> {
 }
 
 impl Paging<'_> {
-    /// The `next` link (P1, P2).
-    pub fn next(&self, token: &str) -> Value {
+    /// A link that goes on with a cursor: `next` (P1, P2) or `retry-missed` (P10).
+    pub fn onward(&self, rel: &str, token: &str) -> Value {
         match self {
             Self::Get { href, query } => json!({
-                "rel": "next", "href": params::with_token(href, query, token), "type": GEOJSON, "method": "GET",
+                "rel": rel, "href": params::with_token(href, query, token), "type": GEOJSON, "method": "GET",
             }),
             Self::Post { href, body } => {
                 let mut body = (*body).clone();
                 if let Some(members) = body.as_object_mut() {
                     members.insert("token".into(), json!(token));
                 }
-                json!({ "rel": "next", "href": href, "type": GEOJSON, "method": "POST", "body": body, "merge": false })
+                json!({ "rel": rel, "href": href, "type": GEOJSON, "method": "POST", "body": body, "merge": false })
             }
         }
     }
@@ -131,7 +131,7 @@ pub async fn run(
         Err(SearchError::Failed { report, .. }) => measure::search(report, false),
         Err(_) => {}
     }
-    let mut answer = searched.map_err(|error| Problem::of_search(error, |fresh| paging.next(fresh)))?;
+    let mut answer = searched.map_err(|error| Problem::of_search(error, |rel, token| paging.onward(rel, token)))?;
     if answer.report.ignored.is_empty() {
         answer.report.ignored.clone_from(&request.ignored);
     }
@@ -160,7 +160,8 @@ pub fn page(
     }
     let mut links = vec![paging.own(), link("root", &call.links.root(), JSON)];
     links.extend_from_slice(more);
-    links.extend(answer.next.as_deref().map(|token| paging.next(token)));
+    links.extend(answer.next.as_deref().map(|token| paging.onward("next", token)));
+    links.extend(answer.retry.as_deref().map(|token| paging.onward(RETRY_MISSED, token)));
     let bytes = features::collection(&answer, &call.snapshot, &call.links, request.fields.as_ref(), &links);
     let mut response = respond::document(GEOJSON, bytes, Keep::Revalidate);
     respond::say_missing(&mut response, answer.report.missing().into_iter().map(crate::federation::MemberId::as_str));
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn next_of_a_get_keeps_the_parameters() {
         let paging = Paging::Get { href: "http://x/search", query: "limit=2&token=old" };
-        let next = paging.next("new");
+        let next = paging.onward("next", "new");
         assert_eq!(next["href"], "http://x/search?limit=2&token=new");
         assert_eq!((&next["method"], &next["type"]), (&json!("GET"), &json!(GEOJSON)));
     }
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn next_of_a_post_has_the_complete_body() {
         let body = json!({ "limit": 2, "unknown": { "x": 1 }, "token": "old" });
-        let next = Paging::Post { href: "http://x/search", body: &body }.next("new");
+        let next = Paging::Post { href: "http://x/search", body: &body }.onward("next", "new");
         assert_eq!(next["body"], json!({ "limit": 2, "unknown": { "x": 1 }, "token": "new" }));
         assert_eq!((&next["merge"], &next["method"]), (&json!(false), &json!("POST")));
         assert!(next.get("headers").is_none());

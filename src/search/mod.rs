@@ -13,6 +13,7 @@ mod stream;
 mod merge;
 mod quota;
 mod page;
+mod progress;
 pub mod session;
 pub mod cursor;
 pub mod outcome;
@@ -49,6 +50,8 @@ pub struct Answer {
     pub items: Vec<Found>,
     /// Sealed cursor of the next page.
     pub next: Option<String>,
+    /// Sealed cursor that goes on where a page without an Item had to stop (P10); only where there is no next page.
+    pub retry: Option<String>,
     /// S25.
     pub number_matched: Option<u64>,
     pub report: Report,
@@ -84,7 +87,14 @@ pub enum SearchError {
     Expired { fresh: String },
     /// 502, 503, 504 (S19, S20).
     #[error("{description}")]
-    Failed { kind: outcome::Failed, description: String, retry_after_s: Option<u32>, report: Box<Report> },
+    Failed {
+        kind: outcome::Failed,
+        description: String,
+        retry_after_s: Option<u32>,
+        report: Box<Report>,
+        /// As [`Answer::retry`], where following it misses nothing.
+        retry: Option<String>,
+    },
 }
 
 /// Answers one page.
@@ -166,17 +176,21 @@ fn answer(
     now_ms: i64,
 ) -> Result<Answer, SearchError> {
     let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
+    let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let verdict = outcome::decide(&end, plan, request.handling);
     let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
-        return Err(SearchError::Failed { kind, description, retry_after_s, report: Box::new(report) });
+        // a client that wants all or nothing must not be led past what others failed to give
+        let retry =
+            retry.filter(|_| end.legs.iter().all(|leg| !leg.broken || leg.status == outcome::Status::ScanLimit));
+        return Err(SearchError::Failed { kind, description, retry_after_s, report: Box::new(report), retry });
     }
     let items = end
         .hits
         .into_iter()
         .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
         .collect();
-    Ok(Answer { items, next, number_matched: end.matched, report })
+    Ok(Answer { items, next, retry, number_matched: end.matched, report })
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.

@@ -124,5 +124,6 @@ fn failed(failures: &[(MemberId, Fault)]) -> SearchError {
         ),
         retry_after_s: Some(super::outcome::RETRY_AFTER_S),
         report: Box::new(Report::default()),
+        retry: None,
     }
 }

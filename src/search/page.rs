@@ -9,6 +9,7 @@ use super::merge::{Merge, MergeLeg, Step};
 use super::order::{Comparator, Position};
 use super::outcome::Status;
 use super::plan::{Leg, Order, Plan};
+use super::progress;
 use super::quota::{Quota, QuotaLeg};
 use super::residual::Fit;
 use super::session::{Gap, Session, SessionLeg};
@@ -43,6 +44,8 @@ pub struct PageEnd {
     pub hits: Vec<(MemberId, Hit)>,
     /// Where the next page goes on; `None` when the session is over.
     pub next: Option<Session>,
+    /// Where a page without an Item goes on: there is no next one, but some leg only stopped at its own allowance.
+    pub retry: Option<Session>,
     pub legs: Vec<LegEnd>,
     pub joined: Vec<MemberId>,
     pub matched: Option<u64>,
@@ -204,9 +207,21 @@ impl<'a> PageRun<'a> {
     pub fn finish(self) -> PageEnd {
         let matched = if self.first { self.first_count() } else { self.session.matched };
         let Self { session, engine, absent, joined, contradictions, .. } = self;
-        let mut end =
-            PageEnd { hits: Vec::new(), next: None, legs: Vec::new(), joined, matched, deduplicated: 0, invalid: 0 };
         let mut next = Session { matched, legs: Vec::new(), ..session };
+        let mut retry = match &engine {
+            Engine::Sorted(merge) => progress::of_merge(merge, &next),
+            Engine::Quota(quota) => progress::of_quota(quota, &next),
+        };
+        let mut end = PageEnd {
+            hits: Vec::new(),
+            next: None,
+            retry: None,
+            legs: Vec::new(),
+            joined,
+            matched,
+            deduplicated: 0,
+            invalid: 0,
+        };
         let live = match engine {
             Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
             Engine::Quota(quota) => finish_quota(quota, &mut end, &mut next),
@@ -228,8 +243,12 @@ impl<'a> PageRun<'a> {
                 contradictions: 0,
                 retry_after_s: None,
             });
+            if let Some(retry) = &mut retry {
+                retry.legs.push(leg.clone());
+            }
             next.legs.push(leg);
         }
+        end.retry = retry;
         // a page is never empty while it has a next link
         end.next = (live && !end.hits.is_empty()).then_some(next);
         end
@@ -344,7 +363,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
 }
 
 fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
-    next.turn = quota.legs.get(quota.turn).map_or_else(String::new, |leg| leg.member.to_string());
+    next.turn = quota.turn_member();
     let live = quota.legs.iter().any(|leg| !leg.ended);
     let going_on = live && !quota.hits.is_empty();
     let members: Vec<MemberId> = quota.legs.iter().map(|leg| leg.member.clone()).collect();

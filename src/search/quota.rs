@@ -211,6 +211,11 @@ impl Quota {
         Step::Done
     }
 
+    /// The member whose turn it is.
+    pub fn turn_member(&self) -> String {
+        self.legs.get(self.turn).map_or_else(String::new, |leg| leg.member.to_string())
+    }
+
     fn allowance_is_over(&self, leg: usize) -> bool {
         let most = if self.hits.is_empty() { REQUESTS_EMPTY_MAX } else { REQUESTS_MAX };
         self.legs[leg].requests >= most

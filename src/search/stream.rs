@@ -128,6 +128,8 @@ pub struct Stream {
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
     list_start: Position,
+    /// The list goes on where an earlier page left it: what it has shown of its first tie is not known here.
+    walked: bool,
     /// Page size of the list that the current token goes on in: page-number tokens depend on it.
     list_size: u32,
     /// Items met in this stream, and in the current list of it: lists may overlap, a list must not repeat itself.
@@ -194,7 +196,8 @@ impl Stream {
                 start = order.later(&start, to).clone();
             }
         }
-        let place = session.place.as_ref().filter(|place| leg.mode == Mode::Token || place.ordered);
+        let by_token = |place: &Place| leg.mode == Mode::Keyset && place.token.is_some();
+        let place = session.place.as_ref().filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
         let (next, list_start) = match place {
             Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
             Some(Place { bound, .. }) if leg.mode == Mode::Keyset => (Next::Bound(bound.clone()), bound.clone()),
@@ -217,6 +220,7 @@ impl Stream {
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
             known: start.clone(),
+            walked: place.is_some_and(by_token),
             list_start,
             start,
             buffer: VecDeque::new(),
@@ -327,6 +331,7 @@ impl Stream {
                 self.last_key = None;
                 self.tokens.clear();
                 self.list_seen.clear();
+                self.walked = false;
                 self.list_start = position.clone();
                 self.list_size = size;
                 Request { limit: size, token: None, datetime: self.bounded(&position) }
@@ -449,20 +454,18 @@ impl Stream {
         } else {
             return None;
         };
-        let place = |token: Option<Token>, size, bound: &Position| Place {
-            token,
-            size,
-            ordered,
-            bound: bound.clone(),
-            ..Place::default()
-        };
         if let Some(PageAsked { token, size, bound }) = page.and_then(|page| self.pages.get(page)) {
-            return Some(place(token.clone(), *size, bound));
+            let (token, bound) = (token.clone(), bound.clone());
+            return Some(Place { token, size: *size, ordered, bound, ..Place::default() });
         }
-        match &self.next {
-            Next::Token(token) => Some(place(Some(token.clone()), self.list_size, &self.list_start)),
-            Next::Bound(_) => None,
-        }
+        self.walk().map(|place| Place { ordered, ..place })
+    }
+
+    /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
+    pub fn walk(&self) -> Option<Place> {
+        let Next::Token(token) = &self.next else { return None };
+        let (token, bound) = (Some(token.clone()), self.list_start.clone());
+        Some(Place { token, size: self.list_size, bound, ..Place::default() })
     }
 }
 

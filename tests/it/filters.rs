@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::front::names;
+use crate::support::front::{Reply, names};
 use crate::support::oracle::{Held, Oracle};
 use crate::support::{Filters, Front, Running, ScriptedMember, federation_of, item, time};
 
@@ -299,15 +299,153 @@ async fn a_rare_match_is_found_in_the_members_own_order() {
     check_rare(ScriptedMember::new("A").no_sort(), 10, 60).await;
 }
 
+/// Links from pages without an Item that 20,000 Items may take: by id, 3,000 are read for one page.
+const RETRIES_MAX: usize = 7;
+
+/// Many Items of which one is the oldest and one the last, by id and in the member's own order.
+fn two_marked(member: usize, tied: bool) -> Vec<Value> {
+    // a full page without a next link would leave the end of a tie in doubt
+    let count = if tied { 19_950 } else { 20_000 };
+    let mut items = catalogue(member, count);
+    for item in items.iter_mut().filter(|_| tied) {
+        item["properties"]["datetime"] = json!(time(0));
+    }
+    items[0]["properties"]["mark"] = json!("oldest");
+    items[count - 1]["properties"]["mark"] = json!("last");
+    items
+}
+
+/// Where an answer goes on, by either link; a page that can only be tried again holds nothing and says what it lacks.
+fn onward(page: &Reply) -> Option<Value> {
+    let Some(retry) = page.retry() else { return page.next() };
+    assert_eq!((page.names().len(), page.next()), (0, None), "{}", page.text);
+    assert!(!page.missing().is_empty() && page.report()["complete"] == false, "{}", page.text);
+    assert!(page.report()["members"].to_string().contains("scan-limit"), "{}", page.text);
+    Some(retry)
+}
+
+/// Follows an answer to its end: the Items met, and how many links were `retry-missed`.
+async fn to_the_end(front: &Front, first: Reply) -> (Vec<String>, usize) {
+    let (mut page, mut met, mut retries) = (first, Vec::new(), 0);
+    loop {
+        assert_eq!(page.status, 200, "{}", page.text);
+        met.extend(page.names());
+        retries += usize::from(page.retry().is_some());
+        assert!(retries <= RETRIES_MAX, "does not come to an end: {}", page.text);
+        let Some(link) = onward(&page) else { break };
+        page = front.follow(&link).await;
+    }
+    assert!(page.report()["complete"] == true && page.missing().is_empty(), "{}", page.text);
+    (met, retries)
+}
+
+/// The same of a client that takes complete pages only.
+async fn strictly_to_the_end(front: &Front, path: &str) -> (Vec<String>, usize) {
+    let (mut path, mut met, mut retries) = (path.to_owned(), Vec::new(), 0);
+    loop {
+        let page = front.get_with(&path, "prefer", "handling=strict").await;
+        let link = if page.status == 503 {
+            retries += 1;
+            assert!(retries <= RETRIES_MAX && !page.header("retry-after").is_empty(), "{}", page.text);
+            Some(page.retry().expect("a link in the body"))
+        } else {
+            met.extend(page.names());
+            assert!(page.status == 200 && page.report()["complete"] == true, "{}", page.text);
+            page.next()
+        };
+        let Some(link) = link else { return (met, retries) };
+        link["href"].as_str().unwrap().clone_into(&mut path);
+    }
+}
+
+/// No match, and one at the very end, by GET, by POST and strictly.
+async fn check_progress(members: Vec<ScriptedMember>, sortby: Option<&str>, mark: &str, wanted: &[&str], tied: bool) {
+    let mut running = Vec::new();
+    for (index, member) in members.into_iter().enumerate() {
+        running.push(member.items(two_marked(index, tied)).start().await);
+    }
+    let front = Front::of(federation_of(running.iter().map(Running::declared))).await;
+    for (mark, wanted) in [("none", &[][..]), (mark, wanted)] {
+        let filter = format!("mark = '{mark}'");
+        let sort = sortby.map_or_else(String::new, |key| format!("&sortby={key}"));
+        let path = format!("/search?filter={}{sort}", encoded(&filter));
+        let mut body = json!({ "filter": filter, "filter-lang": "cql2-text" });
+        if let Some(key) = sortby {
+            body["sortby"] = json!([{ "field": key, "direction": "asc" }]);
+        }
+        let walks = [
+            to_the_end(&front, front.get(&path).await).await,
+            to_the_end(&front, front.post("/search", &body).await).await,
+            strictly_to_the_end(&front, &path).await,
+        ];
+        for (mut met, retries) in walks {
+            // whose turn it is depends on how far each was read
+            met.sort();
+            assert_eq!(met, wanted, "{path}");
+            assert!(retries > 0, "{path}: nothing was left to try again");
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_filter_that_nothing_matches_ends_with_its_allowance() {
-    let items = catalogue(0, 20_000);
-    let member = ScriptedMember::new("A").items(items).start().await;
+async fn a_filter_that_nothing_matches_is_read_on_to_its_end() {
+    let member = ScriptedMember::new("A").items(two_marked(0, false)).start().await;
     let front = Front::of(federation_of([member.declared()])).await;
     let before = member.searches();
-    let page = front.get(&format!("/search?filter={}", encoded("rare = TRUE"))).await;
+    let path = format!("/search?limit=7&filter={}", encoded("mark = 'none'"));
+    let page = front.get(&path).await;
     assert_eq!((page.status, page.names().len(), page.next()), (200, 0, None));
     assert_eq!(page.member("A")["status"], "scan-limit");
     assert_eq!(page.missing(), ["A"]);
     assert!(member.searches() - before <= 12);
+    let link = page.retry().unwrap();
+    assert!(link["href"].as_str().unwrap().starts_with(&format!("{}{path}&token=", front.base)), "{link}");
+    assert_eq!((&link["method"], &link["type"]), (&json!("GET"), &json!("application/geo+json")));
+
+    let body = json!({ "limit": 7, "filter": "mark = 'none'", "filter-lang": "cql2-text" });
+    let link = front.post("/search", &body).await.retry().unwrap();
+    assert_eq!((&link["method"], &link["merge"]), (&json!("POST"), &json!(false)));
+    assert!(link["body"]["token"].is_string() && link["body"]["filter"] == body["filter"], "{link}");
+    let other = front.get(&format!("{path}1&token={}", link["body"]["token"].as_str().unwrap())).await;
+    assert_eq!(other.status, 400, "the link belongs to its search: {}", other.text);
+}
+
+#[tokio::test]
+async fn a_last_match_is_reached_newest_first() {
+    check_progress(vec![ScriptedMember::new("A")], None, "oldest", &["A|sea i0-00000"], false).await;
+}
+
+#[tokio::test]
+async fn a_last_match_is_reached_by_id() {
+    check_progress(vec![ScriptedMember::new("A")], Some("id"), "last", &["A|land i0-19999"], false).await;
+}
+
+#[tokio::test]
+async fn a_last_match_is_reached_in_the_members_own_order() {
+    let members = vec![ScriptedMember::new("A").no_sort(), ScriptedMember::new("B").no_sort()];
+    check_progress(members, None, "last", &["A|land i0-19999", "B|land i1-19999"], false).await;
+}
+
+#[tokio::test]
+async fn a_last_match_is_reached_among_items_of_one_time() {
+    check_progress(vec![ScriptedMember::new("A")], None, "last", &["A|land i0-19949"], true).await;
+}
+
+#[tokio::test]
+async fn a_tie_whose_end_is_in_doubt_is_given_up_instead_of_read_for_ever() {
+    let mut items = catalogue(0, 20_000);
+    for item in &mut items {
+        item["properties"]["datetime"] = json!(time(0));
+    }
+    let member = ScriptedMember::new("A").items(items).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let mut page = front.get(&format!("/search?filter={}", encoded("mark = 'none'"))).await;
+    let mut retries = 0;
+    while let Some(link) = onward(&page) {
+        page = front.follow(&link).await;
+        retries += 1;
+        assert!(retries <= RETRIES_MAX, "does not come to an end: {}", page.text);
+    }
+    assert_eq!((page.status, page.missing()), (200, vec!["A".to_owned()]), "{}", page.text);
+    assert_eq!(page.member("A")["status"], "too-large");
 }

@@ -152,7 +152,8 @@ impl Stream {
         match next {
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
-                if unseen == 0 {
+                // in a tie that was walked into, the bound would lead back to where an earlier page began
+                if unseen == 0 || (self.walked && self.is_at_start()) {
                     self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
@@ -168,6 +169,11 @@ impl Stream {
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+    }
+
+    /// Whether the list has not come behind the first key that it began with.
+    fn is_at_start(&self) -> bool {
+        matches!((&self.start, &self.last_first), (Position::Before(start), Some(first)) if start == first)
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {

@@ -49,7 +49,16 @@ impl Reply {
 
     /// The `next` link.
     pub fn next(&self) -> Option<Value> {
-        self.json()["links"].as_array()?.iter().find(|link| link["rel"] == "next").cloned()
+        self.link("next")
+    }
+
+    /// The link that goes on where a page without an Item had to stop.
+    pub fn retry(&self) -> Option<Value> {
+        self.link("retry-missed")
+    }
+
+    fn link(&self, rel: &str) -> Option<Value> {
+        self.json()["links"].as_array()?.iter().find(|link| link["rel"] == rel).cloned()
     }
 
     /// `collection id`, in the order given.
