@@ -92,9 +92,9 @@ pub struct Expired {
 /// # Errors
 /// When the request cannot be read, or its process cannot be looked up.
 pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Request<'_>) -> Result<Choice, Invalid> {
-    let (process, offered_by) = match catalogue.find(snapshot, request.process, request.caller).await {
-        Lookup::Found(process) => (Some(process), Vec::new()),
-        Lookup::Unknown { offered_by } => (None, offered_by),
+    let (process, offered_by, unread) = match catalogue.find(snapshot, request.process, request.caller).await {
+        Lookup::Found { process, unread } => (Some(process), Vec::new(), unread),
+        Lookup::Unknown { offered_by } => (None, offered_by, Vec::new()),
         Lookup::Unread { missing, fault } => return Err(Invalid::Unread { missing, fault }),
     };
     let names = data_inputs(snapshot, process.as_ref());
@@ -106,6 +106,7 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         pinned,
         offers: process.as_ref().map(candidates).unwrap_or_default(),
         offered_by,
+        unread,
         references: references::find(request.body, &names).map_err(Invalid::TooMuch)?,
         wants_async: request.wants_async,
         has_token: request.caller.is_authenticated(),

@@ -36,6 +36,10 @@ pub enum Refused {
         members: Vec<MemberId>,
         retry_after_s: Option<u32>,
     },
+    /// Members that may offer the process could not be asked, and without them nobody can be chosen.
+    Unread {
+        members: Vec<MemberId>,
+    },
     Ambiguous {
         members: Vec<MemberId>,
     },
@@ -52,7 +56,7 @@ impl Refused {
             Self::Spread => "data-spread",
             Self::NotNearData { .. } => "process-not-near-data",
             Self::Credentials { .. } => "credentials-not-forwardable",
-            Self::Unavailable { .. } => "member-unavailable",
+            Self::Unavailable { .. } | Self::Unread { .. } => "member-unavailable",
             Self::Ambiguous { .. } => "ambiguous-data-location",
         }
     }
@@ -140,6 +144,11 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
         Refused::Unavailable { members, .. } => {
             format!("{} holds the data and cannot be reached at the moment; try again later", listed(members))
         }
+        Refused::Unread { members } => format!(
+            "it cannot be told who executes `{process}`: {} may offer it and could not be asked; try again later, or choose a member: {}",
+            listed(members),
+            ticked(&pins)
+        ),
         Refused::Ambiguous { members } => {
             let alike: Vec<Candidate> =
                 decision.candidates.iter().filter(|one| members.contains(&one.member)).cloned().collect();

@@ -129,6 +129,8 @@ enum With {
     Reject,
     Closed(&'static str),
     Probe(&'static str, Probed),
+    /// Its processes cannot be asked for.
+    Unread(&'static str),
 }
 use With::*;
 
@@ -191,6 +193,7 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         None => *public == native,
     });
     let offers: Vec<Candidate> = offers
+        .filter(|(_, member, ..)| !with.iter().any(|one| *one == Unread(member)))
         .map(|(_, member, own, runs_async)| Candidate {
             member: MemberId::new(member),
             native: (*own).to_owned(),
@@ -206,6 +209,10 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         pinned,
         offers,
         offered_by: elsewhere.collect(),
+        unread: with
+            .iter()
+            .filter_map(|one| if let Unread(id) = one { Some(MemberId::new(id)) } else { None })
+            .collect(),
         references: references::find(body, &BTreeSet::from(["product".to_owned()])).unwrap(),
         wants_async: with.contains(&Async),
         has_token: with.contains(&Token),
@@ -804,6 +811,33 @@ fn told(process: &str, body: &Value, with: &[With]) -> String {
         let refused = decision.outcome.as_ref().unwrap_err();
         super::super::refusal::sentence(facts, decision, refused, process)
     })
+}
+
+#[test]
+fn a_member_that_could_not_be_asked_is_not_said_to_offer_nothing() {
+    let hello = inputs(json!({}));
+    let eodc = collection("EODC|landsat");
+    let down = &[Unread("EODC")][..];
+    for (body, with, expected) in [
+        // The holder may offer it.
+        (&eodc, down, "member-unavailable"),
+        (&collection("sentinel-3"), down, "process-not-near-data"),
+        // It would not be the only one.
+        (&hello, down, "member-unavailable"),
+        (&hello, &[Unread("EODC"), Preferred], "EDITO preferred"),
+        // Who can be chosen without it is chosen.
+        (&collection("EDITO|wind"), down, "EDITO collection"),
+    ] {
+        assert_eq!(outcome("hello-world", body, with), expected, "{body}");
+    }
+    assert_eq!(outcome("subset", &collection("sentinel-2-l2a"), down), "GRNET collection");
+    assert_eq!(outcome("EDITO:hello-world", &eodc, down), "EDITO pin");
+    decided("hello-world", &eodc, down, |_, decision| {
+        let rules: Vec<_> = decision.eliminated.iter().map(|one| (one.member.as_str(), one.rule)).collect();
+        assert_eq!(rules, [("EDITO", "holds-not-all"), ("EODC", "unread")]);
+    });
+    let text = told("hello-world", &eodc, down);
+    assert!(text.contains("`EODC` may offer it") && text.contains("`EDITO:hello-world`"), "{text}");
 }
 
 #[test]

@@ -190,6 +190,25 @@ async fn members_whose_list_fails_are_named() {
 }
 
 #[tokio::test]
+async fn an_unreadable_list_of_one_member_does_not_decide_who_executes() {
+    let mut sites = Sites::start([Script::default(), Script::default()]).await;
+    sites.stubs[0].refuse().await;
+    let front = Front::of(sites.federation()).await;
+    for inputs in [json!({"bbox": [0, 0, 1, 1]}), json!({"collection": "A|ocean"})] {
+        let body = json!({ "inputs": inputs });
+        let refused = front.post("/processes/echo/execution", &body).await;
+        check_problem(&refused, 503, "member-unavailable");
+        assert!(!refused.header("retry-after").is_empty() && refused.json()["members"] == json!(["A"]));
+        let explained = front.post("/processes/echo/execution/explain", &body).await;
+        let left = explained.json()["eliminated"].as_array().unwrap().clone();
+        assert!(left.iter().any(|one| one["member"] == "A" && one["rule"] == "unread"), "{}", explained.text);
+    }
+    assert_eq!(sites.executions(), [0, 0]);
+    let reply = front.post("/processes/echo/execution", &json!({"inputs": {"collection": "B|land"}})).await;
+    assert_eq!((reply.status, sites.executions()), (200, [0, 1]), "{}", reply.text);
+}
+
+#[tokio::test]
 async fn an_execution_goes_to_the_holder_of_an_item_in_that_member_s_own_words() {
     let sites = Sites::start([Script::default(), Script::default()]).await;
     let front = Front::of(sites.federation()).await;
