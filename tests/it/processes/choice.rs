@@ -209,6 +209,20 @@ async fn an_unreadable_list_of_one_member_does_not_decide_who_executes() {
 }
 
 #[tokio::test]
+async fn a_job_names_a_process_that_exists() {
+    for other in [Script::default(), differs()] {
+        let sites = Sites::start([Script::default(), other]).await;
+        let front = Front::of(sites.federation()).await;
+        let request = front.request("POST", "/processes/A:echo/execution").header("prefer", "respond-async");
+        let body = json!({"inputs": {"text": "x"}}).to_string();
+        let created = sent(request.header("content-type", "application/json").body(body)).await;
+        let status = front.get(&super::job_of(&front, &created)).await;
+        assert_eq!((&created.json()["processID"], &status.json()["processID"]), (&json!("A:echo"), &json!("A:echo")));
+        assert_eq!(front.get("/processes/A:echo").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn an_execution_goes_to_the_holder_of_an_item_in_that_member_s_own_words() {
     let sites = Sites::start([Script::default(), Script::default()]).await;
     let front = Front::of(sites.federation()).await;
