@@ -82,6 +82,25 @@ impl Located {
         self.holders.is_empty() && self.left.iter().any(|left| left.rule == Rule::Retention)
     }
 
+    /// Whether it is an address of an Item that any of several members may have, and not each of them.
+    #[must_use]
+    pub fn is_item_of_some(&self) -> bool {
+        let is_address = self.reference.places.iter().any(|place| matches!(place.target, Target::Address(_)));
+        is_address
+            && self.how == Some(How::Collection)
+            && self.holders.len() > 1
+            && !self.reference.filter.ids.is_empty()
+    }
+
+    /// Leaves the members that have the Item, as they said.
+    pub fn keep_holders(&mut self, having: &[MemberId]) {
+        self.holders.retain(|holder| having.contains(&holder.member));
+        self.why = match self.holders.is_empty() {
+            true => "is an Item that no member of its collection has".to_owned(),
+            false => format!("is an Item of {}", listed(&self.holders)),
+        };
+    }
+
     #[must_use]
     pub fn is_held_by(&self, member: &MemberId) -> bool {
         self.holders.iter().any(|holder| holder.member == *member)
@@ -236,6 +255,8 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
     let holders: Vec<Holder> =
         have.map(|member| Holder { member: member.id.clone(), collection: Some(native.clone()) }).collect();
     if !holders.is_empty() {
+        // Of an Item without its member nobody knows who has it: the members are asked (`choose.rs`).
+        let how = if holders.len() > 1 { How::Collection } else { how };
         let why = format!("is a collection of {}", listed(&holders));
         return Ok(Lead { how, holders, filter: filter.clone(), why });
     }

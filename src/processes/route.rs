@@ -36,6 +36,8 @@ pub struct Asked {
     pub has_token: bool,
     /// What members said when asked for a matching Item.
     pub probed: BTreeMap<MemberId, Probed>,
+    /// The members that have the Item of an address, by the pointer of the reference.
+    pub having: BTreeMap<String, Vec<MemberId>>,
 }
 
 /// A member that offers the process.
@@ -143,6 +145,11 @@ pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
     });
     let references = asked.references.iter().cloned();
     let mut located: Vec<Located> = references.map(|reference| locate(facts, reference)).collect();
+    for located in &mut located {
+        if let Some(having) = located.reference.places.first().and_then(|place| asked.having.get(&place.pointer)) {
+            located.keep_holders(having);
+        }
+    }
     if let Some(pinned) = &asked.pinned {
         located.insert(0, pin(pinned));
     }

@@ -217,6 +217,7 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         wants_async: with.contains(&Async),
         has_token: with.contains(&Token),
         probed: probed.collect(),
+        having: BTreeMap::new(),
     };
     look(&facts, &decide(&facts, &asked))
 }
@@ -521,7 +522,7 @@ fn addresses() -> Vec<Case> {
             "subset",
             one(at("/collections/sentinel-2-l2a/items/a")),
             &[],
-            "GRNET item-url then EODC",
+            "GRNET collection then EODC",
         ),
         (
             "a member under its earlier id",

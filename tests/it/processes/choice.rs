@@ -338,6 +338,33 @@ async fn members_are_asked_for_an_item_where_the_settings_want_it() {
 }
 
 #[tokio::test]
+async fn a_bare_address_of_an_item_leads_to_the_member_that_has_it() {
+    let sites = Sites::start([Script::default(), Script::default()]).await;
+    let front = Front::of(sites.federation()).await;
+    let href = |id: &str| format!("{}/collections/shared/items/{id}", front.base);
+    for (id, member) in [("of-A", "A"), ("of-B", "B")] {
+        let reply = front.post("/processes/echo/execution/explain", &json!({"inputs": {"item": href(id)}})).await;
+        assert_eq!(reply.json()["chosen"]["member"], member, "{}", reply.text);
+        assert_eq!(reply.json()["references"][0]["holders"], json!([member]));
+    }
+    let body = json!({"inputs": {"item": href("of-nobody")}});
+    let refused = front.post("/processes/echo/execution", &body).await;
+    check_problem(&refused, 422, "data-location-unknown");
+}
+
+#[tokio::test]
+async fn members_that_were_not_asked_for_an_item_are_not_said_to_have_one() {
+    let sites = Sites::start([Script::default(), Script::default()]).await;
+    let mut federation = sites.federation();
+    federation.routing.probe = true;
+    federation.routing.unlocated = stac_broker::federation::Unlocated::Preferred;
+    let front = Front::of(federation).await;
+    let reply = front.post("/processes/echo/execution/explain", &json!({"inputs": {"text": "x"}})).await;
+    let probed = |index: usize| reply.json()["ranking"][index]["scores"]["probed"].clone();
+    assert_eq!((probed(0), probed(1)), (json!("unknown"), json!("unknown")), "{}", reply.text);
+}
+
+#[tokio::test]
 async fn a_caller_s_token_reaches_only_the_member_that_executes() {
     let sites = Sites::start([Script { hides_descriptions: true, ..Script::default() }, Script::default()]).await;
     let mut federation = sites.federation();
