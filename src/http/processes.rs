@@ -239,6 +239,7 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
     let kind = match refusal.refused {
         Refused::NoSuchProcess { .. } => Kind::NoSuchProcess,
         Refused::Expired => Kind::DataExpired,
+        Refused::NotKept => Kind::DataNotKept,
         Refused::Unlocated => Kind::DataLocationUnknown,
         Refused::Spread => Kind::DataSpread,
         Refused::NotNearData { .. } => Kind::ProcessNotNearData,
@@ -268,7 +269,7 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
             exception = exception.with("members", json!(members)).retry_after(RETRY_AFTER_S);
         }
         Refused::Ambiguous { members } => exception = exception.with("members", json!(members)),
-        Refused::Unlocated | Refused::Spread => {}
+        Refused::Unlocated | Refused::Spread | Refused::NotKept => {}
     }
     Some(exception)
 }

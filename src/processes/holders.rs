@@ -55,6 +55,8 @@ pub struct Left {
     pub rule: Rule,
     /// For example `keeps the last 90 days; the request ends 2016-12-31`.
     pub detail: String,
+    /// Whether all that is meant lies before what it keeps: only that can have been there.
+    pub is_past: bool,
 }
 
 /// A reference with the members that hold its data.
@@ -76,10 +78,16 @@ impl Located {
         !self.holders.is_empty()
     }
 
-    /// Whether every member that would have the data kept it once and does not any more.
+    /// Whether no member that has data of the kind keeps data of that time.
+    #[must_use]
+    pub fn is_kept_by_nobody(&self) -> bool {
+        self.holders.is_empty() && self.left.iter().any(|left| left.rule == Rule::Retention)
+    }
+
+    /// The same, where a member may have kept it once.
     #[must_use]
     pub fn is_expired(&self) -> bool {
-        self.holders.is_empty() && self.left.iter().any(|left| left.rule == Rule::Retention)
+        self.is_kept_by_nobody() && self.left.iter().any(|left| left.is_past)
     }
 
     /// Whether it is an address of an Item that any of several members may have, and not each of them.
@@ -296,7 +304,10 @@ fn refusal(facts: &Facts<'_>, holder: &Holder, how: How, filter: &Filter) -> Opt
     let question = Question { interval: filter.time, area: filter.area.as_ref(), ids: None };
     let refusal = member.policy.admits(collection, &question, facts.now).err()?;
     let detail = refusal.detail.replace("; the query ", "; the request ");
-    Some(Left { member: holder.member.clone(), rule: refusal.rule, detail })
+    let end = filter.time.and_then(|time| time.end);
+    let oldest = member.policy.keeps_from(collection, facts.now);
+    let is_past = refusal.rule == Rule::Retention && end.zip(oldest).is_some_and(|(end, oldest)| end < oldest);
+    Some(Left { member: holder.member.clone(), rule: refusal.rule, detail, is_past })
 }
 
 impl Lead {

@@ -213,6 +213,9 @@ impl Choice<'_> {
         if self.located.iter().any(Located::is_expired) {
             return Err(Refused::Expired);
         }
+        if self.located.iter().any(Located::is_kept_by_nobody) {
+            return Err(Refused::NotKept);
+        }
         let owned: Vec<&Located> = self.located.iter().filter(|located| located.is_owned()).collect();
         if owned.is_empty() {
             return self.unlocated(candidates);

@@ -687,7 +687,7 @@ fn choices() -> Vec<Case> {
         ("one of two holders is down", "subset", collection("sentinel-2-l2a"), &[Closed("GRNET")], "EODC collection"),
         ("pinned to a member that is down", "EODC:ndvi", inputs(json!({})), &[Closed("EODC")], "member-unavailable"),
         ("preferred, but down", "hello-world", inputs(json!({})), &[Preferred, Closed("EDITO")], "EODC preferred"),
-        ("expired by the end of a retention", "subset", timed("archive", "2024-01-01/2024-02-01"), &[], "data-expired"),
+        ("later than all that is kept", "subset", timed("archive", "2024-01-01/2024-02-01"), &[], "data-not-kept"),
         ("a part that is kept is enough", "subset", timed("archive", "2019-01-01/2024-02-01"), &[], "GRNET collection"),
         (
             "an Item that is named is never past",
@@ -697,11 +697,11 @@ fn choices() -> Vec<Case> {
             "GRNET item-url",
         ),
         (
-            "one of two references expired",
+            "one of two references is kept by nobody",
             "subset",
             inputs(json!({ "collections": ["archive", "landsat"], "datetime": "2024-01-01/2024-02-01" })),
             &[],
-            "data-expired",
+            "data-not-kept",
         ),
         (
             "an open start reaches too far back",
@@ -815,6 +815,14 @@ fn told(process: &str, body: &Value, with: &[With]) -> String {
 }
 
 #[test]
+fn data_that_was_never_there_is_not_said_to_have_expired() {
+    let coming = timed("archive", "2031-01-01/2031-12-31");
+    assert_eq!(outcome("subset", &coming, &[]), "data-not-kept");
+    let text = told("subset", &coming, &[]);
+    assert!(text.starts_with("no member keeps data of that time. `GRNET` keeps ") && !text.contains("back"), "{text}");
+}
+
+#[test]
 fn a_member_that_could_not_be_asked_is_not_said_to_offer_nothing() {
     let hello = inputs(json!({}));
     let eodc = collection("EODC|landsat");
@@ -860,7 +868,7 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     assert!(spread.contains("`CREODIAS:ndvi`, `EODC:ndvi`"), "{spread}");
     assert_eq!(
         told("subset", &timed("GRNET|sentinel-2-l2a", "2016-01-01/2016-12-31"), &[]),
-        "the data is no longer kept: `GRNET` keeps the last 1 year; the request ends 2016-12-31; it can be brought back with the process `GRNET:retrieve`"
+        "no member keeps data of that time. `GRNET` keeps the last 1 year (the request ends 2016-12-31). It can be brought back with the process `GRNET:retrieve`"
     );
     assert_eq!(
         told("forecast", &one("s3://emodnet-zarr/x.zarr"), &[]),
