@@ -30,6 +30,7 @@ pub enum Kind {
     DataSpread,
     ProcessNotNearData,
     DataExpired,
+    DataNotKept,
     AmbiguousDataLocation,
     CallbackUnsupported,
     CredentialsNotForwardable,
@@ -65,6 +66,7 @@ impl Kind {
                 ("process-not-near-data", 422, "The members that hold the data do not offer the process")
             }
             Self::DataExpired => ("data-expired", 422, "The data is no longer kept"),
+            Self::DataNotKept => ("data-not-kept", 422, "No member keeps data of that time"),
             Self::AmbiguousDataLocation => ("ambiguous-data-location", 422, "Several members hold the data"),
             Self::CallbackUnsupported => ("callback-unsupported", 422, "The member makes no callbacks"),
             Self::CredentialsNotForwardable => {

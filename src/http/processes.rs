@@ -105,7 +105,7 @@ pub async fn one(
     let id = params::segments(path)?;
     let caller = jobs::caller(&headers)?;
     match face.processes.find(&call.snapshot, &id, &caller).await {
-        Lookup::Found(process) => {
+        Lookup::Found { process, .. } => {
             let links = process_links(&call, &process);
             let keep = if caller.is_authenticated() { Keep::Never } else { Keep::For(KEEP_S) };
             Ok(respond::json(&process.description(&links), keep))
@@ -239,11 +239,12 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
     let kind = match refusal.refused {
         Refused::NoSuchProcess { .. } => Kind::NoSuchProcess,
         Refused::Expired => Kind::DataExpired,
+        Refused::NotKept => Kind::DataNotKept,
         Refused::Unlocated => Kind::DataLocationUnknown,
         Refused::Spread => Kind::DataSpread,
         Refused::NotNearData { .. } => Kind::ProcessNotNearData,
         Refused::Credentials { .. } => Kind::CredentialsNotForwardable,
-        Refused::Unavailable { .. } => Kind::MemberUnavailable,
+        Refused::Unavailable { .. } | Refused::Unread { .. } => Kind::MemberUnavailable,
         Refused::Ambiguous { .. } => Kind::AmbiguousDataLocation,
     };
     let decision = &choice.decision;
@@ -264,8 +265,11 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
             let seconds = retry_after_s.unwrap_or(RETRY_AFTER_S);
             exception = exception.with("members", json!(members)).retry_after(seconds);
         }
+        Refused::Unread { members } => {
+            exception = exception.with("members", json!(members)).retry_after(RETRY_AFTER_S);
+        }
         Refused::Ambiguous { members } => exception = exception.with("members", json!(members)),
-        Refused::Unlocated | Refused::Spread => {}
+        Refused::Unlocated | Refused::Spread | Refused::NotKept => {}
     }
     Some(exception)
 }

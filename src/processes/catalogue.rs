@@ -85,16 +85,12 @@ pub struct Listed {
 /// What a process id names.
 #[derive(Debug)]
 pub enum Lookup {
-    Found(Process),
+    /// `unread`: members that may offer it too, and whose list could not be read.
+    Found { process: Process, unread: Vec<MemberId> },
     /// Nobody offers it; processes of that name are offered under pinned ids by these.
-    Unknown {
-        offered_by: Vec<MemberId>,
-    },
+    Unknown { offered_by: Vec<MemberId> },
     /// It cannot be told: these members gave no answer.
-    Unread {
-        missing: Vec<MemberId>,
-        fault: Fault,
-    },
+    Unread { missing: Vec<MemberId>, fault: Fault },
 }
 
 impl Default for Catalogue {
@@ -155,10 +151,10 @@ impl Catalogue {
         match (self.described(api, native, caller).await, summary) {
             (Ok(Some(description)), summary) => {
                 let summary = summary.unwrap_or_else(|| brief(&description));
-                Lookup::Found(Process::pinned(offer(member, native, summary, Some(description))))
+                found(Process::pinned(offer(member, native, summary, Some(description))))
             }
             // Its description may need credentials; then what the list says has to do.
-            (Err(_), Some(summary)) => Lookup::Found(Process::pinned(offer(member, native, summary, None))),
+            (Err(_), Some(summary)) => found(Process::pinned(offer(member, native, summary, None))),
             (Ok(None), _) => self.unknown(snapshot, native).await,
             (Err(fault), None) => Lookup::Unread { missing: vec![member.id.clone()], fault },
         }
@@ -201,10 +197,18 @@ impl Catalogue {
                 None => Lookup::Unknown { offered_by: Vec::new() },
             };
         }
+        // A list that was read whole says that its member does not offer it, whatever became of asking it by name.
+        let is_whole = |id: &MemberId| {
+            lists.iter().any(|(member, list)| member.id == *id && list.as_ref().is_ok_and(|list| list.complete))
+        };
+        let unread: Vec<MemberId> = unread.into_iter().map(|(member, _)| member).filter(|id| !is_whole(id)).collect();
         self.describe(snapshot, &mut offers).await;
         let offered_by: Vec<MemberId> = offers.iter().map(|offer| offer.member.clone()).collect();
         let mut merged = merge::merge(offers, routing).into_iter();
-        merged.find(|process| !process.is_pinned).map_or(Lookup::Unknown { offered_by }, Lookup::Found)
+        match merged.find(|process| !process.is_pinned) {
+            Some(process) => Lookup::Found { process, unread },
+            None => Lookup::Unknown { offered_by },
+        }
     }
 
     /// A pinned id that its member does not offer: who offers a process of that name?
@@ -267,6 +271,11 @@ impl Catalogue {
             Err(unread) => Err(told(api, "process description not read", &unread)),
         }
     }
+}
+
+/// One member's own process: what others offer does not matter.
+fn found(process: Process) -> Lookup {
+    Lookup::Found { process, unread: Vec::new() }
 }
 
 fn at(api: &ProcessApi) -> At {

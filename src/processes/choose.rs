@@ -92,9 +92,9 @@ pub struct Expired {
 /// # Errors
 /// When the request cannot be read, or its process cannot be looked up.
 pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Request<'_>) -> Result<Choice, Invalid> {
-    let (process, offered_by) = match catalogue.find(snapshot, request.process, request.caller).await {
-        Lookup::Found(process) => (Some(process), Vec::new()),
-        Lookup::Unknown { offered_by } => (None, offered_by),
+    let (process, offered_by, unread) = match catalogue.find(snapshot, request.process, request.caller).await {
+        Lookup::Found { process, unread } => (Some(process), Vec::new(), unread),
+        Lookup::Unknown { offered_by } => (None, offered_by, Vec::new()),
         Lookup::Unread { missing, fault } => return Err(Invalid::Unread { missing, fault }),
     };
     let names = data_inputs(snapshot, process.as_ref());
@@ -106,6 +106,7 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         pinned,
         offers: process.as_ref().map(candidates).unwrap_or_default(),
         offered_by,
+        unread,
         references: references::find(request.body, &names).map_err(Invalid::TooMuch)?,
         wants_async: request.wants_async,
         has_token: request.caller.is_authenticated(),
@@ -115,6 +116,10 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
     // Members that fail repeatedly are not known here yet: every one counts as reachable.
     let facts = Facts::of(snapshot, bases, |_| None, Utc::now());
     let mut decision = decide(&facts, &asked);
+    if asked.pinned.is_none() && decision.located.iter().any(Located::is_item_of_some) {
+        asked.having = having(snapshot, &decision, request.deadline).await;
+        decision = decide(&facts, &asked);
+    }
     if snapshot.federation.routing.probe && decision.ranking.len() > 1 {
         asked.probed = probe(snapshot, &decision, request.deadline).await;
         decision = decide(&facts, &asked);
@@ -159,6 +164,9 @@ async fn probe(
         .iter()
         .filter(|located| located.holders.len() > 1 && matches!(located.how, Some(How::Collection | How::ItemUrl)));
     let several: Vec<&Located> = several.take(PROBES_MAX).collect();
+    if several.is_empty() {
+        return std::collections::BTreeMap::new();
+    }
     let asks = decision.ranking.iter().map(|ranked| {
         let (member, several) = (&ranked.candidate.member, &several);
         async move {
@@ -170,6 +178,27 @@ async fn probe(
         }
     });
     futures::stream::iter(asks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// Asks the holders of a bare collection who has the Item of an address, by the pointer of the reference. When one says
+/// that it has it, the others do not count; when none does, those that gave no answer stay.
+async fn having(
+    snapshot: &Snapshot,
+    decision: &Decision,
+    deadline: Instant,
+) -> std::collections::BTreeMap<String, Vec<MemberId>> {
+    let mut found = std::collections::BTreeMap::new();
+    for located in decision.located.iter().filter(|located| located.is_item_of_some()).take(PROBES_MAX) {
+        let asks = located
+            .holders
+            .iter()
+            .map(|holder| async { (holder.member.clone(), has(snapshot, &holder.member, located, deadline).await) });
+        let said: Vec<_> = futures::stream::iter(asks.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let best = if said.iter().any(|(_, has)| *has == Probed::Some) { Probed::Some } else { Probed::Unknown };
+        let having = said.into_iter().filter(|(_, has)| *has == best).map(|(member, _)| member).collect();
+        found.insert(refusal::pointer(located).to_owned(), having);
+    }
+    found
 }
 
 /// Whether a member has an Item of what a reference means.

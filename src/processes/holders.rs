@@ -55,6 +55,8 @@ pub struct Left {
     pub rule: Rule,
     /// For example `keeps the last 90 days; the request ends 2016-12-31`.
     pub detail: String,
+    /// Whether all that is meant lies before what it keeps: only that can have been there.
+    pub is_past: bool,
 }
 
 /// A reference with the members that hold its data.
@@ -76,10 +78,35 @@ impl Located {
         !self.holders.is_empty()
     }
 
-    /// Whether every member that would have the data kept it once and does not any more.
+    /// Whether no member that has data of the kind keeps data of that time.
+    #[must_use]
+    pub fn is_kept_by_nobody(&self) -> bool {
+        self.holders.is_empty() && self.left.iter().any(|left| left.rule == Rule::Retention)
+    }
+
+    /// The same, where a member may have kept it once.
     #[must_use]
     pub fn is_expired(&self) -> bool {
-        self.holders.is_empty() && self.left.iter().any(|left| left.rule == Rule::Retention)
+        self.is_kept_by_nobody() && self.left.iter().any(|left| left.is_past)
+    }
+
+    /// Whether it is an address of an Item that any of several members may have, and not each of them.
+    #[must_use]
+    pub fn is_item_of_some(&self) -> bool {
+        let is_address = self.reference.places.iter().any(|place| matches!(place.target, Target::Address(_)));
+        is_address
+            && self.how == Some(How::Collection)
+            && self.holders.len() > 1
+            && !self.reference.filter.ids.is_empty()
+    }
+
+    /// Leaves the members that have the Item, as they said.
+    pub fn keep_holders(&mut self, having: &[MemberId]) {
+        self.holders.retain(|holder| having.contains(&holder.member));
+        self.why = match self.holders.is_empty() {
+            true => "is an Item that no member of its collection has".to_owned(),
+            false => format!("is an Item of {}", listed(&self.holders)),
+        };
     }
 
     #[must_use]
@@ -236,6 +263,8 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
     let holders: Vec<Holder> =
         have.map(|member| Holder { member: member.id.clone(), collection: Some(native.clone()) }).collect();
     if !holders.is_empty() {
+        // Of an Item without its member nobody knows who has it: the members are asked (`choose.rs`).
+        let how = if holders.len() > 1 { How::Collection } else { how };
         let why = format!("is a collection of {}", listed(&holders));
         return Ok(Lead { how, holders, filter: filter.clone(), why });
     }
@@ -275,7 +304,10 @@ fn refusal(facts: &Facts<'_>, holder: &Holder, how: How, filter: &Filter) -> Opt
     let question = Question { interval: filter.time, area: filter.area.as_ref(), ids: None };
     let refusal = member.policy.admits(collection, &question, facts.now).err()?;
     let detail = refusal.detail.replace("; the query ", "; the request ");
-    Some(Left { member: holder.member.clone(), rule: refusal.rule, detail })
+    let end = filter.time.and_then(|time| time.end);
+    let oldest = member.policy.keeps_from(collection, facts.now);
+    let is_past = refusal.rule == Rule::Retention && end.zip(oldest).is_some_and(|(end, oldest)| end < oldest);
+    Some(Left { member: holder.member.clone(), rule: refusal.rule, detail, is_past })
 }
 
 impl Lead {

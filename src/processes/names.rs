@@ -6,10 +6,17 @@ use crate::federation::MemberId;
 use super::ids::{self, Named};
 use super::rewrite::Face;
 
-/// The public id of a member's process.
+/// An id under which a member's process surely exists, the same at every replica and at all times.
+///
+/// Whether several members' processes of one name are one, and have a logical id, can change from one reading of their
+/// descriptions to the next; the pinned id is always there. Where only one member executes there is nobody to differ from.
 #[must_use]
-pub fn public(snapshot: &Snapshot, member: &MemberId, native: &str) -> String {
-    snapshot.federation.routing.public_id(member, native).to_owned()
+pub fn public(snapshot: &Snapshot, member: &MemberId, own: &str) -> String {
+    let logical = snapshot.federation.routing.public_id(member, own);
+    // Another process of this member may have taken the name.
+    let is_its_own = native(snapshot, member, logical).is_some_and(|named| named == own);
+    let is_alone = snapshot.members.process_apis().nth(1).is_none();
+    if is_alone && is_its_own { logical.to_owned() } else { ids::pinned(member, own) }
 }
 
 /// A member's own id of a public process id; a logical id that nothing equates is taken to be its own.

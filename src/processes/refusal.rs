@@ -21,6 +21,8 @@ pub enum Refused {
     },
     /// What is meant is past the retention of everyone who had it.
     Expired,
+    /// What is meant is of a time that no member keeps, and never kept: later, or between two times.
+    NotKept,
     /// Nothing leads to a member, and several offer the process.
     Unlocated,
     /// No single member holds all of it.
@@ -36,6 +38,10 @@ pub enum Refused {
         members: Vec<MemberId>,
         retry_after_s: Option<u32>,
     },
+    /// Members that may offer the process could not be asked, and without them nobody can be chosen.
+    Unread {
+        members: Vec<MemberId>,
+    },
     Ambiguous {
         members: Vec<MemberId>,
     },
@@ -48,11 +54,12 @@ impl Refused {
         match self {
             Self::NoSuchProcess { .. } => "no-such-process",
             Self::Expired => "data-expired",
+            Self::NotKept => "data-not-kept",
             Self::Unlocated => "data-location-unknown",
             Self::Spread => "data-spread",
             Self::NotNearData { .. } => "process-not-near-data",
             Self::Credentials { .. } => "credentials-not-forwardable",
-            Self::Unavailable { .. } => "member-unavailable",
+            Self::Unavailable { .. } | Self::Unread { .. } => "member-unavailable",
             Self::Ambiguous { .. } => "ambiguous-data-location",
         }
     }
@@ -68,10 +75,10 @@ pub struct Expired<'a> {
     pub order_process: Option<String>,
 }
 
-/// What expired, by reference and member.
+/// What nobody keeps, by reference and member.
 #[must_use]
 pub fn expired<'a>(facts: &Facts<'_>, decision: &'a Decision) -> Vec<Expired<'a>> {
-    let past = decision.located.iter().filter(|located| located.is_expired());
+    let past = decision.located.iter().filter(|located| located.is_kept_by_nobody());
     past.flat_map(|located| {
         let left = located.left.iter().filter(|left| left.rule == Rule::Retention);
         left.map(|left| Expired {
@@ -81,6 +88,7 @@ pub fn expired<'a>(facts: &Facts<'_>, decision: &'a Decision) -> Vec<Expired<'a>
             order_process: facts
                 .member(&left.member)
                 .and_then(|member| member.order_process)
+                .filter(|_| left.is_past)
                 .map(|process| pinned(&left.member, process)),
         })
     })
@@ -107,15 +115,13 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
         }
         Refused::Expired => {
             let past = expired(facts, decision);
-            let what: Vec<String> =
-                past.iter().take(NAMED_MAX).map(|one| format!("`{}` {}", one.member, one.detail)).collect();
-            let orders: Vec<&String> = past.iter().filter_map(|one| one.order_process.as_ref()).collect();
-            let then = match orders.first() {
-                Some(order) => format!("it can be brought back with the process `{order}`"),
-                None => "no member that had it says how to bring it back".to_owned(),
+            let then = match past.iter().find_map(|one| one.order_process.as_ref()) {
+                Some(order) => format!("It can be brought back with the process `{order}`"),
+                None => "No process to bring it back is declared".to_owned(),
             };
-            format!("the data is no longer kept: {}; {then}", what.join(", "))
+            format!("{}. {then}", kept(&past))
         }
+        Refused::NotKept => kept(&expired(facts, decision)),
         Refused::Unlocated => format!(
             "`{process}` is offered by {} members and nothing in the request says where its data lies{}; name one of them in the process id: {}",
             decision.candidates.len(),
@@ -140,6 +146,11 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
         Refused::Unavailable { members, .. } => {
             format!("{} holds the data and cannot be reached at the moment; try again later", listed(members))
         }
+        Refused::Unread { members } => format!(
+            "it cannot be told who executes `{process}`: {} may offer it and could not be asked; try again later, or choose a member: {}",
+            listed(members),
+            ticked(&pins)
+        ),
         Refused::Ambiguous { members } => {
             let alike: Vec<Candidate> =
                 decision.candidates.iter().filter(|one| members.contains(&one.member)).cloned().collect();
@@ -150,6 +161,16 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
             )
         }
     }
+}
+
+/// What members keep instead, in sentences: their own clauses have commas and semicolons in them.
+fn kept(left: &[Expired<'_>]) -> String {
+    let one = |one: &Expired<'_>| match one.detail.split_once("; ") {
+        Some((keeps, asked)) => format!("`{}` {keeps} ({asked})", one.member),
+        None => format!("`{}` {}", one.member, one.detail),
+    };
+    let first = std::iter::once("no member keeps data of that time".to_owned());
+    first.chain(left.iter().take(NAMED_MAX).map(one)).collect::<Vec<_>>().join(". ")
 }
 
 /// The pointer of what a reference is known by.

@@ -28,12 +28,16 @@ pub struct Asked {
     pub offers: Vec<Candidate>,
     /// Members that offer the process, but not as what was asked for (for a pinned id: others than the pinned member).
     pub offered_by: Vec<MemberId>,
+    /// Members that may offer the process too: they could not be asked.
+    pub unread: Vec<MemberId>,
     pub references: Vec<Reference>,
     pub wants_async: bool,
     /// Whether the caller sent an `Authorization`.
     pub has_token: bool,
     /// What members said when asked for a matching Item.
     pub probed: BTreeMap<MemberId, Probed>,
+    /// The members that have the Item of an address, by the pointer of the reference.
+    pub having: BTreeMap<String, Vec<MemberId>>,
 }
 
 /// A member that offers the process.
@@ -60,7 +64,7 @@ pub enum Probed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Eliminated {
     pub member: MemberId,
-    /// `does-not-offer`, `holds-not-all`, `credentials`, `unavailable`.
+    /// `does-not-offer`, `unread`, `holds-not-all`, `credentials`, `unavailable`.
     pub rule: &'static str,
     pub detail: String,
 }
@@ -141,6 +145,11 @@ pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
     });
     let references = asked.references.iter().cloned();
     let mut located: Vec<Located> = references.map(|reference| locate(facts, reference)).collect();
+    for located in &mut located {
+        if let Some(having) = located.reference.places.first().and_then(|place| asked.having.get(&place.pointer)) {
+            located.keep_holders(having);
+        }
+    }
     if let Some(pinned) = &asked.pinned {
         located.insert(0, pin(pinned));
     }
@@ -204,6 +213,9 @@ impl Choice<'_> {
         if self.located.iter().any(Located::is_expired) {
             return Err(Refused::Expired);
         }
+        if self.located.iter().any(Located::is_kept_by_nobody) {
+            return Err(Refused::NotKept);
+        }
         let owned: Vec<&Located> = self.located.iter().filter(|located| located.is_owned()).collect();
         if owned.is_empty() {
             return self.unlocated(candidates);
@@ -225,9 +237,19 @@ impl Choice<'_> {
             self.leave(&candidate.member, "holds-not-all", detail);
         }
         for holder in holders.iter().filter(|holder| !near.iter().any(|candidate| candidate.member == **holder)) {
-            self.leave(holder, "does-not-offer", "holds the data and does not offer the process".to_owned());
+            let (rule, detail) = if self.asked.unread.contains(holder) {
+                ("unread", "holds the data; whether it offers the process could not be asked")
+            } else {
+                ("does-not-offer", "holds the data and does not offer the process")
+            };
+            self.leave(holder, rule, detail.to_owned());
         }
-        if near.is_empty() { Err(Refused::NotNearData { holders }) } else { Ok((near, None)) }
+        if !near.is_empty() {
+            return Ok((near, None));
+        }
+        let unread: Vec<MemberId> =
+            holders.iter().filter(|holder| self.asked.unread.contains(holder)).cloned().collect();
+        Err(if unread.is_empty() { Refused::NotNearData { holders } } else { Refused::Unread { members: unread } })
     }
 
     fn no_such_process(&self) -> Refused {
@@ -237,9 +259,16 @@ impl Choice<'_> {
     /// Nothing says where the data lies.
     fn unlocated(&mut self, candidates: &[Candidate]) -> Result<(Vec<Candidate>, Option<Reason>), Refused> {
         match candidates {
-            [only] => Ok((vec![only.clone()], Some(Reason::OnlyCandidate))),
+            [only] if self.asked.unread.is_empty() => Ok((vec![only.clone()], Some(Reason::OnlyCandidate))),
             _ if self.facts.routing.unlocated == Unlocated::Preferred => {
                 Ok((candidates.to_vec(), Some(Reason::Preferred)))
+            }
+            // Whether it is the only one cannot be told while others may offer it too.
+            [_] => {
+                for member in &self.asked.unread {
+                    self.leave(member, "unread", "whether it offers the process could not be asked".to_owned());
+                }
+                Err(Refused::Unread { members: self.asked.unread.clone() })
             }
             _ => Err(Refused::Unlocated),
         }

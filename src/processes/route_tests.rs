@@ -129,6 +129,8 @@ enum With {
     Reject,
     Closed(&'static str),
     Probe(&'static str, Probed),
+    /// Its processes cannot be asked for.
+    Unread(&'static str),
 }
 use With::*;
 
@@ -191,6 +193,7 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         None => *public == native,
     });
     let offers: Vec<Candidate> = offers
+        .filter(|(_, member, ..)| !with.iter().any(|one| *one == Unread(member)))
         .map(|(_, member, own, runs_async)| Candidate {
             member: MemberId::new(member),
             native: (*own).to_owned(),
@@ -206,10 +209,15 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         pinned,
         offers,
         offered_by: elsewhere.collect(),
+        unread: with
+            .iter()
+            .filter_map(|one| if let Unread(id) = one { Some(MemberId::new(id)) } else { None })
+            .collect(),
         references: references::find(body, &BTreeSet::from(["product".to_owned()])).unwrap(),
         wants_async: with.contains(&Async),
         has_token: with.contains(&Token),
         probed: probed.collect(),
+        having: BTreeMap::new(),
     };
     look(&facts, &decide(&facts, &asked))
 }
@@ -514,7 +522,7 @@ fn addresses() -> Vec<Case> {
             "subset",
             one(at("/collections/sentinel-2-l2a/items/a")),
             &[],
-            "GRNET item-url then EODC",
+            "GRNET collection then EODC",
         ),
         (
             "a member under its earlier id",
@@ -679,7 +687,7 @@ fn choices() -> Vec<Case> {
         ("one of two holders is down", "subset", collection("sentinel-2-l2a"), &[Closed("GRNET")], "EODC collection"),
         ("pinned to a member that is down", "EODC:ndvi", inputs(json!({})), &[Closed("EODC")], "member-unavailable"),
         ("preferred, but down", "hello-world", inputs(json!({})), &[Preferred, Closed("EDITO")], "EODC preferred"),
-        ("expired by the end of a retention", "subset", timed("archive", "2024-01-01/2024-02-01"), &[], "data-expired"),
+        ("later than all that is kept", "subset", timed("archive", "2024-01-01/2024-02-01"), &[], "data-not-kept"),
         ("a part that is kept is enough", "subset", timed("archive", "2019-01-01/2024-02-01"), &[], "GRNET collection"),
         (
             "an Item that is named is never past",
@@ -689,11 +697,11 @@ fn choices() -> Vec<Case> {
             "GRNET item-url",
         ),
         (
-            "one of two references expired",
+            "one of two references is kept by nobody",
             "subset",
             inputs(json!({ "collections": ["archive", "landsat"], "datetime": "2024-01-01/2024-02-01" })),
             &[],
-            "data-expired",
+            "data-not-kept",
         ),
         (
             "an open start reaches too far back",
@@ -807,6 +815,41 @@ fn told(process: &str, body: &Value, with: &[With]) -> String {
 }
 
 #[test]
+fn data_that_was_never_there_is_not_said_to_have_expired() {
+    let coming = timed("archive", "2031-01-01/2031-12-31");
+    assert_eq!(outcome("subset", &coming, &[]), "data-not-kept");
+    let text = told("subset", &coming, &[]);
+    assert!(text.starts_with("no member keeps data of that time. `GRNET` keeps ") && !text.contains("back"), "{text}");
+}
+
+#[test]
+fn a_member_that_could_not_be_asked_is_not_said_to_offer_nothing() {
+    let hello = inputs(json!({}));
+    let eodc = collection("EODC|landsat");
+    let down = &[Unread("EODC")][..];
+    for (body, with, expected) in [
+        // The holder may offer it.
+        (&eodc, down, "member-unavailable"),
+        (&collection("sentinel-3"), down, "process-not-near-data"),
+        // It would not be the only one.
+        (&hello, down, "member-unavailable"),
+        (&hello, &[Unread("EODC"), Preferred], "EDITO preferred"),
+        // Who can be chosen without it is chosen.
+        (&collection("EDITO|wind"), down, "EDITO collection"),
+    ] {
+        assert_eq!(outcome("hello-world", body, with), expected, "{body}");
+    }
+    assert_eq!(outcome("subset", &collection("sentinel-2-l2a"), down), "GRNET collection");
+    assert_eq!(outcome("EDITO:hello-world", &eodc, down), "EDITO pin");
+    decided("hello-world", &eodc, down, |_, decision| {
+        let rules: Vec<_> = decision.eliminated.iter().map(|one| (one.member.as_str(), one.rule)).collect();
+        assert_eq!(rules, [("EDITO", "holds-not-all"), ("EODC", "unread")]);
+    });
+    let text = told("hello-world", &eodc, down);
+    assert!(text.contains("`EODC` may offer it") && text.contains("`EDITO:hello-world`"), "{text}");
+}
+
+#[test]
 fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     let hello = inputs(json!({ "name": "Ada" }));
     assert_eq!(
@@ -825,7 +868,7 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     assert!(spread.contains("`CREODIAS:ndvi`, `EODC:ndvi`"), "{spread}");
     assert_eq!(
         told("subset", &timed("GRNET|sentinel-2-l2a", "2016-01-01/2016-12-31"), &[]),
-        "the data is no longer kept: `GRNET` keeps the last 1 year; the request ends 2016-12-31; it can be brought back with the process `GRNET:retrieve`"
+        "no member keeps data of that time. `GRNET` keeps the last 1 year (the request ends 2016-12-31). It can be brought back with the process `GRNET:retrieve`"
     );
     assert_eq!(
         told("forecast", &one("s3://emodnet-zarr/x.zarr"), &[]),

@@ -190,6 +190,39 @@ async fn members_whose_list_fails_are_named() {
 }
 
 #[tokio::test]
+async fn an_unreadable_list_of_one_member_does_not_decide_who_executes() {
+    let mut sites = Sites::start([Script::default(), Script::default()]).await;
+    sites.stubs[0].refuse().await;
+    let front = Front::of(sites.federation()).await;
+    for inputs in [json!({"bbox": [0, 0, 1, 1]}), json!({"collection": "A|ocean"})] {
+        let body = json!({ "inputs": inputs });
+        let refused = front.post("/processes/echo/execution", &body).await;
+        check_problem(&refused, 503, "member-unavailable");
+        assert!(!refused.header("retry-after").is_empty() && refused.json()["members"] == json!(["A"]));
+        let explained = front.post("/processes/echo/execution/explain", &body).await;
+        let left = explained.json()["eliminated"].as_array().unwrap().clone();
+        assert!(left.iter().any(|one| one["member"] == "A" && one["rule"] == "unread"), "{}", explained.text);
+    }
+    assert_eq!(sites.executions(), [0, 0]);
+    let reply = front.post("/processes/echo/execution", &json!({"inputs": {"collection": "B|land"}})).await;
+    assert_eq!((reply.status, sites.executions()), (200, [0, 1]), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn a_job_names_a_process_that_exists() {
+    for other in [Script::default(), differs()] {
+        let sites = Sites::start([Script::default(), other]).await;
+        let front = Front::of(sites.federation()).await;
+        let request = front.request("POST", "/processes/A:echo/execution").header("prefer", "respond-async");
+        let body = json!({"inputs": {"text": "x"}}).to_string();
+        let created = sent(request.header("content-type", "application/json").body(body)).await;
+        let status = front.get(&super::job_of(&front, &created)).await;
+        assert_eq!((&created.json()["processID"], &status.json()["processID"]), (&json!("A:echo"), &json!("A:echo")));
+        assert_eq!(front.get("/processes/A:echo").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn an_execution_goes_to_the_holder_of_an_item_in_that_member_s_own_words() {
     let sites = Sites::start([Script::default(), Script::default()]).await;
     let front = Front::of(sites.federation()).await;
@@ -302,6 +335,33 @@ async fn members_are_asked_for_an_item_where_the_settings_want_it() {
         federation.routing.probe = true;
         assert_eq!(chosen(federation, id).await, member);
     }
+}
+
+#[tokio::test]
+async fn a_bare_address_of_an_item_leads_to_the_member_that_has_it() {
+    let sites = Sites::start([Script::default(), Script::default()]).await;
+    let front = Front::of(sites.federation()).await;
+    let href = |id: &str| format!("{}/collections/shared/items/{id}", front.base);
+    for (id, member) in [("of-A", "A"), ("of-B", "B")] {
+        let reply = front.post("/processes/echo/execution/explain", &json!({"inputs": {"item": href(id)}})).await;
+        assert_eq!(reply.json()["chosen"]["member"], member, "{}", reply.text);
+        assert_eq!(reply.json()["references"][0]["holders"], json!([member]));
+    }
+    let body = json!({"inputs": {"item": href("of-nobody")}});
+    let refused = front.post("/processes/echo/execution", &body).await;
+    check_problem(&refused, 422, "data-location-unknown");
+}
+
+#[tokio::test]
+async fn members_that_were_not_asked_for_an_item_are_not_said_to_have_one() {
+    let sites = Sites::start([Script::default(), Script::default()]).await;
+    let mut federation = sites.federation();
+    federation.routing.probe = true;
+    federation.routing.unlocated = stac_broker::federation::Unlocated::Preferred;
+    let front = Front::of(federation).await;
+    let reply = front.post("/processes/echo/execution/explain", &json!({"inputs": {"text": "x"}})).await;
+    let probed = |index: usize| reply.json()["ranking"][index]["scores"]["probed"].clone();
+    assert_eq!((probed(0), probed(1)), (json!("unknown"), json!("unknown")), "{}", reply.text);
 }
 
 #[tokio::test]
