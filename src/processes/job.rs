@@ -17,6 +17,8 @@ use super::rewrite::{below, segment};
 const PATH_BYTES_MAX: usize = 512;
 /// Times a path is percent-decoded when dots and slashes are looked for: some servers decode twice.
 const DECODINGS_MAX: usize = 4;
+/// What has names of its own below it, so that `jobs` there may be such a name.
+const RESOURCES: [&str; 3] = ["collections", "jobs", "processes"];
 
 /// The path of a job below its member's process base, for example `jobs/123`. Percent-encoded as it stands in addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +49,7 @@ impl JobPath {
     pub fn new(path: &str) -> Option<Self> {
         let good =
             path.len() <= PATH_BYTES_MAX && is_canonical(path) && decodings(path)?.iter().all(|path| is_plain(path));
-        let segments: Vec<&str> = path.split('/').collect();
-        let is_job = segments.iter().rev().skip(1).any(|segment| *segment == "jobs");
-        let scheme = segments.first().is_some_and(|first| first.contains(':'));
-        (good && is_job && !scheme).then(|| Self(path.to_owned()))
+        (good && is_job(path)).then(|| Self(path.to_owned()))
     }
 
     /// The job of a `Location` (section 2, row 1), already resolved against the address that was asked.
@@ -97,6 +96,22 @@ pub fn read<'a>(federation: &'a Federation, id: &str) -> Result<Job<'a>, Unknown
     let found = federation.member(member).and_then(|member| Some((member, member.processes.as_ref()?)));
     let (member, processes) = found.ok_or_else(|| Unknown::Member(member.to_owned()))?;
     Ok(Job { id: id.to_owned(), member, processes, path })
+}
+
+/// Whether a path is `jobs/{x}` or `processes/{p}/jobs/{x}`, the former also below a version such as `v1/`: an id that
+/// somebody made up reaches nothing of a member but its jobs.
+fn is_job(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    match segments.as_slice() {
+        ["processes", process, "jobs", _] => !matches!(*process, "jobs"),
+        [prefix @ .., "jobs", _] => prefix.iter().all(|segment| is_version(segment)),
+        _ => false,
+    }
+}
+
+/// Whether a segment can stand before the resources of an API: plain, and none of the resources itself.
+fn is_version(segment: &str) -> bool {
+    !segment.contains(['%', ':']) && !RESOURCES.contains(&segment)
 }
 
 /// Whether an address keeps this path letter for letter.

@@ -29,8 +29,7 @@ fn id(path: &str) -> String {
 fn ids_lead_back_to_the_job() {
     let federation = federation();
     let odd = "jobs/a:b@c~d_e-f.g%20h%2Bi!$&'()*+,;=";
-    for path in ["jobs/x", "jobs/123", "processes/p/jobs/x", "oapi/v1/jobs/x", "jobs/x/y", odd, "jobs/jobs", "jobs/..."]
-    {
+    for path in ["jobs/x", "jobs/123", "processes/p/jobs/x", "oapi/v1/jobs/x", odd, "jobs/jobs", "jobs/..."] {
         let job = JobPath::new(path).unwrap_or_else(|| panic!("{path}"));
         let public = job.public(&federation.members[0]);
         let read = read(&federation, &public).unwrap();
@@ -133,6 +132,28 @@ fn tampered_ids_name_no_job() {
     for member in ["NOBODY", "edito", "PLAIN", "", "EDITO "] {
         let id = format!("{member}.am9icy8xMjM");
         assert_eq!(read(&federation, &id).unwrap_err(), Unknown::Member(member.to_owned()));
+    }
+}
+
+#[test]
+fn tampered_ids_below_a_segment_called_jobs_are_not_asked() {
+    let federation = federation();
+    for path in [
+        "collections/jobs/x",
+        "collections/jobs/items/x",
+        "collections/c/items/jobs/x",
+        "processes/jobs/execution",
+        "processes/jobs/jobs/x",
+        "processes/p/execution/jobs/x",
+        "v1/processes/jobs/x",
+        "jobs/x/execution",
+        "jobs/x/results",
+        "jobs/jobs/x",
+        "%63ollections/jobs/x",
+        "jobs/x/y",
+    ] {
+        assert_eq!(JobPath::new(path), None, "{path}");
+        assert_eq!(read(&federation, &id(path)).unwrap_err(), Unknown::Undecodable, "{path}");
     }
 }
 
