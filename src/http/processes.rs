@@ -22,9 +22,10 @@ use crate::members::process_api::Caller;
 use crate::processes::catalogue::Lookup;
 use crate::processes::choose::{self, Choice, Invalid};
 use crate::processes::explain::{explanation, references};
+use crate::processes::ids::{self, Named};
 use crate::processes::merge::{self, Process};
 use crate::processes::prefer::Prefer;
-use crate::processes::refusal::{Refused, pins};
+use crate::processes::refusal::{Refused, no_such_process, proposed, series};
 
 use super::door::{Call, Face};
 use super::exception::{Exception, Kind};
@@ -110,17 +111,14 @@ pub async fn one(
             let keep = if caller.is_authenticated() { Keep::Never } else { Keep::For(KEEP_S) };
             Ok(respond::json(&process.description(&links), keep))
         }
-        Lookup::Unknown { offered_by } => {
-            let names: Vec<String> = offered_by.iter().map(|member| format!("`{member}`")).collect();
-            let detail = match names.len() {
-                0 => format!("no member offers a process `{}`; `/processes` lists those that are offered", cut(&id)),
-                _ => format!(
-                    "there is no process `{}`; processes of that name are offered by {}, each under an id of its own: `/processes` lists them",
-                    cut(&id),
-                    names.join(" and ")
-                ),
+        Lookup::Unknown(elsewhere) => {
+            let named = match ids::parse(&call.snapshot.ids, &id) {
+                Named::Pinned { member, native } => Some((member, native)),
+                Named::Logical(_) => None,
             };
-            Err(Exception::new(Kind::NoSuchProcess, detail).with("offered_by", json!(offered_by)))
+            let pinned = named.as_ref().map(|(member, native)| (member, native.as_str()));
+            let exception = Exception::new(Kind::NoSuchProcess, no_such_process(&id, pinned, &elsewhere));
+            Err(exception.with("offered_by", json!(elsewhere.members)).with("pins", json!(elsewhere.pins)))
         }
         Lookup::Unread { missing, fault } => Err(unread(&id, &missing, fault)),
     }
@@ -252,9 +250,9 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
     let mut exception = Exception::new(kind, refusal.sentence.clone())
         .with("references", references(&decision.located))
         .with("candidates", json!(candidates))
-        .with("pins", json!(pins(&decision.candidates)));
+        .with("pins", json!(proposed(decision, &refusal.refused)));
     match &refusal.refused {
-        Refused::NoSuchProcess { offered_by } => exception = exception.with("offered_by", json!(offered_by)),
+        Refused::NoSuchProcess { elsewhere } => exception = exception.with("offered_by", json!(elsewhere.members)),
         Refused::NotNearData { holders } => exception = exception.with("holders", json!(holders)),
         Refused::Expired => exception = exception.with("expired", json!(refusal.expired)),
         Refused::Credentials { members } => {
@@ -276,11 +274,10 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
 
 /// Members that might have the process gave no answer.
 fn unread(process: &str, missing: &[MemberId], fault: Fault) -> Exception {
-    let names: Vec<String> = missing.iter().map(|member| format!("`{member}`")).collect();
     let detail = format!(
         "it cannot be told whether a process `{}` is offered: {} could not be asked; try again shortly",
         cut(process),
-        names.join(" and ")
+        series(missing, "and")
     );
     let kind = match fault {
         Fault::Timeout => Kind::UpstreamTimeout,

@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::filter::Filter;
 use super::ids::{self, Named};
 use super::references::{Code, Reference, Target};
+use super::refusal::series;
 
 /// How a reference was located; the names of `federation:reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -317,8 +318,7 @@ impl Lead {
     }
 }
 
-/// `A` and `B`, for a sentence.
+/// `A`, `B` and `C`, for a sentence.
 fn listed(holders: &[Holder]) -> String {
-    let names: Vec<String> = holders.iter().map(|holder| format!("`{}`", holder.member)).collect();
-    names.join(" and ")
+    series(&holders.iter().map(|holder| &holder.member).collect::<Vec<_>>(), "and")
 }

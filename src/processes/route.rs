@@ -13,6 +13,7 @@ use crate::federation::{Ambiguous, MemberId, Spread, Unlocated};
 use super::facts::{Facts, Holdings};
 use super::filter::Filter;
 use super::holders::{Holder, How, Located, locate};
+use super::ids::Elsewhere;
 use super::references::{Code, Place, Reference, Target};
 use super::refusal::Refused;
 
@@ -26,8 +27,8 @@ pub struct Asked {
     pub pinned: Option<MemberId>,
     /// The members that offer the process, in any order.
     pub offers: Vec<Candidate>,
-    /// Members that offer the process, but not as what was asked for (for a pinned id: others than the pinned member).
-    pub offered_by: Vec<MemberId>,
+    /// Under which ids the process is offered, if not under the one that was asked for.
+    pub elsewhere: Elsewhere,
     /// Members that may offer the process too: they could not be asked.
     pub unread: Vec<MemberId>,
     pub references: Vec<Reference>,
@@ -253,7 +254,7 @@ impl Choice<'_> {
     }
 
     fn no_such_process(&self) -> Refused {
-        Refused::NoSuchProcess { offered_by: self.asked.offered_by.clone() }
+        Refused::NoSuchProcess { elsewhere: self.asked.elsewhere.clone() }
     }
 
     /// Nothing says where the data lies.

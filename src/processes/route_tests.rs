@@ -200,7 +200,8 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
             runs_async: *runs_async,
         })
         .collect();
-    let elsewhere = OFFERS.iter().filter(|(_, _, own, _)| *own == native).map(|(_, member, ..)| MemberId::new(member));
+    let elsewhere =
+        OFFERS.iter().filter(|(_, _, own, _)| *own == native).map(|(_, member, own, _)| (MemberId::new(member), *own));
     let probed = with.iter().filter_map(|one| match one {
         Probe(member, probed) => Some((MemberId::new(member), *probed)),
         _ => None,
@@ -208,7 +209,11 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
     let asked = Asked {
         pinned,
         offers,
-        offered_by: elsewhere.collect(),
+        elsewhere: Elsewhere {
+            pins: elsewhere.clone().map(|(member, own)| ids::pinned(&member, own)).collect(),
+            members: elsewhere.map(|(member, _)| member).collect(),
+            logical: Vec::new(),
+        },
         unread: with
             .iter()
             .filter_map(|one| if let Unread(id) = one { Some(MemberId::new(id)) } else { None })
@@ -815,6 +820,18 @@ fn told(process: &str, body: &Value, with: &[With]) -> String {
 }
 
 #[test]
+fn pins_are_of_members_that_have_some_of_the_data_and_no_others() {
+    let proposed = |process: &str, body: &Value, with: &[With]| {
+        decided(process, body, with, |_, decision| {
+            super::super::refusal::proposed(decision, decision.outcome.as_ref().unwrap_err())
+        })
+    };
+    let spread = inputs(json!({ "collections": ["landsat", "sentinel-3"] }));
+    assert_eq!(proposed("subset", &spread, &[]), ["GRNET:subset", "EODC:subset"]);
+    assert_eq!(proposed("subset", &collection("wind"), &[Reject]), ["CREODIAS:subset", "EDITO:clip"]);
+}
+
+#[test]
 fn data_that_was_never_there_is_not_said_to_have_expired() {
     let coming = timed("archive", "2031-01-01/2031-12-31");
     assert_eq!(outcome("subset", &coming, &[]), "data-not-kept");
@@ -880,7 +897,7 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     );
     assert_eq!(
         told("GRNET:ndvi", &hello, &[]),
-        "there is no process `GRNET:ndvi`; the process of that name is offered by `EODC` and `CREODIAS`"
+        "`GRNET` does not offer `ndvi`; ask for `EODC:ndvi` or `CREODIAS:ndvi`"
     );
     let alike = told("subset", &collection("sentinel-2-l2a"), &[Reject]);
     assert!(
