@@ -11,7 +11,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -210,8 +210,11 @@ fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Exception> {
 
 /// The body as JSON; what stands in it is for the references and the member to say.
 fn read(body: &Bytes) -> Result<Value, Exception> {
-    let text = if body.trim_ascii().is_empty() { &b"{}"[..] } else { body };
-    let document: Value = serde_json::from_slice(text).map_err(|error| {
+    if body.trim_ascii().is_empty() {
+        let detail = "the request has no body; an execution is a JSON object, at least `{}`";
+        return Err(Exception::new(Kind::InvalidRequest, detail).with("pointer", ""));
+    }
+    let document: Value = serde_json::from_slice(body).map_err(|error| {
         let detail = format!("the request is not JSON: line {}, column {}", error.line(), error.column());
         Exception::new(Kind::InvalidRequest, detail).with("pointer", "")
     })?;
@@ -280,6 +283,20 @@ fn unread(process: &str, missing: &[MemberId], fault: Fault) -> Exception {
         series(missing, "and")
     );
     let kind = match fault {
+        // The member's own refusal is relayed: with credentials it may answer.
+        Fault::Unauthorized => {
+            let detail = format!("{} describes `{}` only to those it knows", series(missing, "and"), cut(process));
+            let mut exception = Exception::new(Kind::MemberRefused, detail).with("members", json!(missing));
+            exception.status = StatusCode::UNAUTHORIZED;
+            exception.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            return exception;
+        }
+        Fault::Forbidden => {
+            let detail = format!("{} does not let you see `{}`", series(missing, "and"), cut(process));
+            let mut exception = Exception::new(Kind::MemberRefused, detail).with("members", json!(missing));
+            exception.status = StatusCode::FORBIDDEN;
+            return exception;
+        }
         Fault::Timeout => Kind::UpstreamTimeout,
         Fault::BadResponse | Fault::TooLarge | Fault::Unsupported => Kind::UpstreamContract,
         _ => Kind::MemberUnavailable,
@@ -321,7 +338,9 @@ impl Asked {
                 "limit" => {
                     asked.limit = limit(value).ok_or_else(|| {
                         let given = cut(value);
-                        invalid(format!("`limit` is `{given}`; accepted: a whole number from 1 to {PAGE_MAX}"))
+                        invalid(format!(
+                            "`limit` is `{given}`; accepted: a whole number from 1; a page has at most {PAGE_MAX}"
+                        ))
                     })?;
                 }
                 "token" => {
@@ -378,13 +397,19 @@ mod tests {
 
     #[test]
     fn bodies_that_are_no_execution_are_refused_with_their_place() {
-        for (body, pointer) in
-            [("[]", ""), ("{", ""), ("\"x\"", ""), (r#"{"inputs": 5}"#, "/inputs"), (r#"{"outputs": "x"}"#, "/outputs")]
-        {
+        for (body, pointer) in [
+            ("", ""),
+            (" \n", ""),
+            ("[]", ""),
+            ("{", ""),
+            ("\"x\"", ""),
+            (r#"{"inputs": 5}"#, "/inputs"),
+            (r#"{"outputs": "x"}"#, "/outputs"),
+        ] {
             let exception = read(&Bytes::from_static(body.as_bytes())).unwrap_err();
             assert_eq!((exception.kind, &exception.more["pointer"]), (Kind::InvalidRequest, &json!(pointer)), "{body}");
         }
-        for body in ["", "{}", r#"{"inputs": {}, "outputs": {}, "other": 1}"#, r#"{"inputs": []}"#] {
+        for body in ["{}", r#"{"inputs": {}, "outputs": {}, "other": 1}"#, r#"{"inputs": []}"#] {
             assert!(read(&Bytes::from_static(body.as_bytes())).is_ok(), "{body}");
         }
     }

@@ -133,6 +133,10 @@ impl Catalogue {
     /// What an id names, with the descriptions of all who offer it.
     pub async fn find(&self, snapshot: &Snapshot, id: &str, caller: &Caller) -> Lookup {
         match ids::parse(&snapshot.ids, id) {
+            // As segments of a path they lead elsewhere: no process can have such an id.
+            Named::Pinned { native: dots, .. } | Named::Logical(dots) if matches!(dots.as_str(), "." | "..") => {
+                Lookup::Unknown(Elsewhere::default())
+            }
             Named::Pinned { member, native } => self.find_pinned(snapshot, &member, &native, caller).await,
             // Nobody but the member that executes gets the caller's credentials, and who that is, is not known yet.
             Named::Logical(id) => self.find_logical(snapshot, &id).await,

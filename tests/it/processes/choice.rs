@@ -194,6 +194,45 @@ async fn members_whose_list_fails_are_named() {
 }
 
 #[tokio::test]
+async fn an_empty_body_executes_nothing() {
+    let (stub, front) = one(Script::default()).await;
+    for path in ["/processes/echo/execution", "/processes/echo/execution/explain"] {
+        let refused = sent(front.request("POST", path)).await;
+        check_problem(&refused, 400, "invalid-request");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("no body"), "{}", refused.text);
+    }
+    assert!(stub.executions().is_empty());
+}
+
+#[tokio::test]
+async fn a_description_that_needs_credentials_says_so() {
+    let script = || Script {
+        hides_descriptions: true,
+        further_processes: 59,
+        list_max: 50,
+        list_next: false,
+        ..Script::default()
+    };
+    let (_stub, front) = one(script()).await;
+    for id in ["process-58", "A:process-58"] {
+        let refused = front.get(&format!("/processes/{id}")).await;
+        check_problem(&refused, 401, "member-refused");
+        assert!(!refused.header("www-authenticate").is_empty() && refused.header("retry-after").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_dots_asks_nobody() {
+    let (stub, front) = one(Script::default()).await;
+    for id in ["%2e%2e", "A:%2e%2e", "A:%2e"] {
+        let request = format!("GET /processes/{id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let (answer, _) = front.raw(request.as_bytes(), std::time::Duration::from_secs(5)).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{id}: {answer}");
+    }
+    assert!(stub.asked().is_empty(), "{:?}", stub.asked());
+}
+
+#[tokio::test]
 async fn an_equated_process_is_found_by_its_own_name() {
     let sites = Sites::start([Script::default(), Script::default()]).await;
     let mut federation = sites.federation();
