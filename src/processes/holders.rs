@@ -253,7 +253,7 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
                 return Err(format!("names `{member}`, which takes no part"));
             };
             if holdings.complete && !holdings.lists(&native) && how == How::Collection {
-                return Err(format!("`{member}` has no collection `{native}`"));
+                return Err(format!("`{member}` has no such collection"));
             }
             let holders = vec![Holder { member: member.clone(), collection: Some(native) }];
             return Ok(Lead { how, holders, filter: filter.clone(), why: format!("names `{member}`") });
@@ -269,11 +269,14 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
         let why = format!("is a collection of {}", listed(&holders));
         return Ok(Lead { how, holders, filter: filter.clone(), why });
     }
-    let unread: Vec<String> =
-        facts.members.iter().filter(|member| !member.complete).map(|member| format!("`{}`", member.id)).collect();
+    let unread: Vec<&MemberId> =
+        facts.members.iter().filter(|member| !member.complete).map(|member| member.id).collect();
     Err(match unread.len() {
-        0 => "is a collection of no member".into(),
-        _ => format!("is a collection that no member lists; the list of {} could not be read whole", unread.join(", ")),
+        0 => "no member has such a collection".into(),
+        _ => format!(
+            "no member lists such a collection, and the list of {} could not be read whole",
+            series(&unread, "and")
+        ),
     })
 }
 

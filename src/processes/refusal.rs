@@ -156,8 +156,8 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
         }
         Refused::NotKept => kept(&expired(facts, decision)),
         Refused::Unlocated => format!(
-            "`{process}` is offered by {} members and nothing in the request says where its data lies{}; name one of them in the process id: {}",
-            decision.candidates.len(),
+            "`{process}` is offered by {} and the request does not say where its data lies{}; name the data by its address or its collection, or choose a member: {}",
+            number(decision.candidates.len()),
             seen(&decision.located),
             ticked(&pins)
         ),
@@ -208,12 +208,12 @@ pub fn pointer(located: &Located) -> &str {
     located.reference.places.first().map_or("", |place| place.pointer.as_str())
 }
 
-/// The text of a reference, of readable length.
+/// The text of a reference, whole.
 #[must_use]
 pub fn text(located: &Located) -> String {
     use super::references::Target;
     located.reference.places.first().map_or_else(String::new, |place| match &place.target {
-        Target::Address(text) | Target::Store(text) | Target::Collection(text) => shown(text),
+        Target::Address(text) | Target::Store(text) | Target::Collection(text) => text.clone(),
     })
 }
 
@@ -226,13 +226,17 @@ fn shown(text: &str) -> String {
     cut
 }
 
+fn number(members: usize) -> String {
+    if members == 1 { "one member".to_owned() } else { format!("{members} members") }
+}
+
 /// What was seen and leads nowhere, for a sentence.
 fn seen(located: &[Located]) -> String {
     let unowned: Vec<String> = located
         .iter()
         .filter(|located| !located.is_owned())
         .take(NAMED_MAX)
-        .map(|located| format!("`{}` {}", text(located), located.why))
+        .map(|located| format!("`{}`: {}", shown(&text(located)), located.why))
         .collect();
     if unowned.is_empty() { String::new() } else { format!(" ({})", unowned.join("; ")) }
 }
@@ -242,7 +246,7 @@ fn where_each(located: &[Located]) -> String {
     let owned: Vec<&Located> = located.iter().filter(|located| located.is_owned()).collect();
     let one = |located: &&&Located| {
         let holders: Vec<MemberId> = located.holders.iter().map(|holder| holder.member.clone()).collect();
-        format!("`{}` lies at {}", text(located), listed(&holders))
+        format!("`{}` lies at {}", shown(&text(located)), listed(&holders))
     };
     let mut parts: Vec<String> = owned.iter().take(NAMED_MAX).map(|located| one(&located)).collect();
     if owned.len() > NAMED_MAX {

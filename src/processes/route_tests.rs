@@ -832,6 +832,24 @@ fn pins_are_of_members_that_have_some_of_the_data_and_no_others() {
 }
 
 #[test]
+fn of_two_collections_an_unknown_one_is_not_passed_over() {
+    let two = inputs(json!({ "collections": ["landsat", "EODC|nope"] }));
+    assert_eq!(outcome("subset", &two, &[]), "data-location-unknown");
+    let text = told("subset", &two, &[]);
+    assert!(text.contains("(`EODC|nope`: `EODC` has no such collection)"), "{text}");
+}
+
+#[test]
+fn a_long_address_is_told_whole_and_a_pinned_id_is_a_reference_with_a_text() {
+    let long = format!("s3://elsewhere/{}", "x".repeat(200));
+    decided("EODC:subset", &one(long.clone()), &[], |_, decision| {
+        let references = super::super::explain::references(&decision.located);
+        assert_eq!((&references[0]["text"], &references[0]["pointer"]), (&json!("EODC:subset"), &Value::Null));
+        assert_eq!((&references[1]["text"], &references[1]["pointer"]), (&json!(long), &json!("/inputs/data")));
+    });
+}
+
+#[test]
 fn data_that_was_never_there_is_not_said_to_have_expired() {
     let coming = timed("archive", "2031-01-01/2031-12-31");
     assert_eq!(outcome("subset", &coming, &[]), "data-not-kept");
@@ -871,12 +889,12 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     let hello = inputs(json!({ "name": "Ada" }));
     assert_eq!(
         told("hello-world", &hello, &[]),
-        "`hello-world` is offered by 2 members and nothing in the request says where its data lies; name one of them in the process id: `EDITO:hello-world`, `EODC:hello-world`"
+        "`hello-world` is offered by 2 members and the request does not say where its data lies; name the data by its address or its collection, or choose a member: `EDITO:hello-world`, `EODC:hello-world`"
     );
     let unknown = told("ndvi", &collection("no-such"), &[]);
     assert!(
         unknown
-            .contains("(`no-such` is a collection that no member lists; the list of `VITO` could not be read whole)"),
+            .contains("(`no-such`: no member lists such a collection, and the list of `VITO` could not be read whole)"),
         "{unknown}"
     );
     let items = json!({ "items": [at("/collections/EODC|landsat/items/a"), at("/collections/CREODIAS|wind/items/b")] });
