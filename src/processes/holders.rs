@@ -104,9 +104,10 @@ impl Located {
     /// Leaves the members that have the Item, as they said.
     pub fn keep_holders(&mut self, having: &[MemberId]) {
         self.holders.retain(|holder| having.contains(&holder.member));
-        self.why = match self.holders.is_empty() {
-            true => "is an Item that no member of its collection has".to_owned(),
-            false => format!("is an Item of {}", listed(&self.holders)),
+        self.why = if self.holders.is_empty() {
+            "is an Item that no member of its collection has".to_owned()
+        } else {
+            format!("is an Item of {}", listed(&self.holders))
         };
     }
 
