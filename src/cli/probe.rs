@@ -11,7 +11,7 @@ use crate::collections::Known;
 use crate::federation::{Federation, MemberId, Support};
 use crate::members::{Capabilities, Failure};
 use crate::processes::catalogue::{Catalogue, Listed};
-use crate::processes::merge;
+use crate::processes::merge::{self, Difference};
 
 /// Reasons that are printed of one member; `--format json` has all.
 const REASONS_SHOWN: usize = 10;
@@ -89,15 +89,21 @@ fn tell_processes(snapshot: &Snapshot, listed: &Listed, findings: &mut [Finding]
             .then(|| (format!("process `{}` is one, though members differ", process.id), differences))
     });
     for (what, differences) in unequal.chain(shown) {
-        for difference in differences {
-            for (member, value) in difference.values {
-                let own = findings.iter_mut().find(|finding| finding.id == member.as_str());
-                if let Some(finding) = own {
-                    finding.warnings.push(format!("{what} in `{}`: here {value}", difference.what));
-                }
-            }
+        for finding in findings.iter_mut() {
+            finding.warnings.extend(differs_here(&what, &differences, &finding.id));
         }
     }
+}
+
+/// What one member's process differs in, as one line; what keeps processes apart comes first.
+fn differs_here(what: &str, differences: &[Difference], member: &str) -> Option<String> {
+    let (causes, others): (Vec<_>, Vec<_>) = differences.iter().partition(|difference| difference.parts);
+    let here = |difference: &&Difference| {
+        let value = difference.values.iter().find(|(id, _)| id.as_str() == member).map(|(_, value)| value)?;
+        Some(format!("`{}` (here {value})", difference.what))
+    };
+    let told: Vec<String> = causes.iter().chain(&others).filter_map(here).collect();
+    (!told.is_empty()).then(|| format!("{what} in {}", told.join(", ")))
 }
 
 fn finding(

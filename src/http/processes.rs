@@ -11,7 +11,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -22,9 +22,10 @@ use crate::members::process_api::Caller;
 use crate::processes::catalogue::Lookup;
 use crate::processes::choose::{self, Choice, Invalid};
 use crate::processes::explain::{explanation, references};
+use crate::processes::ids::{self, Named};
 use crate::processes::merge::{self, Process};
 use crate::processes::prefer::Prefer;
-use crate::processes::refusal::{Refused, pins};
+use crate::processes::refusal::{Refused, no_such_process, proposed, series};
 
 use super::door::{Call, Face};
 use super::exception::{Exception, Kind};
@@ -110,17 +111,14 @@ pub async fn one(
             let keep = if caller.is_authenticated() { Keep::Never } else { Keep::For(KEEP_S) };
             Ok(respond::json(&process.description(&links), keep))
         }
-        Lookup::Unknown { offered_by } => {
-            let names: Vec<String> = offered_by.iter().map(|member| format!("`{member}`")).collect();
-            let detail = match names.len() {
-                0 => format!("no member offers a process `{}`; `/processes` lists those that are offered", cut(&id)),
-                _ => format!(
-                    "there is no process `{}`; processes of that name are offered by {}, each under an id of its own: `/processes` lists them",
-                    cut(&id),
-                    names.join(" and ")
-                ),
+        Lookup::Unknown(elsewhere) => {
+            let named = match ids::parse(&call.snapshot.ids, &id) {
+                Named::Pinned { member, native } => Some((member, native)),
+                Named::Logical(_) => None,
             };
-            Err(Exception::new(Kind::NoSuchProcess, detail).with("offered_by", json!(offered_by)))
+            let pinned = named.as_ref().map(|(member, native)| (member, native.as_str()));
+            let exception = Exception::new(Kind::NoSuchProcess, no_such_process(&id, pinned, &elsewhere));
+            Err(exception.with("offered_by", json!(elsewhere.members)).with("pins", json!(elsewhere.pins)))
         }
         Lookup::Unread { missing, fault } => Err(unread(&id, &missing, fault)),
     }
@@ -212,8 +210,11 @@ fn media_type(headers: &HeaderMap) -> Result<HeaderValue, Exception> {
 
 /// The body as JSON; what stands in it is for the references and the member to say.
 fn read(body: &Bytes) -> Result<Value, Exception> {
-    let text = if body.trim_ascii().is_empty() { &b"{}"[..] } else { body };
-    let document: Value = serde_json::from_slice(text).map_err(|error| {
+    if body.trim_ascii().is_empty() {
+        let detail = "the request has no body; an execution is a JSON object, at least `{}`";
+        return Err(Exception::new(Kind::InvalidRequest, detail).with("pointer", ""));
+    }
+    let document: Value = serde_json::from_slice(body).map_err(|error| {
         let detail = format!("the request is not JSON: line {}, column {}", error.line(), error.column());
         Exception::new(Kind::InvalidRequest, detail).with("pointer", "")
     })?;
@@ -252,9 +253,9 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
     let mut exception = Exception::new(kind, refusal.sentence.clone())
         .with("references", references(&decision.located))
         .with("candidates", json!(candidates))
-        .with("pins", json!(pins(&decision.candidates)));
+        .with("pins", json!(proposed(decision, &refusal.refused)));
     match &refusal.refused {
-        Refused::NoSuchProcess { offered_by } => exception = exception.with("offered_by", json!(offered_by)),
+        Refused::NoSuchProcess { elsewhere } => exception = exception.with("offered_by", json!(elsewhere.members)),
         Refused::NotNearData { holders } => exception = exception.with("holders", json!(holders)),
         Refused::Expired => exception = exception.with("expired", json!(refusal.expired)),
         Refused::Credentials { members } => {
@@ -276,13 +277,26 @@ pub fn refused(choice: &Choice) -> Option<Exception> {
 
 /// Members that might have the process gave no answer.
 fn unread(process: &str, missing: &[MemberId], fault: Fault) -> Exception {
-    let names: Vec<String> = missing.iter().map(|member| format!("`{member}`")).collect();
     let detail = format!(
         "it cannot be told whether a process `{}` is offered: {} could not be asked; try again shortly",
         cut(process),
-        names.join(" and ")
+        series(missing, "and")
     );
     let kind = match fault {
+        // The member's own refusal is relayed: with credentials it may answer.
+        Fault::Unauthorized => {
+            let detail = format!("{} describes `{}` only to those it knows", series(missing, "and"), cut(process));
+            let mut exception = Exception::new(Kind::MemberRefused, detail).with("members", json!(missing));
+            exception.status = StatusCode::UNAUTHORIZED;
+            exception.headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            return exception;
+        }
+        Fault::Forbidden => {
+            let detail = format!("{} does not let you see `{}`", series(missing, "and"), cut(process));
+            let mut exception = Exception::new(Kind::MemberRefused, detail).with("members", json!(missing));
+            exception.status = StatusCode::FORBIDDEN;
+            return exception;
+        }
         Fault::Timeout => Kind::UpstreamTimeout,
         Fault::BadResponse | Fault::TooLarge | Fault::Unsupported => Kind::UpstreamContract,
         _ => Kind::MemberUnavailable,
@@ -324,7 +338,9 @@ impl Asked {
                 "limit" => {
                     asked.limit = limit(value).ok_or_else(|| {
                         let given = cut(value);
-                        invalid(format!("`limit` is `{given}`; accepted: a whole number from 1 to {PAGE_MAX}"))
+                        invalid(format!(
+                            "`limit` is `{given}`; accepted: a whole number from 1; a page has at most {PAGE_MAX}"
+                        ))
                     })?;
                 }
                 "token" => {
@@ -381,13 +397,19 @@ mod tests {
 
     #[test]
     fn bodies_that_are_no_execution_are_refused_with_their_place() {
-        for (body, pointer) in
-            [("[]", ""), ("{", ""), ("\"x\"", ""), (r#"{"inputs": 5}"#, "/inputs"), (r#"{"outputs": "x"}"#, "/outputs")]
-        {
+        for (body, pointer) in [
+            ("", ""),
+            (" \n", ""),
+            ("[]", ""),
+            ("{", ""),
+            ("\"x\"", ""),
+            (r#"{"inputs": 5}"#, "/inputs"),
+            (r#"{"outputs": "x"}"#, "/outputs"),
+        ] {
             let exception = read(&Bytes::from_static(body.as_bytes())).unwrap_err();
             assert_eq!((exception.kind, &exception.more["pointer"]), (Kind::InvalidRequest, &json!(pointer)), "{body}");
         }
-        for body in ["", "{}", r#"{"inputs": {}, "outputs": {}, "other": 1}"#, r#"{"inputs": []}"#] {
+        for body in ["{}", r#"{"inputs": {}, "outputs": {}, "other": 1}"#, r#"{"inputs": []}"#] {
             assert!(read(&Bytes::from_static(body.as_bytes())).is_ok(), "{body}");
         }
     }

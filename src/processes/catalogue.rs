@@ -19,7 +19,7 @@ use crate::federation::{Member, MemberId};
 use crate::members::process_api::{Caller, NoReply, Outgoing, ProcessApi};
 use crate::members::{Failure, Fault};
 
-use super::ids::{self, Named};
+use super::ids::{self, Elsewhere, Named};
 use super::merge::{self, Offer, Process};
 use super::names;
 use super::rewrite::segment;
@@ -87,8 +87,8 @@ pub struct Listed {
 pub enum Lookup {
     /// `unread`: members that may offer it too, and whose list could not be read.
     Found { process: Process, unread: Vec<MemberId> },
-    /// Nobody offers it; processes of that name are offered under pinned ids by these.
-    Unknown { offered_by: Vec<MemberId> },
+    /// Nobody offers it under this id.
+    Unknown(Elsewhere),
     /// It cannot be told: these members gave no answer.
     Unread { missing: Vec<MemberId>, fault: Fault },
 }
@@ -133,6 +133,10 @@ impl Catalogue {
     /// What an id names, with the descriptions of all who offer it.
     pub async fn find(&self, snapshot: &Snapshot, id: &str, caller: &Caller) -> Lookup {
         match ids::parse(&snapshot.ids, id) {
+            // As segments of a path they lead elsewhere: no process can have such an id.
+            Named::Pinned { native: dots, .. } | Named::Logical(dots) if matches!(dots.as_str(), "." | "..") => {
+                Lookup::Unknown(Elsewhere::default())
+            }
             Named::Pinned { member, native } => self.find_pinned(snapshot, &member, &native, caller).await,
             // Nobody but the member that executes gets the caller's credentials, and who that is, is not known yet.
             Named::Logical(id) => self.find_logical(snapshot, &id).await,
@@ -194,7 +198,7 @@ impl Catalogue {
                 Some((_, fault)) => {
                     Lookup::Unread { fault: *fault, missing: unread.into_iter().map(|(member, _)| member).collect() }
                 }
-                None => Lookup::Unknown { offered_by: Vec::new() },
+                None => self.unknown(snapshot, id).await,
             };
         }
         // A list that was read whole says that its member does not offer it, whatever became of asking it by name.
@@ -203,21 +207,27 @@ impl Catalogue {
         };
         let unread: Vec<MemberId> = unread.into_iter().map(|(member, _)| member).filter(|id| !is_whole(id)).collect();
         self.describe(snapshot, &mut offers).await;
-        let offered_by: Vec<MemberId> = offers.iter().map(|offer| offer.member.clone()).collect();
-        let mut merged = merge::merge(offers, routing).into_iter();
-        match merged.find(|process| !process.is_pinned) {
+        let merged = merge::merge(offers, routing);
+        let elsewhere = Elsewhere::of(&merged);
+        match merged.into_iter().find(|process| !process.is_pinned) {
             Some(process) => Lookup::Found { process, unread },
-            None => Lookup::Unknown { offered_by },
+            None => Lookup::Unknown(elsewhere),
         }
     }
 
-    /// A pinned id that its member does not offer: who offers a process of that name?
-    async fn unknown(&self, snapshot: &Snapshot, native: &str) -> Lookup {
+    /// An id that names nothing: who offers a process of that name, its own or its public one?
+    async fn unknown(&self, snapshot: &Snapshot, name: &str) -> Lookup {
         let lists = self.lists(snapshot).await;
-        let have =
-            |list: &Result<Arc<List>, Fault>| list.as_ref().is_ok_and(|list| list.summaries.contains_key(native));
-        let offering = lists.iter().filter(|(member, list)| have(list) && sees(member, native));
-        Lookup::Unknown { offered_by: offering.map(|(member, _)| member.id.clone()).collect() }
+        let routing = &snapshot.federation.routing;
+        let public = |offer: &Offer| routing.public_id(&offer.member, &offer.native).to_owned();
+        let read = lists.iter().filter_map(|(member, list)| Some((member, list.as_ref().ok()?)));
+        let offers: Vec<Offer> = read.flat_map(|(member, list)| offers_of(member, list)).collect();
+        // Whether a name is shared is decided with all who have it, also under ids of their own.
+        let own = offers.iter().filter(|offer| offer.native == name).map(public);
+        let names: HashSet<String> = own.chain([name.to_owned()]).collect();
+        let mut offers: Vec<Offer> = offers.into_iter().filter(|offer| names.contains(&public(offer))).collect();
+        self.describe(snapshot, &mut offers).await;
+        Lookup::Unknown(Elsewhere::of(&merge::merge(offers, routing)))
     }
 
     /// Describes those offers that share their public id with others.
@@ -269,6 +279,18 @@ impl Catalogue {
                 read_description(api, native, caller).await.map_err(|failure| failure.fault)
             }
             Err(unread) => Err(told(api, "process description not read", &unread)),
+        }
+    }
+}
+
+impl Elsewhere {
+    fn of(processes: &[Process]) -> Self {
+        let offers: Vec<&Offer> = processes.iter().flat_map(|process| &process.offers).collect();
+        let logical = processes.iter().filter(|process| !process.is_pinned).map(|process| process.id.clone());
+        Self {
+            members: offers.iter().map(|offer| offer.member.clone()).collect(),
+            logical: logical.collect(),
+            pins: offers.iter().map(|offer| ids::pinned(&offer.member, &offer.native)).collect(),
         }
     }
 }

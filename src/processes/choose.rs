@@ -20,7 +20,7 @@ use super::catalogue::{Catalogue, Lookup};
 use super::execute;
 use super::facts::Facts;
 use super::holders::{How, Located};
-use super::ids::{self, Named};
+use super::ids::{self, Elsewhere, Named};
 use super::merge::{Process, collection_inputs};
 use super::references::{self, Place, TooMuch};
 use super::refusal::{self, Refused};
@@ -92,9 +92,9 @@ pub struct Expired {
 /// # Errors
 /// When the request cannot be read, or its process cannot be looked up.
 pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Request<'_>) -> Result<Choice, Invalid> {
-    let (process, offered_by, unread) = match catalogue.find(snapshot, request.process, request.caller).await {
-        Lookup::Found { process, unread } => (Some(process), Vec::new(), unread),
-        Lookup::Unknown { offered_by } => (None, offered_by, Vec::new()),
+    let (process, elsewhere, unread) = match catalogue.find(snapshot, request.process, request.caller).await {
+        Lookup::Found { process, unread } => (Some(process), Elsewhere::default(), unread),
+        Lookup::Unknown(elsewhere) => (None, elsewhere, Vec::new()),
         Lookup::Unread { missing, fault } => return Err(Invalid::Unread { missing, fault }),
     };
     let names = data_inputs(snapshot, process.as_ref());
@@ -105,7 +105,7 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
     let mut asked = Asked {
         pinned,
         offers: process.as_ref().map(candidates).unwrap_or_default(),
-        offered_by,
+        elsewhere,
         unread,
         references: references::find(request.body, &names).map_err(Invalid::TooMuch)?,
         wants_async: request.wants_async,

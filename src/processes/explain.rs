@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::choose::Choice;
 use super::holders::Located;
+use super::references::Code;
 use super::refusal::{pins, pointer, text};
 use super::route::{Probed, Ranked};
 use super::splice::Rewrite;
@@ -40,7 +41,8 @@ pub fn references(located: &[Located]) -> Value {
 
 fn reference(located: &Located) -> Value {
     let mut document = json!({
-        "pointer": pointer(located),
+        // A pinned id stands in the path and nowhere in the body.
+        "pointer": (located.reference.code != Code::P || !pointer(located).is_empty()).then(|| pointer(located)),
         "code": located.reference.code,
         "text": text(located),
         "holders": located.holders.iter().map(|holder| &holder.member).collect::<Vec<_>>(),

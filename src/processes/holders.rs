@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::filter::Filter;
 use super::ids::{self, Named};
 use super::references::{Code, Reference, Target};
+use super::refusal::series;
 
 /// How a reference was located; the names of `federation:reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -103,9 +104,10 @@ impl Located {
     /// Leaves the members that have the Item, as they said.
     pub fn keep_holders(&mut self, having: &[MemberId]) {
         self.holders.retain(|holder| having.contains(&holder.member));
-        self.why = match self.holders.is_empty() {
-            true => "is an Item that no member of its collection has".to_owned(),
-            false => format!("is an Item of {}", listed(&self.holders)),
+        self.why = if self.holders.is_empty() {
+            "is an Item that no member of its collection has".to_owned()
+        } else {
+            format!("is an Item of {}", listed(&self.holders))
         };
     }
 
@@ -252,7 +254,7 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
                 return Err(format!("names `{member}`, which takes no part"));
             };
             if holdings.complete && !holdings.lists(&native) && how == How::Collection {
-                return Err(format!("`{member}` has no collection `{native}`"));
+                return Err(format!("`{member}` has no such collection"));
             }
             let holders = vec![Holder { member: member.clone(), collection: Some(native) }];
             return Ok(Lead { how, holders, filter: filter.clone(), why: format!("names `{member}`") });
@@ -268,11 +270,14 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
         let why = format!("is a collection of {}", listed(&holders));
         return Ok(Lead { how, holders, filter: filter.clone(), why });
     }
-    let unread: Vec<String> =
-        facts.members.iter().filter(|member| !member.complete).map(|member| format!("`{}`", member.id)).collect();
+    let unread: Vec<&MemberId> =
+        facts.members.iter().filter(|member| !member.complete).map(|member| member.id).collect();
     Err(match unread.len() {
-        0 => "is a collection of no member".into(),
-        _ => format!("is a collection that no member lists; the list of {} could not be read whole", unread.join(", ")),
+        0 => "no member has such a collection".into(),
+        _ => format!(
+            "no member lists such a collection, and the list of {} could not be read whole",
+            series(&unread, "and")
+        ),
     })
 }
 
@@ -317,8 +322,7 @@ impl Lead {
     }
 }
 
-/// `A` and `B`, for a sentence.
+/// `A`, `B` and `C`, for a sentence.
 fn listed(holders: &[Holder]) -> String {
-    let names: Vec<String> = holders.iter().map(|holder| format!("`{}`", holder.member)).collect();
-    names.join(" and ")
+    series(&holders.iter().map(|holder| &holder.member).collect::<Vec<_>>(), "and")
 }

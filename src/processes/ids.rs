@@ -10,6 +10,16 @@ pub enum Named {
     Logical(String),
 }
 
+/// Ids under which a process of some name can be asked for, where the given id names none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    pub members: Vec<MemberId>,
+    /// Its logical ids, where it has any.
+    pub logical: Vec<String>,
+    /// Its pinned ids.
+    pub pins: Vec<String>,
+}
+
 /// Reads an id: split at the first `:` if the part before it is a configured member's id, or an earlier one of it.
 #[must_use]
 pub fn parse(ids: &Ids, given: &str) -> Named {

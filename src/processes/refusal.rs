@@ -4,7 +4,7 @@ use crate::federation::{MemberId, Rule};
 
 use super::facts::Facts;
 use super::holders::Located;
-use super::ids::pinned;
+use super::ids::{self, Elsewhere, Named, pinned};
 use super::route::{Candidate, Decision};
 
 /// References that a sentence names; the document has all.
@@ -17,7 +17,7 @@ const TEXT_CHARS_MAX: usize = 120;
 pub enum Refused {
     /// No member offers it, or the pinned one does not.
     NoSuchProcess {
-        offered_by: Vec<MemberId>,
+        elsewhere: Elsewhere,
     },
     /// What is meant is past the retention of everyone who had it.
     Expired,
@@ -101,17 +101,50 @@ pub fn pins(candidates: &[Candidate]) -> Vec<String> {
     candidates.iter().map(|candidate| pinned(&candidate.member, &candidate.native)).collect()
 }
 
+/// The pinned ids that help after a refusal: of the members between which it was not chosen, or that have a part of the data.
+#[must_use]
+pub fn proposed(decision: &Decision, refused: &Refused) -> Vec<String> {
+    let of = |fits: &dyn Fn(&MemberId) -> bool| -> Vec<Candidate> {
+        decision.candidates.iter().filter(|one| fits(&one.member)).cloned().collect()
+    };
+    match refused {
+        Refused::NoSuchProcess { elsewhere } => elsewhere.pins.clone(),
+        Refused::Ambiguous { members } => pins(&of(&|member| members.contains(member))),
+        Refused::Spread => {
+            let some = of(&|member| decision.located.iter().any(|located| located.is_held_by(member)));
+            pins(if some.is_empty() { &decision.candidates } else { &some })
+        }
+        _ => pins(&decision.candidates),
+    }
+}
+
+/// What is said of an id that names nothing; `member` and the rest are those of a pinned one.
+#[must_use]
+pub fn no_such_process(id: &str, pinned: Option<(&MemberId, &str)>, elsewhere: &Elsewhere) -> String {
+    let ids: Vec<&String> = elsewhere.logical.iter().chain(&elsewhere.pins).collect();
+    let ask_for = series(&ids, "or");
+    match pinned {
+        _ if ids.is_empty() => {
+            format!("no member offers a process `{}`; `/processes` lists those that are offered", shown(id))
+        }
+        Some((member, native)) => format!("`{member}` does not offer `{}`; ask for {ask_for}", shown(native)),
+        None => format!("there is no process `{}`; ask for {ask_for}", shown(id)),
+    }
+}
+
 /// The sentence for the client. `process` is the id as it was asked for.
 #[must_use]
 pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, process: &str) -> String {
+    let id = process;
     let process = shown(process);
-    let pins = pins(&decision.candidates);
+    let pins = proposed(decision, refused);
     match refused {
-        Refused::NoSuchProcess { offered_by } if offered_by.is_empty() => {
-            format!("no member offers a process `{process}`; `/processes` lists those that are offered")
-        }
-        Refused::NoSuchProcess { offered_by } => {
-            format!("there is no process `{process}`; the process of that name is offered by {}", listed(offered_by))
+        Refused::NoSuchProcess { elsewhere } => {
+            let named = match ids::parse(facts.ids, id) {
+                Named::Pinned { member, native } => Some((member, native)),
+                Named::Logical(_) => None,
+            };
+            no_such_process(id, named.as_ref().map(|(member, native)| (member, native.as_str())), elsewhere)
         }
         Refused::Expired => {
             let past = expired(facts, decision);
@@ -123,8 +156,8 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
         }
         Refused::NotKept => kept(&expired(facts, decision)),
         Refused::Unlocated => format!(
-            "`{process}` is offered by {} members and nothing in the request says where its data lies{}; name one of them in the process id: {}",
-            decision.candidates.len(),
+            "`{process}` is offered by {} and the request does not say where its data lies{}; name the data by its address or its collection, or choose a member: {}",
+            number(decision.candidates.len()),
             seen(&decision.located),
             ticked(&pins)
         ),
@@ -151,15 +184,11 @@ pub fn sentence(facts: &Facts<'_>, decision: &Decision, refused: &Refused, proce
             listed(members),
             ticked(&pins)
         ),
-        Refused::Ambiguous { members } => {
-            let alike: Vec<Candidate> =
-                decision.candidates.iter().filter(|one| members.contains(&one.member)).cloned().collect();
-            format!(
-                "the data lies at {} alike, and this federation does not choose between them; name one in the process id: {}",
-                listed(members),
-                ticked(&self::pins(&alike))
-            )
-        }
+        Refused::Ambiguous { members } => format!(
+            "the data lies at {} alike, and this federation does not choose between them; name one in the process id: {}",
+            listed(members),
+            ticked(&pins)
+        ),
     }
 }
 
@@ -179,12 +208,12 @@ pub fn pointer(located: &Located) -> &str {
     located.reference.places.first().map_or("", |place| place.pointer.as_str())
 }
 
-/// The text of a reference, of readable length.
+/// The text of a reference, whole.
 #[must_use]
 pub fn text(located: &Located) -> String {
     use super::references::Target;
     located.reference.places.first().map_or_else(String::new, |place| match &place.target {
-        Target::Address(text) | Target::Store(text) | Target::Collection(text) => shown(text),
+        Target::Address(text) | Target::Store(text) | Target::Collection(text) => text.clone(),
     })
 }
 
@@ -197,13 +226,17 @@ fn shown(text: &str) -> String {
     cut
 }
 
+fn number(members: usize) -> String {
+    if members == 1 { "one member".to_owned() } else { format!("{members} members") }
+}
+
 /// What was seen and leads nowhere, for a sentence.
 fn seen(located: &[Located]) -> String {
     let unowned: Vec<String> = located
         .iter()
         .filter(|located| !located.is_owned())
         .take(NAMED_MAX)
-        .map(|located| format!("`{}` {}", text(located), located.why))
+        .map(|located| format!("`{}`: {}", shown(&text(located)), located.why))
         .collect();
     if unowned.is_empty() { String::new() } else { format!(" ({})", unowned.join("; ")) }
 }
@@ -213,7 +246,7 @@ fn where_each(located: &[Located]) -> String {
     let owned: Vec<&Located> = located.iter().filter(|located| located.is_owned()).collect();
     let one = |located: &&&Located| {
         let holders: Vec<MemberId> = located.holders.iter().map(|holder| holder.member.clone()).collect();
-        format!("`{}` lies at {}", text(located), listed(&holders))
+        format!("`{}` lies at {}", shown(&text(located)), listed(&holders))
     };
     let mut parts: Vec<String> = owned.iter().take(NAMED_MAX).map(|located| one(&located)).collect();
     if owned.len() > NAMED_MAX {
@@ -223,7 +256,17 @@ fn where_each(located: &[Located]) -> String {
 }
 
 fn listed(members: &[MemberId]) -> String {
-    members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(" and ")
+    series(members, "and")
+}
+
+/// `A`, `B` and `C`.
+pub fn series<T: std::fmt::Display>(names: &[T], last: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
+        Some((one, _)) => one.clone(),
+        None => String::new(),
+    }
 }
 
 fn ticked(ids: &[String]) -> String {

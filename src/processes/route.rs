@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use chrono::Utc;
 
+use crate::collections::ids::Named as NamedCollection;
 use crate::federation::{Ambiguous, MemberId, Spread, Unlocated};
 
 use super::facts::{Facts, Holdings};
 use super::filter::Filter;
 use super::holders::{Holder, How, Located, locate};
+use super::ids::{Elsewhere, pinned};
 use super::references::{Code, Place, Reference, Target};
 use super::refusal::Refused;
 
@@ -26,8 +28,8 @@ pub struct Asked {
     pub pinned: Option<MemberId>,
     /// The members that offer the process, in any order.
     pub offers: Vec<Candidate>,
-    /// Members that offer the process, but not as what was asked for (for a pinned id: others than the pinned member).
-    pub offered_by: Vec<MemberId>,
+    /// Under which ids the process is offered, if not under the one that was asked for.
+    pub elsewhere: Elsewhere,
     /// Members that may offer the process too: they could not be asked.
     pub unread: Vec<MemberId>,
     pub references: Vec<Reference>,
@@ -151,7 +153,7 @@ pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
         }
     }
     if let Some(pinned) = &asked.pinned {
-        located.insert(0, pin(pinned));
+        located.insert(0, pin(pinned, &candidates));
     }
     let mut choice = Choice { facts, asked, located: &located, eliminated: Vec::new(), ranking: Vec::new() };
     let outcome = choice.made(&candidates);
@@ -160,8 +162,9 @@ pub fn decide(facts: &Facts<'_>, asked: &Asked) -> Decision {
 }
 
 /// The process id itself as a reference (P).
-fn pin(member: &MemberId) -> Located {
-    let target = Target::Collection(String::new());
+fn pin(member: &MemberId, candidates: &[Candidate]) -> Located {
+    let own = candidates.iter().find(|candidate| candidate.member == *member);
+    let target = Target::Collection(own.map_or_else(|| member.to_string(), |own| pinned(member, &own.native)));
     let places = vec![Place { pointer: String::new(), target }];
     Located {
         reference: Reference { code: Code::P, places, filter: Filter::default() },
@@ -220,6 +223,10 @@ impl Choice<'_> {
         if owned.is_empty() {
             return self.unlocated(candidates);
         }
+        // A collection that its member does not have is a mistake, not something that does not decide.
+        if self.located.iter().any(|located| self.names_nothing(located)) {
+            return Err(Refused::Unlocated);
+        }
         let holds = |member: &MemberId| owned.iter().filter(|located| located.is_held_by(member)).count();
         let all = self.facts.members.iter().filter(|member| holds(member.id) == owned.len());
         let mut holders: Vec<MemberId> = all.map(|member| member.id.clone()).collect();
@@ -252,8 +259,16 @@ impl Choice<'_> {
         Err(if unread.is_empty() { Refused::NotNearData { holders } } else { Refused::Unread { members: unread } })
     }
 
+    fn names_nothing(&self, located: &Located) -> bool {
+        let is_qualified = |place: &Place| match &place.target {
+            Target::Collection(id) => matches!(self.facts.ids.parse(id), NamedCollection::Qualified { .. }),
+            Target::Address(_) | Target::Store(_) => false,
+        };
+        located.how.is_none() && located.reference.places.first().is_some_and(is_qualified)
+    }
+
     fn no_such_process(&self) -> Refused {
-        Refused::NoSuchProcess { offered_by: self.asked.offered_by.clone() }
+        Refused::NoSuchProcess { elsewhere: self.asked.elsewhere.clone() }
     }
 
     /// Nothing says where the data lies.

@@ -200,7 +200,8 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
             runs_async: *runs_async,
         })
         .collect();
-    let elsewhere = OFFERS.iter().filter(|(_, _, own, _)| *own == native).map(|(_, member, ..)| MemberId::new(member));
+    let elsewhere =
+        OFFERS.iter().filter(|(_, _, own, _)| *own == native).map(|(_, member, own, _)| (MemberId::new(member), *own));
     let probed = with.iter().filter_map(|one| match one {
         Probe(member, probed) => Some((MemberId::new(member), *probed)),
         _ => None,
@@ -208,7 +209,11 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
     let asked = Asked {
         pinned,
         offers,
-        offered_by: elsewhere.collect(),
+        elsewhere: Elsewhere {
+            pins: elsewhere.clone().map(|(member, own)| ids::pinned(&member, own)).collect(),
+            members: elsewhere.map(|(member, _)| member).collect(),
+            logical: Vec::new(),
+        },
         unread: with
             .iter()
             .filter_map(|one| if let Unread(id) = one { Some(MemberId::new(id)) } else { None })
@@ -815,6 +820,36 @@ fn told(process: &str, body: &Value, with: &[With]) -> String {
 }
 
 #[test]
+fn pins_are_of_members_that_have_some_of_the_data_and_no_others() {
+    let proposed = |process: &str, body: &Value, with: &[With]| {
+        decided(process, body, with, |_, decision| {
+            super::super::refusal::proposed(decision, decision.outcome.as_ref().unwrap_err())
+        })
+    };
+    let spread = inputs(json!({ "collections": ["landsat", "sentinel-3"] }));
+    assert_eq!(proposed("subset", &spread, &[]), ["GRNET:subset", "EODC:subset"]);
+    assert_eq!(proposed("subset", &collection("wind"), &[Reject]), ["CREODIAS:subset", "EDITO:clip"]);
+}
+
+#[test]
+fn of_two_collections_an_unknown_one_is_not_passed_over() {
+    let two = inputs(json!({ "collections": ["landsat", "EODC|nope"] }));
+    assert_eq!(outcome("subset", &two, &[]), "data-location-unknown");
+    let text = told("subset", &two, &[]);
+    assert!(text.contains("(`EODC|nope`: `EODC` has no such collection)"), "{text}");
+}
+
+#[test]
+fn a_long_address_is_told_whole_and_a_pinned_id_is_a_reference_with_a_text() {
+    let long = format!("s3://elsewhere/{}", "x".repeat(200));
+    decided("EODC:subset", &one(long.clone()), &[], |_, decision| {
+        let references = super::super::explain::references(&decision.located);
+        assert_eq!((&references[0]["text"], &references[0]["pointer"]), (&json!("EODC:subset"), &Value::Null));
+        assert_eq!((&references[1]["text"], &references[1]["pointer"]), (&json!(long), &json!("/inputs/data")));
+    });
+}
+
+#[test]
 fn data_that_was_never_there_is_not_said_to_have_expired() {
     let coming = timed("archive", "2031-01-01/2031-12-31");
     assert_eq!(outcome("subset", &coming, &[]), "data-not-kept");
@@ -854,12 +889,12 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     let hello = inputs(json!({ "name": "Ada" }));
     assert_eq!(
         told("hello-world", &hello, &[]),
-        "`hello-world` is offered by 2 members and nothing in the request says where its data lies; name one of them in the process id: `EDITO:hello-world`, `EODC:hello-world`"
+        "`hello-world` is offered by 2 members and the request does not say where its data lies; name the data by its address or its collection, or choose a member: `EDITO:hello-world`, `EODC:hello-world`"
     );
     let unknown = told("ndvi", &collection("no-such"), &[]);
     assert!(
         unknown
-            .contains("(`no-such` is a collection that no member lists; the list of `VITO` could not be read whole)"),
+            .contains("(`no-such`: no member lists such a collection, and the list of `VITO` could not be read whole)"),
         "{unknown}"
     );
     let items = json!({ "items": [at("/collections/EODC|landsat/items/a"), at("/collections/CREODIAS|wind/items/b")] });
@@ -880,7 +915,7 @@ fn every_refusal_says_what_was_seen_and_how_to_go_on() {
     );
     assert_eq!(
         told("GRNET:ndvi", &hello, &[]),
-        "there is no process `GRNET:ndvi`; the process of that name is offered by `EODC` and `CREODIAS`"
+        "`GRNET` does not offer `ndvi`; ask for `EODC:ndvi` or `CREODIAS:ndvi`"
     );
     let alike = told("subset", &collection("sentinel-2-l2a"), &[Reject]);
     assert!(

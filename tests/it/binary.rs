@@ -154,9 +154,9 @@ async fn a_probe_tells_in_what_the_processes_of_members_differ() {
     let file = File::of(&text);
     let output = run(&["check", "--probe", "-f", file.path()]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let told =
-        "B: process `echo` is offered under pinned ids only, as members differ in `inputs`: here [\"text\",\"unit\"]";
+    let told = "B: process `echo` is offered under pinned ids only, as members differ in `inputs` (here [\"text\",\"unit\"]), `required` (here ";
     assert!(stdout(&output).contains(told), "{output:?}");
+    assert_eq!(stdout(&output).matches("offered under pinned ids only").count(), 2, "one line per member: {output:?}");
     stubs[1].now(|script| script.goes_wrong = Some((On::Everything, Does::Html(500))));
     let output = run(&["check", "--probe", "-f", file.path(), "--format", "json"]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");

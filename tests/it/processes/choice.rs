@@ -69,9 +69,13 @@ async fn equal_processes_are_listed_once_and_unequal_ones_pinned() {
     let unknown = front.get("/processes/echo").await;
     check_problem(&unknown, 404, "no-such-process");
     assert_eq!(unknown.json()["offered_by"], json!(["A", "B"]));
+    assert_eq!(unknown.json()["pins"], json!(["A:echo", "B:echo"]));
+    assert_eq!(unknown.json()["detail"], "there is no process `echo`; ask for `A:echo` or `B:echo`");
     assert_eq!(front.get("/processes/B:echo").await.json()["inputs"].as_object().unwrap().len(), 2);
     let refused = front.post("/processes/echo/execution", &json!({"inputs": {}})).await;
     check_problem(&refused, 404, "no-such-process");
+    assert_eq!(refused.json()["pins"], unknown.json()["pins"]);
+    assert_eq!(refused.json()["detail"], unknown.json()["detail"]);
     assert_eq!(sites.executions(), [0, 0]);
 }
 
@@ -187,6 +191,58 @@ async fn members_whose_list_fails_are_named() {
     assert!(!reply.header("retry-after").is_empty());
     let reply = front.get("/processes/echo").await;
     assert_eq!(reply.status, 503, "{}", reply.text);
+}
+
+#[tokio::test]
+async fn an_empty_body_executes_nothing() {
+    let (stub, front) = one(Script::default()).await;
+    for path in ["/processes/echo/execution", "/processes/echo/execution/explain"] {
+        let refused = sent(front.request("POST", path)).await;
+        check_problem(&refused, 400, "invalid-request");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("no body"), "{}", refused.text);
+    }
+    assert!(stub.executions().is_empty());
+}
+
+#[tokio::test]
+async fn a_description_that_needs_credentials_says_so() {
+    let script = || Script {
+        hides_descriptions: true,
+        further_processes: 59,
+        list_max: 50,
+        list_next: false,
+        ..Script::default()
+    };
+    let (_stub, front) = one(script()).await;
+    for id in ["process-58", "A:process-58"] {
+        let refused = front.get(&format!("/processes/{id}")).await;
+        check_problem(&refused, 401, "member-refused");
+        assert!(!refused.header("www-authenticate").is_empty() && refused.header("retry-after").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_dots_asks_nobody() {
+    let (stub, front) = one(Script::default()).await;
+    for id in ["%2e%2e", "A:%2e%2e", "A:%2e"] {
+        let request = format!("GET /processes/{id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let (answer, _) = front.raw(request.as_bytes(), std::time::Duration::from_secs(5)).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{id}: {answer}");
+    }
+    assert!(stub.asked().is_empty(), "{:?}", stub.asked());
+}
+
+#[tokio::test]
+async fn an_equated_process_is_found_by_its_own_name() {
+    let sites = Sites::start([Script::default(), Script::default()]).await;
+    let mut federation = sites.federation();
+    let equated = |member: &str| (MemberId::new(member), "echo".to_owned());
+    federation.routing.aliases = vec![Equated { public: "parrot".into(), processes: vec![equated("A"), equated("B")] }];
+    let front = Front::unread(federation).await;
+    let unknown = front.get("/processes/echo").await;
+    check_problem(&unknown, 404, "no-such-process");
+    assert_eq!(unknown.json()["offered_by"], json!(["A", "B"]));
+    assert_eq!(unknown.json()["detail"], "there is no process `echo`; ask for `parrot`, `A:echo` or `B:echo`");
 }
 
 #[tokio::test]
