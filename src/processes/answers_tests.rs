@@ -42,7 +42,14 @@ fn a_status_info_needs_a_status_and_nothing_else() {
     let least = info(json!({"status": "running"})).unwrap();
     assert_eq!((&least["jobID"], &least["type"]), (&json!(JOB), &json!("process")));
     assert_eq!(info(json!({"status": "Successful"})).unwrap()["status"], "successful");
-    assert_eq!(info(json!({"status": "Pending"})).unwrap()["status"], "Pending");
+}
+
+#[test]
+fn status_words_outside_the_standard_do_not_pass() {
+    assert_eq!(info(json!({"status": "created"})).unwrap()["status"], "accepted");
+    for word in ["Pending", "Cooking", "", "success"] {
+        assert_eq!(info(json!({"status": word})), None, "{word}");
+    }
 }
 
 #[test]

@@ -119,6 +119,7 @@ async fn statuses_that_are_none() {
         (Does::Says(200, &[], "[]"), 502, "upstream-contract"),
         (Does::Says(200, &[], "{\"jobID\":\"x\"}"), 502, "upstream-contract"),
         (Does::Says(200, &[], "{"), 502, "upstream-contract"),
+        (Does::Says(200, &[], "{\"jobID\":\"x\",\"status\":\"Cooking\"}"), 502, "upstream-contract"),
         (Does::Says(404, &[], "{\"code\":\"InvalidParameterValue\"}"), 404, "no-such-job"),
         (Does::Html(404), 404, "no-such-job"),
         (Does::Says(410, &[], ""), 404, "no-such-job"),
