@@ -208,7 +208,8 @@ impl Execution<'_> {
         let status = reply.status;
         let said = reply.headers.clone();
         // pygeoapi makes a job of a synchronous run that fails, and says where it is.
-        let location = relay::headers(out, &reply).remove(header::LOCATION);
+        // Where a redirect leads becomes the broker's address of this very process: it helps nobody.
+        let location = relay::headers(out, &reply).remove(header::LOCATION).filter(|_| !status.is_redirection());
         let document = relay::document(reply).await;
         let upstream = Upstream::read(status, document.as_ref());
         let own_words = upstream.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
@@ -225,6 +226,10 @@ impl Execution<'_> {
                     "`{member}` gave up on the execution of `{process}`; its state is unknown; for long runs send `Prefer: respond-async`"
                 ),
             ),
+            300..=399 => {
+                let text = "sends the execution to another address, which is not followed: an execution is sent once";
+                (Kind::Contract, format!("`{member}` {text}"))
+            }
             500..=599 if document.is_some() => {
                 (Kind::Refused(StatusCode::BAD_GATEWAY), format!("`{process}` failed at `{member}`{own_words}"))
             }
@@ -257,11 +262,6 @@ enum Stop {
     Final(Box<Trouble>),
 }
 
-/// What a member is asked for. `*/*` alone says nothing.
-#[must_use]
-pub fn accept(given: Option<&HeaderValue>) -> HeaderValue {
-    let says_nothing = |value: &&HeaderValue| value.to_str().is_ok_and(|text| matches!(text.trim(), "" | "*/*"));
-    match given {
 impl Stop {
     /// A member that was reached and did not say whether it makes callbacks: no other may take its place.
     fn unanswered(member: &MemberId, failure: &Failure) -> Self {
@@ -273,6 +273,11 @@ impl Stop {
     }
 }
 
+/// What a member is asked for. `*/*` alone says nothing.
+#[must_use]
+pub fn accept(given: Option<&HeaderValue>) -> HeaderValue {
+    let says_nothing = |value: &&HeaderValue| value.to_str().is_ok_and(|text| matches!(text.trim(), "" | "*/*"));
+    match given {
         Some(value) if !says_nothing(&value) => value.clone(),
         _ => HeaderValue::from_static(ACCEPT),
     }
