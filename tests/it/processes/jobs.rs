@@ -146,6 +146,25 @@ async fn statuses_that_are_none() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_gone_is_told_with_the_member_s_own_status() {
+    let script = Script { goes_wrong: Some((On::Status, Does::Says(410, &[], ""))), ..Script::default() };
+    let (_stub, front) = one(script).await;
+    let reply = front.get(&format!("/jobs/{}", public("jobs/x"))).await;
+    check_problem(&reply, 404, "no-such-job");
+    assert_eq!(reply.json()["upstream"]["status"], 410);
+}
+
+#[tokio::test]
+async fn results_that_are_accepted_are_not_ready() {
+    let (stub, front) = one(Script::default()).await;
+    stub.job("x", "running");
+    stub.now(|script| script.goes_wrong = Some((On::Results, Does::Says(202, &[], "{}"))));
+    for path in ["results", "results/text"] {
+        check_problem(&front.get(&format!("/jobs/{}/{path}", public("jobs/x"))).await, 404, "result-not-ready");
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_is_down_is_not_a_job_that_is_unknown() {
     let (mut stub, front) = one(Script::default()).await;
     stub.job("x", "running");
