@@ -177,6 +177,7 @@ fn hrefs(value: &Value, pointer: &str, depth: usize, found: &mut impl FnMut(Stri
 }
 
 /// One output of a results document, in the forms seen: a map of outputs, a list below `outputs`, a single output.
+/// The value itself in all of them, without what qualifies it (18-062r2, 7.11.2.3).
 #[must_use]
 pub fn output<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
     let value_of = |output: &'a Value| output.get("value").unwrap_or(output);
@@ -186,7 +187,7 @@ pub fn output<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
     if document["id"] == name && document.get("value").is_some() {
         return document.get("value");
     }
-    document.as_object()?.get(name)
+    document.as_object()?.get(name).map(value_of)
 }
 
 #[cfg(test)]
