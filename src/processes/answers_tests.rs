@@ -93,7 +93,7 @@ fn results_are_linked_once_they_are_there() {
 #[test]
 fn addresses_in_results_are_rewritten_at_known_places_only() {
     let world = World::made();
-    let at = |path: &str| format!("https://run.a.example/ogc/jobs/1/{path}");
+    let at = |path: &str| format!("https://run.a.example/ogc/jobs/1/results/{path}");
     let document = format!(
         r#"{{ "a":{{"href":"{}"}}, "b":[{{"href" : "{}"}},1.0e2], "outputs":[{{"id":"c","value":{{"href":"{}"}}}}], "text":"{}",
              "deep":{{"x":{{"y":{{"z":{{"href":"{}"}}}}}}}}, "href":7 }}"#,
@@ -104,7 +104,7 @@ fn addresses_in_results_are_rewritten_at_known_places_only() {
         at("deep")
     );
     let rewritten = results(&world.outbound(), &Bytes::from(document.clone())).unwrap();
-    let own = |path: &str| format!("https://broker.example/v1/jobs/{JOB}/{path}");
+    let own = |path: &str| format!("https://broker.example/v1/jobs/{JOB}/results/{path}");
     let expected = ["a", "b", "c"].iter().fold(document, |text, path| text.replace(&at(path), &own(path)));
     assert_eq!(String::from_utf8(rewritten).unwrap(), expected);
     for same in
