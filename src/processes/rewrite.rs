@@ -136,8 +136,6 @@ impl Outbound<'_> {
             Below::Job(job, rest) if is_results(rest) => {
                 format!("{base}/jobs/{}{rest}{tail}", job.public(self.member))
             }
-            // Logs, inputs and the like: the broker has no such path, the member does.
-            Below::Job(..) => on(&self.processes.url, path) + &tail,
             Below::Process(native, rest) => {
                 format!("{base}/processes/{}{rest}{tail}", segment(&(self.process_id)(&native)))
             }
@@ -146,7 +144,8 @@ impl Outbound<'_> {
                 None => on(&self.processes.url, path) + &tail,
             },
             Below::Lists(list) => format!("{base}/{list}"),
-            Below::Other => on(&self.processes.url, path) + &tail,
+            // Logs of a job and the like: the broker has no such path, the member does.
+            Below::Job(..) | Below::Other => on(&self.processes.url, path) + &tail,
         };
         (own != href).then_some(own)
     }
