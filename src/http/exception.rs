@@ -229,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn a_body_of_too_many_bytes_names_the_bound() {
+        let exception = Exception::from(Problem::too_large(9));
+        assert_eq!((exception.kind, exception.status.as_u16()), (Kind::BodyTooLarge, 413));
+        assert_eq!(exception.document("/processes/x", "r1")["bound"], json!({"what": "bytes", "max": 9}));
+    }
+
+    #[test]
     fn errors_of_every_path_keep_their_headers() {
         let exception = Exception::from(Problem::method_not_allowed("GET, HEAD".into()));
         assert_eq!((exception.kind, exception.status.as_u16()), (Kind::MethodNotAllowed, 405));

@@ -4,6 +4,8 @@ use axum::Extension;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use crate::processes::listing;
+
 use super::door::Call;
 use super::respond::{self, HTML, Keep, OPENAPI};
 use super::{html, processes};
@@ -28,6 +30,11 @@ fn document(call: &Call) -> Value {
     let mut document: Value = serde_json::from_str(TEMPLATE).unwrap_or_default();
     if processes::any(&call.snapshot) {
         add(&mut document, &serde_json::from_str(PROCESSES).unwrap_or_default());
+        if !listing::is_enabled(&call.snapshot)
+            && let Some(paths) = document["paths"].as_object_mut()
+        {
+            paths.shift_remove("/jobs");
+        }
     }
     document["info"]["title"] = json!(declared.title);
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));

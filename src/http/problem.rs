@@ -56,13 +56,15 @@ impl Problem {
     }
 
     pub fn method_not_allowed(allow: String) -> Self {
-        let description = format!("this path accepts {allow}; the federation is read-only");
+        let description = format!("this path accepts {allow}");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", description) }
     }
 
     pub fn too_large(bytes_max: usize) -> Self {
         let description = format!("the request body has more than {bytes_max} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", description)
+        let problem = Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLarge", description);
+        let bound = json!({ "what": "bytes", "max": bytes_max });
+        Self { more: Box::new(Map::from_iter([("bound".to_owned(), bound)])), ..problem }
     }
 
     pub fn overloaded() -> Self {

@@ -24,7 +24,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const ALLOW_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
-const ALLOW_HEADERS: &str = "content-type, authorization, accept, accept-language, prefer";
+const ALLOW_HEADERS: &str = "content-type, authorization, accept, accept-language, prefer, range, if-range";
 /// The last ones are for results of processes, which may be large files, and for members that ask for credentials.
 const EXPOSE_HEADERS: &str = "location, link, federation-missing, federation-member, preference-applied, retry-after, \
      x-request-id, www-authenticate, content-disposition, content-range, accept-ranges, etag";
@@ -307,6 +307,12 @@ mod tests {
             assert_eq!(allowed(Some(other), &listed), None, "{other}");
         }
         assert_eq!(allowed(None, &listed), None);
+    }
+
+    #[test]
+    fn pages_of_others_may_ask_for_a_part_of_results() {
+        let allowed: Vec<&str> = ALLOW_HEADERS.split(", ").collect();
+        assert!(allowed.contains(&"range") && allowed.contains(&"if-range"));
     }
 
     #[test]

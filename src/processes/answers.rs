@@ -9,7 +9,10 @@ use super::rewrite::Outbound;
 use super::splice::{self, Rewrite};
 
 /// Statuses of the standard (18-062r2, statusCode.yaml).
-const STATUSES: [&str; 5] = ["accepted", "running", "successful", "failed", "dismissed"];
+const STATUSES: [&str; 5] = [ACCEPTED, "running", "successful", "failed", "dismissed"];
+const ACCEPTED: &str = "accepted";
+/// A job that waits for its start, in the draft of version 2: to others it is accepted.
+const CREATED: &str = "created";
 /// Where a job id stands in documents of members, in the order in which it is believed.
 const ID_NAMES: [&str; 3] = ["jobID", "id", "jobId"];
 /// Links of one document; further ones are left out.
@@ -48,11 +51,14 @@ pub fn job_id(document: &Value) -> Option<&str> {
     ID_NAMES.iter().find_map(|name| document.get(name)?.as_str()).filter(|id| !id.is_empty())
 }
 
-/// A status in the spelling of the standard; a word it does not know stays.
-fn status(document: &Value) -> Option<String> {
-    let given = document.get("status")?.as_str()?;
-    let lower = given.to_ascii_lowercase();
-    Some(if STATUSES.contains(&lower.as_str()) { lower } else { given.to_owned() })
+/// A status in the words of the standard; `None` where a member says another: clients could not read it.
+#[must_use]
+pub fn status(document: &Value) -> Option<&'static str> {
+    let given = document.get("status")?.as_str()?.trim();
+    if given.eq_ignore_ascii_case(CREATED) {
+        return Some(ACCEPTED);
+    }
+    STATUSES.into_iter().find(|status| given.eq_ignore_ascii_case(status))
 }
 
 /// A statusInfo as clients see it; `None` when the document is none.
@@ -102,7 +108,7 @@ pub fn created(shown: &Shown<'_>, document: &Value, process: &str, reason: &str)
     info.insert("jobID".into(), json!(shown.id));
     info.insert("type".into(), json!("process"));
     info.insert("processID".into(), json!(process));
-    info.insert("status".into(), json!(status(document).unwrap_or_else(|| "accepted".into())));
+    info.insert("status".into(), json!(status(document).unwrap_or(ACCEPTED)));
     info.insert("links".into(), Value::Array(shown.own_links()));
     info.insert("federation:backends".into(), json!([shown.out.member.id]));
     info.insert("federation:reason".into(), json!(reason));
@@ -171,6 +177,7 @@ fn hrefs(value: &Value, pointer: &str, depth: usize, found: &mut impl FnMut(Stri
 }
 
 /// One output of a results document, in the forms seen: a map of outputs, a list below `outputs`, a single output.
+/// The value itself in all of them, without what qualifies it (18-062r2, 7.11.2.3).
 #[must_use]
 pub fn output<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
     let value_of = |output: &'a Value| output.get("value").unwrap_or(output);
@@ -180,7 +187,7 @@ pub fn output<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
     if document["id"] == name && document.get("value").is_some() {
         return document.get("value");
     }
-    document.as_object()?.get(name)
+    document.as_object()?.get(name).map(value_of)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::broker::Snapshot;
 use crate::federation::{Callbacks, Member, MemberId, MemberProcesses};
+use crate::members::Failure;
 use crate::members::process_api::{Caller, NoReply, Outgoing, ProcessApi, Reply, Sent};
 
 use super::answers::{self, Shown};
@@ -25,6 +26,8 @@ use super::trouble::{Kind, Trouble, Upstream};
 
 /// For asking a member whether it makes callbacks.
 const CONFORMANCE_TIME: Duration = Duration::from_secs(10);
+/// Some kilobytes of classes at most.
+const CONFORMANCE_BYTES_MAX: usize = 1 << 20;
 const CALLBACK: &str = "/ogcapi-processes-1/1.0/conf/callback";
 /// What a member is asked for when the client does not say: pygeoapi answers `*/*` with a page for browsers.
 const ACCEPT: &str = "application/json, */*;q=0.1";
@@ -119,8 +122,13 @@ impl Execution<'_> {
             ));
         }
         let asked = at.api.ask(&Outgoing::get("conformance"), self.caller, Instant::now() + CONFORMANCE_TIME).await;
-        let reply = asked.map_err(Stop::Unreached)?;
-        let declared = relay::document(reply).await.unwrap_or_default();
+        let reply = asked.map_err(|no| match no.sent {
+            Sent::No => Stop::Unreached(no),
+            Sent::Maybe => Stop::unanswered(member, &no.failure),
+        })?;
+        let read = reply.document(CONFORMANCE_BYTES_MAX, Instant::now() + CONFORMANCE_TIME).await;
+        let read = read.map_err(|failure| Stop::unanswered(member, &failure))?;
+        let declared: Value = serde_json::from_slice(&read).unwrap_or_default();
         let classes = declared["conformsTo"].as_array().map(Vec::as_slice).unwrap_or_default();
         if classes.iter().filter_map(Value::as_str).any(|class| class.ends_with(CALLBACK)) {
             return Ok(());
@@ -200,7 +208,8 @@ impl Execution<'_> {
         let status = reply.status;
         let said = reply.headers.clone();
         // pygeoapi makes a job of a synchronous run that fails, and says where it is.
-        let location = relay::headers(out, &reply).remove(header::LOCATION);
+        // Where a redirect leads becomes the broker's address of this very process: it helps nobody.
+        let location = relay::headers(out, &reply).remove(header::LOCATION).filter(|_| !status.is_redirection());
         let document = relay::document(reply).await;
         let upstream = Upstream::read(status, document.as_ref());
         let own_words = upstream.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
@@ -217,6 +226,10 @@ impl Execution<'_> {
                     "`{member}` gave up on the execution of `{process}`; its state is unknown; for long runs send `Prefer: respond-async`"
                 ),
             ),
+            300..=399 => {
+                let text = "sends the execution to another address, which is not followed: an execution is sent once";
+                (Kind::Contract, format!("`{member}` {text}"))
+            }
             500..=599 if document.is_some() => {
                 (Kind::Refused(StatusCode::BAD_GATEWAY), format!("`{process}` failed at `{member}`{own_words}"))
             }
@@ -247,6 +260,17 @@ enum Stop {
     /// Nothing was sent: the next member may be tried.
     Unreached(NoReply),
     Final(Box<Trouble>),
+}
+
+impl Stop {
+    /// A member that was reached and did not say whether it makes callbacks: no other may take its place.
+    fn unanswered(member: &MemberId, failure: &Failure) -> Self {
+        let mut trouble = Trouble::silent(member, failure);
+        trouble.detail = format!(
+            "`{member}` did not say whether it makes callbacks; the execution was not sent and can be repeated, or sent without `subscriber`"
+        );
+        Self::Final(Box::new(trouble))
+    }
 }
 
 /// What a member is asked for. `*/*` alone says nothing.

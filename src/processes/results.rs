@@ -108,7 +108,7 @@ impl<'a> JobCall<'a> {
         if is_relayed(reply.status) {
             return self.relayed(reply).await;
         }
-        if reply.status == StatusCode::NOT_FOUND {
+        if is_not_there(reply.status) {
             return Err(self.why_not_there(reply).await);
         }
         Err(self.refused(reply, "results").await)
@@ -123,12 +123,15 @@ impl<'a> JobCall<'a> {
         if is_relayed(reply.status) {
             return self.relayed(reply).await;
         }
+        if reply.status == StatusCode::ACCEPTED {
+            return Err(self.why_not_there(reply).await);
+        }
         if reply.status != StatusCode::NOT_FOUND {
             return Err(self.refused(reply, "output").await);
         }
         let json = Wanted { accept: Some(HeaderValue::from_static("application/json")), ..Wanted::default() };
         let reply = self.sent(self.wanted("results", &json), RESULTS_TIME).await?;
-        if reply.status == StatusCode::NOT_FOUND {
+        if is_not_there(reply.status) {
             return Err(self.why_not_there(reply).await);
         }
         if !reply.status.is_success() {
@@ -171,18 +174,27 @@ impl<'a> JobCall<'a> {
             Ok(job) => job,
             Err(trouble) => return trouble,
         };
-        if job.status == StatusCode::NOT_FOUND {
-            return self.no_such_job(&said, document.as_ref());
+        if matches!(job.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return self.no_such_job(job.status, &said, document.as_ref());
         }
         let after = job.headers.get(header::RETRY_AFTER).cloned();
         let info = relay::document(job).await.unwrap_or_default();
-        let state = info["status"].as_str().unwrap_or_default().to_ascii_lowercase();
-        let (kind, text) = match state.as_str() {
-            "accepted" | "running" | "created" => {
-                (Kind::ResultNotReady, format!("the job at `{member}` is {state}; its results are not ready"))
+        let (kind, text) = match answers::status(&info) {
+            Some("accepted") => {
+                (Kind::ResultNotReady, format!("the job at `{member}` has not begun; it has no results yet"))
             }
-            "failed" | "dismissed" => {
-                (Kind::ResultNotAvailable, format!("the job at `{member}` is {state}; it has no results"))
+            Some("running") => {
+                (Kind::ResultNotReady, format!("the job at `{member}` is running; it has no results yet"))
+            }
+            Some("failed") => {
+                (Kind::ResultNotAvailable, format!("the job at `{member}` has failed; it has no results"))
+            }
+            Some("dismissed") => {
+                (Kind::ResultNotAvailable, format!("the job at `{member}` was dismissed; it has no results"))
+            }
+            // The answer itself says that they are on their way.
+            _ if status == StatusCode::ACCEPTED => {
+                (Kind::ResultNotReady, format!("`{member}` is still making the results of this job"))
             }
             _ => (Kind::ResultNotAvailable, format!("`{member}` has no results of this job")),
         };
@@ -201,7 +213,7 @@ impl<'a> JobCall<'a> {
         let own_words = upstream.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
         let of_results = matches!(what, "results" | "output");
         let (kind, text) = match status.as_u16() {
-            404 | 410 => return self.no_such_job(&said, document.as_ref()),
+            404 | 410 => return self.no_such_job(status, &said, document.as_ref()),
             405 if what == "dismissal" => (Kind::Refused(status), format!("`{member}` does not dismiss jobs")),
             400..=499 => (Kind::Refused(status), format!("`{member}` refused the {what} of this job{own_words}")),
             503 => (Kind::Unavailable, format!("`{member}` gives no {what} at the moment; try again later")),
@@ -219,9 +231,10 @@ impl<'a> JobCall<'a> {
         trouble
     }
 
-    fn no_such_job(&self, said: &HeaderMap, document: Option<&Value>) -> Trouble {
-        let text = format!("`{}` has no such job", self.job.member.id);
-        self.trouble(Kind::NoSuchJob, text).told(StatusCode::NOT_FOUND, said, document)
+    fn no_such_job(&self, status: StatusCode, said: &HeaderMap, document: Option<&Value>) -> Trouble {
+        let member = &self.job.member.id;
+        let more = if status == StatusCode::GONE { " any more" } else { "" };
+        self.trouble(Kind::NoSuchJob, format!("`{member}` has no such job{more}")).told(status, said, document)
     }
 
     async fn sent(&self, request: Outgoing, within: Duration) -> Result<Reply, Trouble> {
@@ -272,6 +285,11 @@ impl<'a> JobCall<'a> {
         let process_id = |native: &str| names::public(self.snapshot, &self.job.member.id, native);
         made(self.out(against, &process_id))
     }
+}
+
+/// No results, for a reason that the job's status tells.
+fn is_not_there(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::ACCEPTED)
 }
 
 /// Results in every form: by value, empty with links, a part, made elsewhere (the client goes there itself).

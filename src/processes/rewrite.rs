@@ -133,7 +133,9 @@ impl Outbound<'_> {
         let own = match Below::of(path) {
             // A status has one form here; results have many, and the query chooses.
             Below::Job(job, "") => format!("{base}/jobs/{}", job.public(self.member)),
-            Below::Job(job, rest) => format!("{base}/jobs/{}{rest}{tail}", job.public(self.member)),
+            Below::Job(job, rest) if is_results(rest) => {
+                format!("{base}/jobs/{}{rest}{tail}", job.public(self.member))
+            }
             Below::Process(native, rest) => {
                 format!("{base}/processes/{}{rest}{tail}", segment(&(self.process_id)(&native)))
             }
@@ -142,7 +144,8 @@ impl Outbound<'_> {
                 None => on(&self.processes.url, path) + &tail,
             },
             Below::Lists(list) => format!("{base}/{list}"),
-            Below::Other => on(&self.processes.url, path) + &tail,
+            // Logs of a job and the like: the broker has no such path, the member does.
+            Below::Job(..) | Below::Other => on(&self.processes.url, path) + &tail,
         };
         (own != href).then_some(own)
     }
@@ -178,6 +181,14 @@ impl Outbound<'_> {
         }
         out + rest
     }
+}
+
+/// Whether the rest of a job's path leads to its results or to one of its outputs.
+fn is_results(rest: &str) -> bool {
+    rest.strip_prefix("/results").is_some_and(|rest| {
+        let output = rest.strip_prefix('/');
+        rest.is_empty() || output.is_some_and(|output| !output.is_empty() && !output.contains('/'))
+    })
 }
 
 /// Where the parameters of one link end: at a comma outside of quotes.

@@ -109,6 +109,17 @@ fn addresses_of_the_member_become_the_brokers() {
 }
 
 #[test]
+fn links_to_what_the_broker_does_not_have_below_a_job_lead_to_the_member() {
+    let world = World::made();
+    for rest in ["logs", "inputs?f=json", "results/a/b", "resultsx"] {
+        let own = format!("https://run.a.example/ogc/jobs/1/{rest}");
+        assert_eq!(world.outbound().href(&own), None, "{rest}");
+        assert_eq!(world.outbound().href(&format!("http://internal:5000/oapi/jobs/1/{rest}")), Some(own.clone()));
+        assert_eq!(world.outbound().href(&format!("../../jobs/1/{rest}")), Some(own));
+    }
+}
+
+#[test]
 fn addresses_of_others_stay_letter_for_letter() {
     let world = World::made();
     for given in [

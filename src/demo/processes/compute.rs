@@ -1,6 +1,6 @@
 //! What the processes do: real computations on the member's own catalogue.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::demo::catalog::{Catalog, Entry, segment};
@@ -62,8 +62,22 @@ impl Inputs {
 
 /// Conditions are read the way a search's are; what was read before stays.
 fn condition(name: &str, value: &Value, before: Conditions) -> Result<Conditions, String> {
-    let read = Conditions::from_body(&Map::from_iter([(name.to_owned(), value.clone())]))?;
+    let value =
+        value.as_str().filter(|_| name == "datetime").map_or_else(|| value.clone(), |text| json!(whole_days(text)));
+    let read = Conditions::from_body(&Map::from_iter([(name.to_owned(), value)]))?;
     Ok(Conditions { area: read.area.or(before.area), datetime: read.datetime.or(before.datetime), ..before })
+}
+
+/// A `datetime` whose dates are whole days: from the first instant of the first to the last of the last.
+fn whole_days(text: &str) -> String {
+    let is_date = |part: &str| NaiveDate::parse_from_str(part, "%Y-%m-%d").is_ok();
+    let end = |part: &str, time: &str| if is_date(part) { format!("{part}T{time}Z") } else { part.to_owned() };
+    let (from, to) = match text.split_once('/') {
+        Some(ends) => ends,
+        None if is_date(text) => (text, text),
+        None => return text.to_owned(),
+    };
+    format!("{}/{}", end(from, "00:00:00"), end(to, "23:59:59.999999999"))
 }
 
 /// One reference or a list of them: an address, or a link `{"href": address}`.

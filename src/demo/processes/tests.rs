@@ -50,6 +50,22 @@ async fn statistics_are_computed_from_the_items_of_a_collection() {
 }
 
 #[tokio::test]
+async fn intervals_of_dates_are_whole_days() {
+    let site = site().await;
+    let execution = format!("{}/processes/statistics/execution", site.url);
+    let mut answers = Vec::new();
+    for datetime in ["2023-09-01/2023-09-30", "2023-09-01T00:00:00Z/2023-09-30T23:59:59.999999999Z"] {
+        let body = json!({ "inputs": { "collection": "sentinel-2-l2a", "datetime": datetime } });
+        let (status, _, found) = call("POST", &execution, None, &body).await;
+        assert!(status == 200 && found["items"].as_u64().unwrap() > 0, "{datetime}: {found}");
+        answers.push(found);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let body = json!({ "inputs": { "collection": "sentinel-2-l2a", "datetime": "2023-09-31" } });
+    assert_eq!(call("POST", &execution, None, &body).await.0, 400);
+}
+
+#[tokio::test]
 async fn an_item_elsewhere_and_an_unknown_input_are_refused() {
     let site = site().await;
     let execution = format!("{}/processes/subset/execution", site.url);

@@ -466,6 +466,7 @@ async fn processes_are_advertised_only_where_a_member_executes() {
     assert!(classes(&conformance).contains("ogcapi-processes-1/1.0/conf/core"));
     assert_eq!(classes(&conformance), classes(&landing));
     let api = front.get("/api").await;
+    assert!(api.json()["paths"].get("/jobs").is_none(), "a list that nobody allows is not described");
     assert!(api.json()["paths"]["/processes/{processId}/execution"]["post"].is_object());
 
     let member = ScriptedMember::new("A").start().await;

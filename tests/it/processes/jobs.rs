@@ -119,6 +119,7 @@ async fn statuses_that_are_none() {
         (Does::Says(200, &[], "[]"), 502, "upstream-contract"),
         (Does::Says(200, &[], "{\"jobID\":\"x\"}"), 502, "upstream-contract"),
         (Does::Says(200, &[], "{"), 502, "upstream-contract"),
+        (Does::Says(200, &[], "{\"jobID\":\"x\",\"status\":\"Cooking\"}"), 502, "upstream-contract"),
         (Does::Says(404, &[], "{\"code\":\"InvalidParameterValue\"}"), 404, "no-such-job"),
         (Does::Html(404), 404, "no-such-job"),
         (Does::Says(410, &[], ""), 404, "no-such-job"),
@@ -141,6 +142,25 @@ async fn statuses_that_are_none() {
             Does::Says(429 | 503, ..) => assert_eq!(reply.header("retry-after"), "9"),
             _ => {}
         }
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_gone_is_told_with_the_member_s_own_status() {
+    let script = Script { goes_wrong: Some((On::Status, Does::Says(410, &[], ""))), ..Script::default() };
+    let (_stub, front) = one(script).await;
+    let reply = front.get(&format!("/jobs/{}", public("jobs/x"))).await;
+    check_problem(&reply, 404, "no-such-job");
+    assert_eq!(reply.json()["upstream"]["status"], 410);
+}
+
+#[tokio::test]
+async fn results_that_are_accepted_are_not_ready() {
+    let (stub, front) = one(Script::default()).await;
+    stub.job("x", "running");
+    stub.now(|script| script.goes_wrong = Some((On::Results, Does::Says(202, &[], "{}"))));
+    for path in ["results", "results/text"] {
+        check_problem(&front.get(&format!("/jobs/{}/{path}", public("jobs/x"))).await, 404, "result-not-ready");
     }
 }
 

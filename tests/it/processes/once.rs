@@ -102,6 +102,31 @@ async fn the_next_member_serves_only_when_no_connection_was_made() {
 }
 
 #[tokio::test]
+async fn a_member_that_does_not_say_whether_it_makes_callbacks_was_reached() {
+    let body = json!({"inputs": {"text": "x"}, "subscriber": {"successUrl": "http://client.example/ok"}});
+    for (does, status) in [(Does::CloseBeforeHeaders, 503), (Does::CloseMidBody, 502)] {
+        let script = Script { callbacks: true, goes_wrong: Some((On::Conformance, does.clone())), ..Script::default() };
+        let first = ProcessStub::start("A", script).await;
+        let front = Front::unread(federation_of([first.declared()])).await;
+        let reply = super::execute_with(&front, &body, None).await;
+        assert_eq!(reply.status, status, "{does:?}: {}", reply.text);
+        assert!(reply.json()["detail"].as_str().unwrap().contains("did not say whether it makes callbacks"));
+        assert_eq!(first.executions().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_redirected_execution_does_not_lead_back_to_itself() {
+    for status in [302, 307, 308] {
+        let (stub, front) = one(goes_wrong(Does::Redirect(status, "/ogc/processes/echo/execution".into()))).await;
+        let reply = execute(&front, None).await;
+        check_problem(&reply, 502, "upstream-contract");
+        assert_eq!((reply.header("location"), stub.executions().len()), ("", 1));
+        assert!(reply.json()["detail"].as_str().unwrap().contains("is not followed"), "{}", reply.text);
+    }
+}
+
+#[tokio::test]
 async fn kept_connections_that_died_do_not_repeat_an_execution() {
     let (mut stub, front) = one(Script::default()).await;
     for round in 1..4 {

@@ -29,6 +29,7 @@ pub(super) async fn answer(state: &Arc<State>, asked: &Asked) -> io::Result<Resp
     let on = match (&asked.method, parts.as_slice(), job_parts) {
         (&Method::POST, ["processes", _, "execution"], _) => On::Execution,
         (&Method::DELETE, _, Some([_])) => On::Dismissal,
+        (_, ["conformance"], _) => On::Conformance,
         (_, _, Some([_])) => On::Status,
         (_, _, Some([_, "results", ..])) => On::Results,
         _ => On::Everything,

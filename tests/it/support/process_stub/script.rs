@@ -73,6 +73,7 @@ pub enum On {
     Status,
     Results,
     Dismissal,
+    Conformance,
     Everything,
 }
 
