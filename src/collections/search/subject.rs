@@ -82,6 +82,7 @@ impl Subject for Entry {
             "start_datetime" => time(self.interval?.start),
             "end_datetime" => time(self.interval?.end),
             "federation:backends" => json!([self.member.as_str()]),
+            "geometry" => json!(geojson::Geometry::from(&*self.geometry(property)?)),
             other => return self.property(other).map(Cow::Borrowed),
         };
         Some(Cow::Owned(known.to_string()))

@@ -336,7 +336,7 @@ fn properties_are_found_in_the_document_and_in_its_summaries() {
     ] {
         assert_eq!(json(name).as_deref(), Some(expected), "{name}");
     }
-    for absent in ["links", "extent", "summaries", "nothing", "geometry"] {
+    for absent in ["links", "extent", "summaries", "nothing"] {
         assert_eq!(json(absent), None, "{absent}");
     }
     let geometry = entry.geometry("geometry").unwrap().into_owned();
@@ -393,6 +393,22 @@ fn a_filter_sees_extents_texts_and_summaries() {
         let found: Vec<_> = found.iter().map(|entry| entry.native_id.as_str()).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
+}
+
+#[test]
+fn a_geometry_is_null_only_where_the_spatial_extent_is_missing() {
+    let mut with = document(&mut Random(3), "with");
+    with["extent"]["spatial"]["bbox"] = json!([[0, 0, 10, 10]]);
+    let mut without = document(&mut Random(3), "without");
+    without["extent"]["spatial"]["bbox"] = json!([[5, 90, 6, -90]]);
+    let view = view(&federation(), &vec![("A".to_owned(), vec![with, without])]);
+    let found = |filter: &str| {
+        let query = Query { filter: Some(Arc::new(Expr::from_text(filter).unwrap())), ..Query::default() };
+        let found = page(&view, &query, None, 10).page;
+        found.iter().map(|entry| entry.native_id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("geometry IS NOT NULL"), ["with"]);
+    assert_eq!(found("geometry IS NULL"), ["without"]);
 }
 
 #[test]
