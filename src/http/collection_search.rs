@@ -4,13 +4,15 @@
 //! A token is the position behind which the next page starts, and sums of the parameters it belongs to. It is not
 //! secret and gives no rights; its checksum tells what was damaged, made up, or made by another federation.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Snapshot;
-use crate::collections::search::{Position, Query, SORTABLES, SortBy, Terms};
+use crate::collections::search::{Position, Query, SORTABLES, SortBy, Terms, of_either_name};
 use crate::federation::Area;
 use crate::search::SearchRequest;
 use crate::search::fields::Fields;
@@ -78,7 +80,7 @@ impl Asked {
             area: request.bbox.map(Area::from),
             datetime: request.datetime,
             terms: q.map(terms).transpose()?.flatten(),
-            filter: request.filter,
+            filter: request.filter.map(|filter| Arc::new(of_either_name(&filter, &snapshot.ids))),
             sortby,
         };
         let limit = own("limit")?.map_or(Ok(PAGE_MAX), limit)?;
@@ -179,8 +181,6 @@ fn sortby(given: &str) -> Result<Vec<SortBy>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::routes::tests::federation;
     use super::*;
     use crate::collections::{Ids, MemberView, View};

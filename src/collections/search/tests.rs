@@ -412,6 +412,42 @@ fn a_geometry_is_null_only_where_the_spatial_extent_is_missing() {
 }
 
 #[test]
+fn a_filter_takes_bare_and_percent_encoded_ids() {
+    let federation = federation();
+    let document = |id: &str| document(&mut Random(3), id);
+    let world = [("A", vec![document("s2"), document("own")]), ("C", vec![document("s2")])];
+    let world = world.map(|(member, documents)| (member.to_owned(), documents)).into();
+    let view = view(&federation, &world);
+    for (filter, expected) in [
+        ("id = 'A|s2'", &["A|s2"][..]),
+        ("id = 'A%7Cs2'", &["A|s2"]),
+        ("'A%7cs2' = id", &["A|s2"]),
+        ("id = 's2'", &["A|s2", "C|s2"]),
+        ("id <> 's2'", &["A|own"]),
+        ("id <> 'A%7Cs2'", &["A|own", "C|s2"]),
+        ("id IN ('A|own', 'C%7Cs2')", &["A|own", "C|s2"]),
+        ("id IN ('own', 'C|s2', 'x')", &["A|own", "C|s2"]),
+        ("NOT id IN ('s2')", &["A|own"]),
+        ("'s2' IN (title, id)", &["A|s2", "C|s2"]),
+        ("id LIKE 's%'", &["A|s2", "C|s2"]),
+        ("id LIKE 'C|%'", &["C|s2"]),
+        ("id >= 'C|a'", &["C|s2"]),
+        ("id BETWEEN 'n' AND 'p'", &["A|own"]),
+        ("CASEI(id) = CASEI('S2')", &["A|s2", "C|s2"]),
+        ("CASEI(id) = CASEI('c|S2')", &["C|s2"]),
+        ("CASEI(id) <> CASEI('S2')", &["A|own"]),
+        ("CASEI(id) IN (CASEI('OWN'), CASEI('c|s2'))", &["A|own", "C|s2"]),
+        ("id IS NULL", &[]),
+    ] {
+        let read = Expr::from_text(filter).unwrap_or_else(|wrong| panic!("{filter}: {wrong:?}"));
+        let read = of_either_name(&read, &Ids::new(&federation));
+        let found = page(&view, &Query { filter: Some(Arc::new(read)), ..Query::default() }, None, 10).page;
+        let found: Vec<_> = found.iter().map(|entry| entry.exposed_id.as_str()).collect();
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+#[test]
 fn five_thousand_collections_take_a_few_milliseconds() {
     let federation = federation();
     let mut random = Random(1);
