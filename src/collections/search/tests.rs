@@ -447,6 +447,26 @@ fn a_filter_takes_bare_and_percent_encoded_ids() {
     }
 }
 
+/// As the queryables and the page on the API tell.
+#[test]
+fn members_that_are_no_properties_are_null_though_the_document_has_them() {
+    let mut document = document(&mut Random(3), "c");
+    let names = ["type", "links", "assets", "item_assets", "extent", "summaries", "providers"];
+    for name in ["assets", "item_assets", "summaries"] {
+        document[name] = json!({"x": {}});
+    }
+    document["providers"] = json!([{"name": "P"}]);
+    let view = view(&federation(), &vec![("A".to_owned(), vec![document])]);
+    for name in names {
+        let filter = Expr::from_text(&format!("{name} IS NULL")).unwrap();
+        let query = Query { filter: Some(Arc::new(filter)), ..Query::default() };
+        assert_eq!(page(&view, &query, None, 10).matched, 1, "{name}");
+    }
+    let filter = Expr::from_text("stac_version IS NOT NULL").unwrap();
+    let query = Query { filter: Some(Arc::new(filter)), ..Query::default() };
+    assert_eq!(page(&view, &query, None, 10).matched, 1);
+}
+
 #[test]
 fn five_thousand_collections_take_a_few_milliseconds() {
     let federation = federation();
