@@ -4,13 +4,15 @@
 //! A token is the position behind which the next page starts, and sums of the parameters it belongs to. It is not
 //! secret and gives no rights; its checksum tells what was damaged, made up, or made by another federation.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Snapshot;
-use crate::collections::search::{Position, Query, SORTABLES, SortBy, Terms};
+use crate::collections::search::{Position, Query, SORTABLES, SortBy, Terms, of_either_name};
 use crate::federation::Area;
 use crate::search::SearchRequest;
 use crate::search::fields::Fields;
@@ -28,8 +30,10 @@ const TOKEN_VERSION: u8 = 1;
 /// Bytes of a token that only check the others.
 const CHECK_BYTES: usize = 8;
 
-/// Parameters with the same meaning here and in a search of Items; they are read by the same code.
-const SHARED: [&str; 6] = ["bbox", "datetime", "fields", "filter", "filter-lang", "filter-crs"];
+/// Parameters that are read here; the others mean the same as in a search of Items, and are read by the same code.
+const OWN: [&str; 4] = ["q", "sortby", "limit", "token"];
+/// Conditions on Items only. To ignore one would answer another question.
+const OF_ITEMS: [&str; 3] = ["ids", "collections", "intersects"];
 /// A way to ask that is not offered here. To ignore it would answer another question.
 const REFUSED: &str = "query";
 
@@ -40,6 +44,8 @@ pub struct Asked {
     pub fields: Option<Fields>,
     pub limit: usize,
     pub after: Option<Position>,
+    /// Parameters that were not understood.
+    pub ignored: Vec<String>,
     sums: Sums,
 }
 
@@ -53,7 +59,7 @@ struct Token {
 }
 
 impl Asked {
-    /// Reads the parameters; those that are not known are ignored.
+    /// Reads the parameters; those that are not known are ignored and named.
     pub fn of(pairs: &[(String, String)], snapshot: &Snapshot) -> Result<Self, Problem> {
         let own = |name: &str| -> Result<Option<&str>, Problem> {
             let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -66,7 +72,11 @@ impl Asked {
         if own(REFUSED)?.is_some() {
             return Err(Problem::invalid("`query` is not supported on `/collections`; accepted: the same as `filter`"));
         }
-        let shared: Vec<_> = pairs.iter().filter(|(name, _)| SHARED.contains(&name.as_str())).cloned().collect();
+        if let Some(name) = OF_ITEMS.into_iter().find(|name| pairs.iter().any(|(key, _)| key == name)) {
+            let what = format!("`{name}` is not a parameter of `/collections`");
+            return Err(Problem::invalid(format!("{what}; accepted: `{name}` on `/search`, and `filter` here")));
+        }
+        let shared: Vec<_> = pairs.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).cloned().collect();
         let request = SearchRequest::from_query(&shared, &snapshot.federation.limits)?;
         let (q, sortby) = (own("q")?, own("sortby")?.map(sortby).transpose()?.unwrap_or_default());
         let mut sums = request.digests();
@@ -78,11 +88,11 @@ impl Asked {
             area: request.bbox.map(Area::from),
             datetime: request.datetime,
             terms: q.map(terms).transpose()?.flatten(),
-            filter: request.filter,
+            filter: request.filter.map(|filter| Arc::new(of_either_name(&filter, &snapshot.ids))),
             sortby,
         };
         let limit = own("limit")?.map_or(Ok(PAGE_MAX), limit)?;
-        let mut asked = Self { query, fields: request.fields, limit, after: None, sums };
+        let mut asked = Self { query, fields: request.fields, limit, after: None, ignored: request.ignored, sums };
         asked.after = own("token")?.map(|token| asked.opened(token, snapshot)).transpose()?;
         Ok(asked)
     }
@@ -179,8 +189,6 @@ fn sortby(given: &str) -> Result<Vec<SortBy>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::routes::tests::federation;
     use super::*;
     use crate::collections::{Ids, MemberView, View};
@@ -216,7 +224,6 @@ mod tests {
     #[test]
     fn sums_have_their_places() {
         assert_eq!((DIGEST_NAMES[place("q")], DIGEST_NAMES[place("sortby")]), ("q", "sortby"));
-        assert!(SHARED.iter().all(|name| DIGEST_NAMES.contains(name)));
     }
 
     #[test]
@@ -236,8 +243,20 @@ mod tests {
             let problem = asked(query, &snapshot).unwrap_err();
             assert!(problem.status == 400 && problem.description.contains(named), "{query}: {}", problem.description);
         }
-        assert!(asked("x=y&collections=a&ids=b&sortby=&q=", &snapshot).is_ok());
+        assert!(asked("x=y&sortby=&q=", &snapshot).is_ok());
         assert_eq!(asked("sortby=+title,-properties.updated", &snapshot).unwrap().query.sortby.len(), 2);
+    }
+
+    #[test]
+    fn no_condition_is_dropped_in_silence() {
+        let snapshot = snapshot("f", &["A"]);
+        for name in OF_ITEMS {
+            let problem = asked(&format!("{name}=x"), &snapshot).unwrap_err();
+            let says = format!("`{name}` is not a parameter of `/collections`; accepted: `{name}` on `/search`");
+            assert!(problem.status == 400 && problem.description.starts_with(&says), "{}", problem.description);
+        }
+        assert_eq!(asked("foo=1&q=sea&foo=2&bar=3", &snapshot).unwrap().ignored, ["foo", "bar"]);
+        assert!(asked("q=sea&limit=5&sortby=id&bbox=1,2,3,4&fields=id", &snapshot).unwrap().ignored.is_empty());
     }
 
     #[test]

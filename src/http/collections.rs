@@ -74,6 +74,9 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
         end["federation:missing"] = json!(missing);
     }
     out.extend_from_slice(b"],");
+    if !asked.ignored.is_empty() {
+        end["federation:ignored"] = json!(asked.ignored);
+    }
     // The rest of the object, without its opening brace.
     out.extend_from_slice(&end.to_string().as_bytes()[1..]);
     let mut response = respond::document(JSON, out, Keep::For(KEEP_S));

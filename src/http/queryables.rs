@@ -78,7 +78,8 @@ pub async fn for_collections(Extension(call): Extension<Call>) -> Response {
     let property = |(name, kind, about): (&str, Kind, &str)| (name.to_owned(), described(name, kind, about));
     let properties = search::QUERYABLES.into_iter().map(property).collect();
     let about = "Properties that a `filter` on `/collections` can name. Any other member of a Collection, and each of \
-                 its summaries, can be named too; where a Collection lacks it, the condition on it is unknown.";
+                 its summaries, can be named too; where a Collection lacks it, the condition on it is unknown. Always \
+                 null are `type`, `links`, `assets`, `item_assets`, `extent`, `summaries` and `providers`.";
     let href = call.links.to(OF_COLLECTIONS.0);
     respond::document(SCHEMA, schema(&href, "Collections", about, &properties, true).to_string(), Keep::For(KEEP_S))
 }

@@ -4,6 +4,7 @@
 //! clients write them. A Collection whose extent is missing or invalid matches every `bbox` and `datetime`, because
 //! nothing is known against it; in a `filter` it is unknown there, as the standard wants. Start reading at [`search`].
 
+mod names;
 mod order;
 mod subject;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::federation::{Area, Interval};
 
 use super::view::{Entry, View};
 
+pub use names::of_either_name;
 pub use order::{Key, Position, SORTABLES, SortBy};
 pub(super) use subject::places;
 pub use subject::{Kind, QUERYABLES};
@@ -30,6 +32,7 @@ pub struct Query {
     pub datetime: Option<Interval>,
     /// `q`
     pub terms: Option<Terms>,
+    /// With predicates on `id` put to the name that they are about, by [`of_either_name`].
     pub filter: Option<Arc<Expr>>,
     pub sortby: Vec<SortBy>,
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use geo::{Geometry, MultiPolygon, Polygon};
 use serde_json::json;
 
+use super::names::BARE_ID;
 use crate::collections::object::Object;
 use crate::collections::view::Entry;
 use crate::cql2::Subject;
@@ -78,10 +79,12 @@ impl Subject for Entry {
         let time = |at: Option<_>| json!(at.map(interval::text));
         let known = match property {
             "id" => json!(self.exposed_id),
+            BARE_ID => json!(self.native_id),
             "datetime" => json!([time(self.interval?.start), time(self.interval?.end)]),
             "start_datetime" => time(self.interval?.start),
             "end_datetime" => time(self.interval?.end),
             "federation:backends" => json!([self.member.as_str()]),
+            "geometry" => json!(geojson::Geometry::from(&*self.geometry(property)?)),
             other => return self.property(other).map(Cow::Borrowed),
         };
         Some(Cow::Owned(known.to_string()))

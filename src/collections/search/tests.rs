@@ -336,7 +336,7 @@ fn properties_are_found_in_the_document_and_in_its_summaries() {
     ] {
         assert_eq!(json(name).as_deref(), Some(expected), "{name}");
     }
-    for absent in ["links", "extent", "summaries", "nothing", "geometry"] {
+    for absent in ["links", "extent", "summaries", "nothing"] {
         assert_eq!(json(absent), None, "{absent}");
     }
     let geometry = entry.geometry("geometry").unwrap().into_owned();
@@ -393,6 +393,78 @@ fn a_filter_sees_extents_texts_and_summaries() {
         let found: Vec<_> = found.iter().map(|entry| entry.native_id.as_str()).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
+}
+
+#[test]
+fn a_geometry_is_null_only_where_the_spatial_extent_is_missing() {
+    let mut with = document(&mut Random(3), "with");
+    with["extent"]["spatial"]["bbox"] = json!([[0, 0, 10, 10]]);
+    let mut without = document(&mut Random(3), "without");
+    without["extent"]["spatial"]["bbox"] = json!([[5, 90, 6, -90]]);
+    let view = view(&federation(), &vec![("A".to_owned(), vec![with, without])]);
+    let found = |filter: &str| {
+        let query = Query { filter: Some(Arc::new(Expr::from_text(filter).unwrap())), ..Query::default() };
+        let found = page(&view, &query, None, 10).page;
+        found.iter().map(|entry| entry.native_id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("geometry IS NOT NULL"), ["with"]);
+    assert_eq!(found("geometry IS NULL"), ["without"]);
+}
+
+#[test]
+fn a_filter_takes_bare_and_percent_encoded_ids() {
+    let federation = federation();
+    let document = |id: &str| document(&mut Random(3), id);
+    let world = [("A", vec![document("s2"), document("own")]), ("C", vec![document("s2")])];
+    let world = world.map(|(member, documents)| (member.to_owned(), documents)).into();
+    let view = view(&federation, &world);
+    for (filter, expected) in [
+        ("id = 'A|s2'", &["A|s2"][..]),
+        ("id = 'A%7Cs2'", &["A|s2"]),
+        ("'A%7cs2' = id", &["A|s2"]),
+        ("id = 's2'", &["A|s2", "C|s2"]),
+        ("id <> 's2'", &["A|own"]),
+        ("id <> 'A%7Cs2'", &["A|own", "C|s2"]),
+        ("id IN ('A|own', 'C%7Cs2')", &["A|own", "C|s2"]),
+        ("id IN ('own', 'C|s2', 'x')", &["A|own", "C|s2"]),
+        ("NOT id IN ('s2')", &["A|own"]),
+        ("'s2' IN (title, id)", &["A|s2", "C|s2"]),
+        ("id LIKE 's%'", &["A|s2", "C|s2"]),
+        ("id LIKE 'C|%'", &["C|s2"]),
+        ("id >= 'C|a'", &["C|s2"]),
+        ("id BETWEEN 'n' AND 'p'", &["A|own"]),
+        ("CASEI(id) = CASEI('S2')", &["A|s2", "C|s2"]),
+        ("CASEI(id) = CASEI('c|S2')", &["C|s2"]),
+        ("CASEI(id) <> CASEI('S2')", &["A|own"]),
+        ("CASEI(id) IN (CASEI('OWN'), CASEI('c|s2'))", &["A|own", "C|s2"]),
+        ("id IS NULL", &[]),
+    ] {
+        let read = Expr::from_text(filter).unwrap_or_else(|wrong| panic!("{filter}: {wrong:?}"));
+        let read = of_either_name(&read, &Ids::new(&federation));
+        let found = page(&view, &Query { filter: Some(Arc::new(read)), ..Query::default() }, None, 10).page;
+        let found: Vec<_> = found.iter().map(|entry| entry.exposed_id.as_str()).collect();
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+/// As the queryables and the page on the API tell.
+#[test]
+fn members_that_are_no_properties_are_null_though_the_document_has_them() {
+    let mut document = document(&mut Random(3), "c");
+    let names = ["type", "links", "assets", "item_assets", "extent", "summaries", "providers"];
+    for name in ["assets", "item_assets", "summaries"] {
+        document[name] = json!({"x": {}});
+    }
+    document["providers"] = json!([{"name": "P"}]);
+    let view = view(&federation(), &vec![("A".to_owned(), vec![document])]);
+    for name in names {
+        let filter = Expr::from_text(&format!("{name} IS NULL")).unwrap();
+        let query = Query { filter: Some(Arc::new(filter)), ..Query::default() };
+        assert_eq!(page(&view, &query, None, 10).matched, 1, "{name}");
+    }
+    let filter = Expr::from_text("stac_version IS NOT NULL").unwrap();
+    let query = Query { filter: Some(Arc::new(filter)), ..Query::default() };
+    assert_eq!(page(&view, &query, None, 10).matched, 1);
 }
 
 #[test]

@@ -167,6 +167,9 @@ pub(super) fn fields_text(given: &str) -> Result<Fields, Invalid> {
 pub(super) fn fields_json(value: &Value) -> Result<Fields, Invalid> {
     let accepted = "an object `{\"include\": [texts], \"exclude\": [texts]}`";
     let object = value.as_object().ok_or_else(|| Invalid::new("fields", described(value), accepted))?;
+    if let Some(unknown) = object.keys().find(|key| !matches!(key.as_str(), "include" | "exclude")) {
+        return Err(Invalid::new("fields", format!("an object with {}", quoted(unknown)), accepted));
+    }
     let read = |name: &str| -> Result<Option<Vec<String>>, Invalid> {
         let list = match object.get(name) {
             None => return Ok(None),

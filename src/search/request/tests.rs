@@ -395,7 +395,6 @@ fn fields_in_both_forms() {
         ("{}", fields(None, None)),
         (r#"{"include": null, "exclude": null}"#, fields(Some(&[]), Some(&[]))),
         (r#"{"include": [], "exclude": ["a"]}"#, fields(Some(&[]), Some(&["a"]))),
-        (r#"{"include": ["a"], "other": 1}"#, fields(Some(&["a"]), None)),
     ] {
         assert_eq!(post(&format!("{{\"fields\": {json}}}")).unwrap().fields, expected, "{json}");
     }
@@ -653,4 +652,12 @@ fn ten_thousand_mutated_requests_never_panic() {
         }
     }
     assert!(accepted > 2000 && refused > 2000, "{accepted} accepted, {refused} refused");
+}
+
+#[test]
+fn a_misspelt_member_of_fields_is_refused_by_name() {
+    let told = |body: &str| SearchRequest::from_body(body.as_bytes(), &Limits::default()).unwrap_err().to_string();
+    for body in [r#"{"fields":{"foo":1}}"#, r#"{"fields":{"include":["id"],"foo":[]}}"#] {
+        assert!(told(body).starts_with("`fields` is an object with `foo`; accepted: an object"), "{}", told(body));
+    }
 }
