@@ -289,6 +289,14 @@ mod tests {
     }
 
     #[test]
+    fn an_unreadable_time_is_refused_by_query_too() {
+        for operand in [json!({"gt": "2025"}), json!({"in": ["2025-01-01", "x"]}), json!({"eq": 5})] {
+            let wrong = read(&json!({"datetime": operand})).unwrap_err().to_string();
+            assert!(wrong.contains("beside `datetime`, which is an instant"), "{operand}: {wrong}");
+        }
+    }
+
+    #[test]
     fn a_text_that_reads_as_a_number_compares_with_both() {
         for (operator, of) in [
             ("eq", [(json!(10), true), (json!("10"), true), (json!(9), false), (json!("x"), false)]),

@@ -125,6 +125,31 @@ fn texts_that_are_no_condition_are_refused_with_the_place() {
 }
 
 #[test]
+fn an_unreadable_time_beside_an_instant_is_not_a_condition_that_selects_nothing() {
+    let accepted = "beside `datetime`, which is an instant; accepted: an RFC 3339 time such as `2024-05-01T00:00:00Z`";
+    for (text, given) in [
+        ("datetime > 'yesterday'", "`yesterday` "),
+        ("datetime < '2023-13-01T00:00:00Z'", "`2023-13-01T00:00:00Z` "),
+        ("'2023' < properties.datetime", "`2023` "),
+        ("datetime = 5", "`5` "),
+        ("datetime + 1 = datetime", "a number "),
+        ("datetime = TRUE", "a boolean "),
+        ("CASEI('x') = datetime", "a text "),
+        ("datetime BETWEEN '2020-01-01' AND '2021'", "`2021` "),
+        ("datetime IN ('2020-01-01', 'x')", "`x` "),
+    ] {
+        check(Expr::from_text(text), &["wrong at character ", given, accepted], text);
+    }
+    for property in ["start_datetime", "end_datetime", "created", "updated", "published", "expires"] {
+        let json = json!({"op": "<", "args": [{"property": property}, "soon"]});
+        check(Expr::from_json(&json), &[&format!("`soon` beside `{property}`")], property);
+    }
+    for text in ["datetime > created", "datetime LIKE '2024-%'", "datetime IS NULL", "my:datetime > 'yesterday'"] {
+        assert!(Expr::from_text(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn json_that_is_no_condition_is_refused() {
     let p = json!({"property": "a"});
     for (json, says) in [
