@@ -103,13 +103,13 @@ pub(in crate::cql2) fn number(given: f64) -> Value {
     Value::Number(given + 0.0)
 }
 
-/// A boolean pair of AND or OR; a single part stands for itself.
-pub(in crate::cql2) fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Result<Expr, Wrong> {
-    match parts.len() {
-        0 => Err(Wrong::new("`and` or `or` of nothing", "two conditions or more")),
-        1 => Ok(parts.remove(0)),
-        _ => Ok(join(parts)),
+/// A boolean pair of AND or OR; a single part stands for itself, and those of the same kind inside it become one with
+/// it: programs nest them in pairs.
+pub(in crate::cql2) fn joined(parts: Vec<Expr>, or: bool) -> Result<Expr, Wrong> {
+    if parts.is_empty() {
+        return Err(Wrong::new("`and` or `or` of nothing", "two conditions or more"));
     }
+    Ok(if or { Expr::or(parts) } else { Expr::and(parts) })
 }
 
 pub(in crate::cql2) fn compare(op: Comparison, left: Value, right: Value) -> Result<Expr, Wrong> {
@@ -335,7 +335,10 @@ fn as_instants(operands: &mut [Value]) -> Result<(), Wrong> {
             (_, kind) => kind.shown().to_owned(),
         };
         let given = format!("{given} beside {}, which is an instant", quoted(&property));
-        return Err(Wrong::new(given, "an RFC 3339 time such as `2024-05-01T00:00:00Z`, or a date such as `2024-05-01`"));
+        return Err(Wrong::new(
+            given,
+            "an RFC 3339 time such as `2024-05-01T00:00:00Z`, or a date such as `2024-05-01`",
+        ));
     }
     Ok(())
 }

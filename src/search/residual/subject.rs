@@ -24,12 +24,7 @@ pub(super) struct Properties<'a> {
 
 impl<'a> Properties<'a> {
     /// `collection` is that of an Item that names none.
-    pub(super) fn of(
-        item: &'a Item,
-        collection: &'a str,
-        member: Option<&'a MemberId>,
-        names: &'a [Box<str>],
-    ) -> Self {
+    pub(super) fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
         let collection = if item.collection.is_empty() { collection } else { &item.collection };
         Self { item, collection, member, names, values: item.values(names), geometry: OnceCell::new() }
     }
