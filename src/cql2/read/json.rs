@@ -55,8 +55,9 @@ impl<'a> Call<'a> {
 
     fn operands<const N: usize>(&self) -> Result<&'a [Json; N], Wrong> {
         let Ok(operands) = self.args.try_into() else {
-            let given = format!("{} of {} operands", quoted(self.name), self.args.len());
-            return Err(Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") }));
+            let count = self.args.len();
+            let given = format!("{} has {count} operand{}", quoted(self.name), if count == 1 { "" } else { "s" });
+            return Err(Wrong::new(given, format!("exactly {N}")));
         };
         Ok(operands)
     }
