@@ -6,7 +6,8 @@ use super::wrong::Wrong;
 /// Bytes of the text spelling: [`VERTICES_MAX`] positions of twenty-some digits each.
 pub(super) const BYTES_MAX: usize = 256 * 1024;
 /// Levels of the tree. Reading, writing, evaluating and dropping it recurse this deep and no deeper; conditions that
-/// people and programs write have less than ten.
+/// people and programs write have less than ten. `AND` inside `AND` and `OR` inside `OR` are one level, however they were
+/// nested; each term of a sum is one, since sums are no lists in the standard.
 pub(super) const LEVELS_MAX: usize = 24;
 /// Operators and operands together. Each is evaluated on each Item that a member could not judge itself.
 pub(super) const NODES_MAX: usize = 5_000;

@@ -109,8 +109,8 @@ impl Seeded {
     /// A condition of at most so many levels above its leaves.
     pub(crate) fn expr(&mut self, deep: usize) -> Expr {
         match if deep == 0 { 9 } else { self.below(12) } {
-            0..=2 => Expr::And(self.several(|seeded| seeded.expr(deep - 1))),
-            3..=4 => Expr::Or(self.several(|seeded| seeded.expr(deep - 1))),
+            0..=2 => Expr::and(self.several(|seeded| seeded.expr(deep - 1))),
+            3..=4 => Expr::or(self.several(|seeded| seeded.expr(deep - 1))),
             5 => Expr::Not(Box::new(self.expr(deep - 1))),
             _ => self.leaf(deep.min(3)),
         }

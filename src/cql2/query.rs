@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::ast::{Comparison, Expr, Value};
+use super::ast::{ArrayOp, Comparison, Expr, Value};
 use super::bounds::{self, Used};
 use super::instants;
 use super::names;
@@ -50,7 +50,8 @@ fn condition(property: &Value, operator: &str, operand: &Json, used: &mut Used) 
     match operator {
         "startsWith" => like("", "%"),
         "endsWith" => like("%", ""),
-        "contains" => like("%", "%"),
+        // Of a text a part of it, of an array one of its entries: whichever the property is, the other is unknown.
+        "contains" => Ok(Expr::or(vec![like("%", "%")?, entry(property, operand)?])),
         "in" => in_list(property, operand, used),
         "eq" | "neq" if operand.is_null() => {
             let absent = build::is_null(property.clone())?;
@@ -62,6 +63,12 @@ fn condition(property: &Value, operator: &str, operand: &Json, used: &mut Used) 
         }
         _ => Err(unknown(operator)),
     }
+}
+
+/// That the property is an array with this text in it.
+fn entry(property: &Value, operand: &Json) -> Result<Expr, Wrong> {
+    let entries = build::array(vec![build::text(operand.as_str().unwrap_or_default())?])?;
+    build::function(names::Function::Array(ArrayOp::Contains), property.clone(), entries)
 }
 
 fn unknown(operator: &str) -> Wrong {
@@ -252,7 +259,7 @@ mod tests {
             (json!({"gsd": {"eq": null}, "a": {"neq": null}}), "gsd IS NULL AND a IS NOT NULL"),
             (json!({"platform": {"startsWith": "50%_\\"}}), r"platform LIKE '50\%\_\\\%'"),
             (json!({"platform": {"endsWith": "a"}}), "platform LIKE '%a'"),
-            (json!({"platform": {"contains": "'"}}), "platform LIKE '%''%'"),
+            (json!({"platform": {"contains": "'"}}), "platform LIKE '%''%' OR A_CONTAINS(platform, (''''))"),
             (json!({"platform": {"in": ["a", "b"]}}), "platform IN ('a', 'b')"),
             (json!({"gsd": {"in": [1, 2]}}), "gsd IN (1, 2)"),
             (json!({"gsd": {"in": ["1", "x", 2, true]}}), "gsd IN ('1', 'x') OR gsd IN (1, 2) OR gsd IN (TRUE)"),
@@ -285,6 +292,33 @@ mod tests {
         ] {
             let wrong = read(&query).unwrap_err().to_string();
             assert!(wrong.starts_with("wrong: ") && wrong.contains(says), "{query}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn contains_finds_an_entry_of_an_array_and_a_part_of_a_text() {
+        let query = json!({"instruments": {"contains": "olci"}});
+        let expr = read(&query).unwrap();
+        for (value, holds) in [
+            (json!(["slstr", "olci"]), true),
+            (json!(["slstr", "olci-2"]), false),
+            (json!([]), false),
+            (json!("the olci instrument"), true),
+            (json!("slstr"), false),
+            (json!(5), false),
+            (json!(null), false),
+        ] {
+            assert_eq!(expr.holds(&Thing::of(&[("instruments", value.clone())])) == Some(true), holds, "{value}");
+        }
+        // Servers differ in which of the two they mean.
+        assert_eq!(write(&expr), None);
+    }
+
+    #[test]
+    fn an_unreadable_time_is_refused_by_query_too() {
+        for operand in [json!({"gt": "2025"}), json!({"in": ["2025-01-01", "x"]}), json!({"eq": 5})] {
+            let wrong = read(&json!({"datetime": operand})).unwrap_err().to_string();
+            assert!(wrong.contains("beside `datetime`, which is an instant"), "{operand}: {wrong}");
         }
     }
 

@@ -8,7 +8,7 @@ mod subject;
 use std::sync::Arc;
 
 use crate::cql2::Expr;
-use crate::federation::{Area, Interval, Policy};
+use crate::federation::{Area, Interval, MemberId, Policy};
 use crate::members::Item;
 
 use subject::Properties;
@@ -24,6 +24,8 @@ pub struct Residual {
     pub datetime: Option<Interval>,
     /// The whole condition, with the member's own collection ids: evaluated also where the member says it does it.
     pub filter: Option<Arc<Expr>>,
+    /// Who is asked: a condition on `federation:backends` means what the broker writes there, not what a member did.
+    pub member: Option<MemberId>,
     /// The names of the properties that it reads.
     pub properties: Arc<[Box<str>]>,
     /// The parts of it that the member says it evaluates exactly.
@@ -56,7 +58,7 @@ impl Residual {
             return Fit::Dropped;
         }
         let Some(filter) = &self.filter else { return Fit::Kept };
-        let subject = Properties::of(item, self.only_collection(), &self.properties);
+        let subject = Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties);
         if filter.holds(&subject) == Some(true) {
             return Fit::Kept;
         }

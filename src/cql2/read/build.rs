@@ -103,18 +103,18 @@ pub(in crate::cql2) fn number(given: f64) -> Value {
     Value::Number(given + 0.0)
 }
 
-/// A boolean pair of AND or OR; a single part stands for itself.
-pub(in crate::cql2) fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Result<Expr, Wrong> {
-    match parts.len() {
-        0 => Err(Wrong::new("`and` or `or` of nothing", "two conditions or more")),
-        1 => Ok(parts.remove(0)),
-        _ => Ok(join(parts)),
+/// A boolean pair of AND or OR; a single part stands for itself, and those of the same kind inside it become one with
+/// it: programs nest them in pairs.
+pub(in crate::cql2) fn joined(parts: Vec<Expr>, or: bool) -> Result<Expr, Wrong> {
+    if parts.is_empty() {
+        return Err(Wrong::new("`and` or `or` of nothing", "two conditions or more"));
     }
+    Ok(if or { Expr::or(parts) } else { Expr::and(parts) })
 }
 
 pub(in crate::cql2) fn compare(op: Comparison, left: Value, right: Value) -> Result<Expr, Wrong> {
     let mut operands = [left, right];
-    as_instants(&mut operands);
+    as_instants(&mut operands)?;
     let sign = op.name();
     let [left, right] = operands;
     scalars(sign, [&left, &right].into_iter())?;
@@ -126,7 +126,7 @@ pub(in crate::cql2) fn compare(op: Comparison, left: Value, right: Value) -> Res
 
 pub(in crate::cql2) fn between(value: Value, low: Value, high: Value) -> Result<Expr, Wrong> {
     let mut operands = [value, low, high];
-    as_instants(&mut operands);
+    as_instants(&mut operands)?;
     scalars("between", operands.iter())?;
     let known = operands.iter().map(Kind::of).find(|kind| *kind != Kind::Any);
     let [value, low, high] = operands;
@@ -145,7 +145,7 @@ pub(in crate::cql2) fn between(value: Value, low: Value, high: Value) -> Result<
 pub(in crate::cql2) fn in_list(value: Value, list: Vec<Value>) -> Result<Expr, Wrong> {
     let mut operands = list;
     operands.insert(0, value);
-    as_instants(&mut operands);
+    as_instants(&mut operands)?;
     scalars("in", operands.iter())?;
     let value = operands.remove(0);
     if operands.is_empty() {
@@ -318,13 +318,29 @@ fn scalars<'a>(name: &str, operands: impl Iterator<Item = &'a Value>) -> Result<
     Ok(())
 }
 
-/// Texts beside a property that STAC defines to be an instant are instants: clients write them so.
-fn as_instants(operands: &mut [Value]) {
-    if operands.iter().any(|operand| matches!(operand, Value::Property(name) if names::is_instant(name))) {
-        for operand in operands {
-            as_instant(operand);
-        }
+/// Texts beside a property that STAC defines to be an instant are instants: clients write them so. Any other literal
+/// beside one would select nothing of anything, and whoever wrote it would not learn why.
+fn as_instants(operands: &mut [Value]) -> Result<(), Wrong> {
+    let instant = |operand: &Value| match operand {
+        Value::Property(name) if names::is_instant(name) => Some(name.clone()),
+        _ => None,
+    };
+    let Some(property) = operands.iter().find_map(instant) else { return Ok(()) };
+    for operand in operands {
+        as_instant(operand);
+        let given = match (&*operand, Kind::of(operand)) {
+            (_, Kind::Any | Kind::Instant | Kind::Interval | Kind::Geometry | Kind::Array) => continue,
+            (Value::Text(text), _) => quoted(text),
+            (Value::Number(number), _) => format!("`{number}`"),
+            (_, kind) => kind.shown().to_owned(),
+        };
+        let given = format!("{given} beside {}, which is an instant", quoted(&property));
+        return Err(Wrong::new(
+            given,
+            "an RFC 3339 time such as `2024-05-01T00:00:00Z`, or a date such as `2024-05-01`",
+        ));
     }
+    Ok(())
 }
 
 fn as_instant(operand: &mut Value) {

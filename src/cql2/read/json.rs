@@ -55,8 +55,9 @@ impl<'a> Call<'a> {
 
     fn operands<const N: usize>(&self) -> Result<&'a [Json; N], Wrong> {
         let Ok(operands) = self.args.try_into() else {
-            let given = format!("{} of {} operands", quoted(self.name), self.args.len());
-            return Err(Wrong::new(given, if N == 1 { "one operand".to_owned() } else { format!("{N} operands") }));
+            let count = self.args.len();
+            let given = format!("{} has {count} operand{}", quoted(self.name), if count == 1 { "" } else { "s" });
+            return Err(Wrong::new(given, format!("exactly {N}")));
         };
         Ok(operands)
     }
@@ -86,8 +87,7 @@ impl Reader {
 
     fn called(&mut self, call: &Call<'_>, level: usize) -> Result<Expr, Wrong> {
         match call.op.as_str() {
-            "and" => build::joined(self.conditions(call.args, level)?, Expr::And),
-            "or" => build::joined(self.conditions(call.args, level)?, Expr::Or),
+            "and" | "or" => build::joined(self.conditions(call, level)?, call.op == "or"),
             "not" => {
                 let [inner] = call.operands()?;
                 Ok(Expr::Not(Box::new(self.condition(inner, level + 1)?)))
@@ -146,8 +146,24 @@ impl Reader {
         Ok(expr)
     }
 
-    fn conditions(&mut self, list: &[Json], level: usize) -> Result<Vec<Expr>, Wrong> {
-        list.iter().map(|json| self.condition(json, level + 1)).collect()
+    /// The parts of an `and` or `or`, and those of the same inside it, which are no levels of their own.
+    fn conditions(&mut self, call: &Call<'_>, level: usize) -> Result<Vec<Expr>, Wrong> {
+        let mut found = Vec::new();
+        let mut open = vec![call.args.iter()];
+        while let Some(parts) = open.last_mut() {
+            let Some(part) = parts.next() else {
+                open.pop();
+                continue;
+            };
+            match same(part, &call.op)? {
+                Some(inner) => {
+                    self.used.step()?;
+                    open.push(inner.iter());
+                }
+                None => found.push(self.condition(part, level + 1)?),
+            }
+        }
+        Ok(found)
     }
 
     fn values(&mut self, list: &[Json], level: usize) -> Result<Vec<Value>, Wrong> {
@@ -220,6 +236,13 @@ impl Reader {
     ) -> Result<Value, Wrong> {
         build::folding(name, self.value(inner, level + 1)?, fold)
     }
+}
+
+/// The parts of a condition that is this very `and` or `or`, of two or more.
+fn same<'a>(part: &'a Json, op: &str) -> Result<Option<&'a [Json]>, Wrong> {
+    let Some(object) = part.as_object().filter(|object| object.contains_key("op")) else { return Ok(None) };
+    let inner = Call::of(object)?;
+    Ok((inner.op == op && inner.args.len() > 1).then_some(inner.args))
 }
 
 fn interval(json: &Json) -> Result<Value, Wrong> {

@@ -155,7 +155,10 @@ impl<'a> Parser<'a> {
             "true" if !quoted => Value::Bool(true),
             "false" if !quoted => Value::Bool(false),
             "and" | "or" | "like" | "in" | "between" | "is" | "null" | "div" if !quoted => {
-                let accepted = "an operand in this place; names that are words of CQL2 in double quotes";
+                let accepted = match lower.as_str() {
+                    "null" => "an operand in this place; to test for a missing value write `a IS NULL`",
+                    _ => "an operand in this place; names that are words of CQL2 in double quotes",
+                };
                 return Err(self.since(at, Wrong::new(format!("`{name}`"), accepted)));
             }
             _ => Value::Property(build::property(name).map_err(|wrong| self.since(at, wrong))?),

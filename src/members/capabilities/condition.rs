@@ -17,6 +17,8 @@ const FREE_TEXT: [&str; 2] = ["title", "description"];
 const TIMES: [&str; 3] = ["datetime", "start_datetime", "end_datetime"];
 /// What the core of every Item has; `query` reaches `properties` only.
 const CORE: [&str; 4] = ["id", "collection", "geometry", "bbox"];
+/// What the broker writes into Items: a member that is a broker too would answer about its own members.
+const BACKENDS: &str = "federation:backends";
 /// What a member knows whatever its queryables say.
 const ALWAYS_KNOWN: [&str; 4] = ["id", "collection", "geometry", "datetime"];
 
@@ -67,7 +69,7 @@ impl Capabilities {
         // to the broker a dot may lead into an object, to a member it may mean nothing: it must be listed there
         let unlisted = way.vouched() || !property.contains('.');
         let queryable = ALWAYS_KNOWN.contains(&property) || self.queryables.as_deref().map_or(unlisted, listed);
-        !core && queryable && !listed(&self.filter_refused)
+        property != BACKENDS && !core && queryable && !listed(&self.filter_refused)
     }
 
     /// One part; `negated` below an odd number of NOT, where returning too much turns into returning too little.

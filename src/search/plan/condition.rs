@@ -29,6 +29,7 @@ const FILTER_GET_BYTES_MAX: usize = 3 << 10;
 pub(super) fn condition(share: &mut Share, asked: &Asked<'_>) {
     let Some(filter) = &asked.filter else { return };
     share.residual.filter = Some(Arc::clone(filter));
+    share.residual.member = Some(asked.member.id.clone());
     share.residual.properties = filter.properties().into_iter().map(Into::into).collect();
     let mut parts = Parts { pushed: Vec::new(), promised: Vec::new(), interval: None, bytes: 0 };
     for part in filter.conjuncts() {

@@ -90,13 +90,20 @@ pub(super) enum Language {
 fn filter(given: Given, lang: Option<&'static str>, default: Language) -> Result<Expr, Invalid> {
     let is_text = lang.map_or(default == Language::Text, |lang| lang == TEXT);
     let read = match given {
+        Given::Text(text) if text.trim().is_empty() => {
+            let accepted = "a condition such as `eo:cloud_cover < 20`, or no `filter`";
+            return Err(Invalid::new("filter", "empty", accepted));
+        }
         Given::Text(text) if is_text && text.trim_start().starts_with('{') => {
             let accepted = format!("CQL2 text such as `eo:cloud_cover < 20`, or this object with `filter-lang={JSON}`");
             return Err(Invalid::new("filter", "a JSON object, though its language is `cql2-text`", accepted));
         }
         Given::Text(text) if is_text => Expr::from_text(&text),
         // In a query string everything is text; in a body a text is never CQL2 JSON.
-        Given::Text(text) if default == Language::Text => Expr::from_json(&json("filter", &text, "CQL2 JSON")?),
+        Given::Text(text) if default == Language::Text => {
+            let accepted = format!("CQL2 JSON, or this text with `filter-lang={TEXT}`");
+            Expr::from_json(&json("filter", &text, &accepted)?)
+        }
         Given::Text(text) => {
             let given = format!("the text {}, though its language is `{JSON}`", quoted(&text));
             let accepted = format!("a CQL2 JSON object, or this text with `\"filter-lang\": \"{TEXT}\"`");
@@ -192,6 +199,17 @@ mod tests {
         assert!(told(post(&json!({ "filter": "a = 1", "filter-lang": "cql2-json" }))).contains("`a = 1`"));
         assert!(told(post(&json!({ "filter": json, "filter-lang": "cql2-text" }))).contains("`cql2-json`"));
         assert!(told(get(&[("filter", "a = 1"), ("filter-lang", "ecql")])).contains("`cql2-text` or `cql2-json`"));
+    }
+
+    #[test]
+    fn an_empty_filter_is_told_to_be_empty() {
+        for lang in ["cql2-text", "cql2-json"] {
+            let says = told(get(&[("filter", " "), ("filter-lang", lang)]));
+            assert!(says.starts_with("`filter` is empty; accepted: a condition such as"), "{says}");
+        }
+        assert!(told(post(&json!({ "filter": "" }))).contains("or no `filter`"));
+        let text = told(get(&[("filter", "a = 1"), ("filter-lang", "cql2-json")]));
+        assert!(text.contains("or this text with `filter-lang=cql2-text`"), "{text}");
     }
 
     #[test]

@@ -8,12 +8,14 @@ use chrono::SecondsFormat;
 use geo::Geometry;
 
 use crate::cql2::Subject;
+use crate::federation::MemberId;
 use crate::members::Item;
 
 /// An Item and the values of the properties that are looked at.
 pub(super) struct Properties<'a> {
     item: &'a Item,
     collection: &'a str,
+    member: Option<&'a MemberId>,
     names: &'a [Box<str>],
     values: Vec<Option<&'a str>>,
     /// Read at most once, by the first spatial function.
@@ -22,9 +24,9 @@ pub(super) struct Properties<'a> {
 
 impl<'a> Properties<'a> {
     /// `collection` is that of an Item that names none.
-    pub(super) fn of(item: &'a Item, collection: &'a str, names: &'a [Box<str>]) -> Self {
+    pub(super) fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
         let collection = if item.collection.is_empty() { collection } else { &item.collection };
-        Self { item, collection, names, values: item.values(names), geometry: OnceCell::new() }
+        Self { item, collection, member, names, values: item.values(names), geometry: OnceCell::new() }
     }
 
     fn value(&self, property: &str) -> Option<&'a str> {
@@ -58,6 +60,10 @@ impl Subject for Properties<'_> {
             "collection" => Some(Cow::Owned(serde_json::Value::from(self.collection).to_string())),
             "geometry" => self.own(&self.item.spans.geometry),
             "bbox" => self.own(&self.item.spans.bbox),
+            // The broker writes it over whatever the member has there, which may be a broker itself.
+            "federation:backends" => {
+                self.member.map(|member| Cow::Owned(serde_json::json!([member.as_str()]).to_string()))
+            }
             other => self.value(other).map(Cow::Borrowed).or_else(|| self.time(other)),
         }
     }

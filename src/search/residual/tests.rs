@@ -142,3 +142,26 @@ fn an_item_without_elevation_lies_at_zero() {
         assert_eq!(of(low, high).keeps(&raised), raised_kept, "{low} to {high}");
     }
 }
+
+#[test]
+fn backends_in_a_condition_are_what_the_broker_writes() {
+    let text = r#"{"type":"Feature","id":"a","collection":"c","geometry":null,"links":[],"assets":{},
+        "properties":{"datetime":"2024-05-01T00:00:00Z","federation:backends":["X"]}}"#;
+    let own = Item::new(text.to_owned()).unwrap();
+    for (filter, kept) in [
+        ("A_CONTAINS(federation:backends, ('EODC'))", true),
+        ("A_EQUALS(properties.federation:backends, ('EODC'))", true),
+        ("federation:backends IS NOT NULL", true),
+        ("A_CONTAINS(federation:backends, ('X'))", false),
+        ("NOT A_CONTAINS(federation:backends, ('EODC'))", false),
+    ] {
+        let filter = Expr::from_text(filter).unwrap();
+        let residual = Residual {
+            properties: filter.properties().into_iter().map(Into::into).collect(),
+            filter: Some(Arc::new(filter)),
+            member: Some(MemberId::new("EODC")),
+            ..Residual::default()
+        };
+        assert_eq!((residual.keeps(&own), residual.keeps(&at_triangle())), (kept, kept), "{:?}", residual.filter);
+    }
+}

@@ -463,6 +463,6 @@ fn a_box_is_what_it_covers() {
 
 #[test]
 fn texts_beside_other_properties_stay_texts() {
-    let expr = Expr::from_text("platform > '2020-01-01T00:00:00Z' AND datetime > 'soon'").unwrap();
-    assert_eq!(expr.to_text(), "platform > '2020-01-01T00:00:00Z' AND datetime > 'soon'");
+    let expr = Expr::from_text("platform > '2020-01-01T00:00:00Z' AND my:datetime > 'soon'").unwrap();
+    assert_eq!(expr.to_text(), "platform > '2020-01-01T00:00:00Z' AND my:datetime > 'soon'");
 }

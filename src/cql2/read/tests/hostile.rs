@@ -183,10 +183,40 @@ fn lists_geometries_and_texts_have_bounds() {
 }
 
 #[test]
+fn chains_that_programs_nest_in_pairs_are_one_level() {
+    on_a_small_stack(|| {
+        for op in ["or", "and"] {
+            let part = |n: usize| json!({"op": "=", "args": [{"property": "a"}, n]});
+            let mut left = part(0);
+            let mut right = part(0);
+            // As many as the JSON reader lets through.
+            for n in 1..60 {
+                left = json!({"op": op, "args": [left, part(n)]});
+                right = json!({"op": op.to_uppercase(), "args": [part(n), right]});
+            }
+            for json in [&left, &right] {
+                let expr = Expr::from_json(json).unwrap();
+                assert!(matches!(&expr, Expr::And(parts) | Expr::Or(parts) if parts.len() == 60));
+                assert_eq!(Expr::from_json(&expr.to_json()), Ok(expr));
+            }
+            let text = format!("{}a = 0{}", format!("(a = 1 {op} ").repeat(200), ")".repeat(200));
+            let expr = Expr::from_text(&text).unwrap();
+            assert!(matches!(&expr, Expr::And(parts) | Expr::Or(parts) if parts.len() == 201));
+            assert_eq!(Expr::from_text(&expr.to_text()), Ok(expr));
+            let many = format!("{}a{}", format!("(a {op} ").repeat(100_000), ")".repeat(100_000));
+            assert!(timed("100,000 pairs", || Expr::from_text(&many)).is_err());
+        }
+        // What is nested inside the chain still counts.
+        let nots = format!("{}a{}", "a or (NOT (".repeat(LEVELS_MAX), "))".repeat(LEVELS_MAX));
+        assert!(Expr::from_text(&nots).is_err());
+    });
+}
+
+#[test]
 fn deep_json_is_refused() {
     for wrap in [
         (|inner| json!({"op": "not", "args": [inner]})) as fn(Json) -> Json,
-        |inner| json!({"op": "and", "args": [inner, true]}),
+        |inner| json!({"op": "and", "args": [{"op": "or", "args": [inner, true]}, true]}),
         |inner| json!({"op": "=", "args": [{"property": "a"}, inner]}),
         |inner| json!({"op": "+", "args": [1, inner]}),
         |inner| json!({"casei": inner}),

@@ -32,7 +32,7 @@ fn texts_that_are_no_condition_are_refused_with_the_place() {
         ("a == 1", 4, "`=`"),
         ("a = 1 = 2", 1, "a condition where a value belongs"),
         ("(a = 1) = TRUE", 1, "a condition where a value belongs"),
-        ("a = NULL", 5, "`NULL`"),
+        ("a = NULL", 5, "`NULL`; accepted: an operand in this place; to test for a missing value write `a IS NULL`"),
         ("a NOT 5", 7, "`LIKE`, `BETWEEN` or `IN` after `NOT`"),
         ("a IS 5", 6, "`NULL` after `IS`"),
         ("a IS NOT TRUE", 10, "`NULL` after `IS`"),
@@ -125,6 +125,31 @@ fn texts_that_are_no_condition_are_refused_with_the_place() {
 }
 
 #[test]
+fn an_unreadable_time_beside_an_instant_is_not_a_condition_that_selects_nothing() {
+    let accepted = "beside `datetime`, which is an instant; accepted: an RFC 3339 time such as `2024-05-01T00:00:00Z`";
+    for (text, given) in [
+        ("datetime > 'yesterday'", "`yesterday` "),
+        ("datetime < '2023-13-01T00:00:00Z'", "`2023-13-01T00:00:00Z` "),
+        ("'2023' < properties.datetime", "`2023` "),
+        ("datetime = 5", "`5` "),
+        ("datetime + 1 = datetime", "a number "),
+        ("datetime = TRUE", "a boolean "),
+        ("CASEI('x') = datetime", "a text "),
+        ("datetime BETWEEN '2020-01-01' AND '2021'", "`2021` "),
+        ("datetime IN ('2020-01-01', 'x')", "`x` "),
+    ] {
+        check(Expr::from_text(text), &["wrong at character ", given, accepted], text);
+    }
+    for property in ["start_datetime", "end_datetime", "created", "updated", "published", "expires"] {
+        let json = json!({"op": "<", "args": [{"property": property}, "soon"]});
+        check(Expr::from_json(&json), &[&format!("`soon` beside `{property}`")], property);
+    }
+    for text in ["datetime > created", "datetime LIKE '2024-%'", "datetime IS NULL", "my:datetime > 'yesterday'"] {
+        assert!(Expr::from_text(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn json_that_is_no_condition_is_refused() {
     let p = json!({"property": "a"});
     for (json, says) in [
@@ -136,9 +161,9 @@ fn json_that_is_no_condition_is_refused() {
         (json!({"op": 5, "args": []}), "an object whose `op` is missing or no text"),
         (json!({"op": "="}), "`=` without an array of `args`"),
         (json!({"op": "=", "args": "x"}), "`=` without an array of `args`"),
-        (json!({"op": "=", "args": []}), "`=` of 0 operands; accepted: 2 operands"),
-        (json!({"op": "=", "args": [p, 1, 2]}), "`=` of 3 operands"),
-        (json!({"op": "not", "args": [true, true]}), "`not` of 2 operands; accepted: one operand"),
+        (json!({"op": "=", "args": []}), "`=` has 0 operands; accepted: exactly 2"),
+        (json!({"op": "=", "args": [p, 1, 2]}), "`=` has 3 operands"),
+        (json!({"op": "not", "args": [true, true]}), "`not` has 2 operands; accepted: exactly 1"),
         (json!({"op": "and", "args": []}), "`and` or `or` of nothing"),
         (json!({"op": "and", "args": [5, true]}), "a number where a condition belongs"),
         (json!({"op": "xor", "args": [true, true]}), "the unknown operator or function `xor`; accepted: `and`, `or`"),
@@ -168,9 +193,9 @@ fn json_that_is_no_condition_is_refused() {
         (json!({"op": "in", "args": [p, [null]]}), "`null`"),
         (json!({"op": "like", "args": [p, 5]}), "a number as the pattern"),
         (json!({"op": "like", "args": [p, {"property": "b"}]}), "a property as the pattern"),
-        (json!({"op": "between", "args": [p, 1]}), "`between` of 2 operands"),
-        (json!({"op": "between", "args": [p, [1]]}), "`between` of 2 operands"),
-        (json!({"op": "isNull", "args": []}), "`isNull` of 0 operands"),
+        (json!({"op": "between", "args": [p, 1]}), "`between` has 2 operands"),
+        (json!({"op": "between", "args": [p, [1]]}), "`between` has 2 operands"),
+        (json!({"op": "isNull", "args": []}), "`isNull` has 0 operands"),
         (json!({"op": "isNull", "args": [[1]]}), "`isNull` of an array"),
         (json!({"op": "s_intersects", "args": [p, "POINT(1 2)"]}), "`s_intersects` of a text"),
         (

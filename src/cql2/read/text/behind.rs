@@ -47,7 +47,7 @@ impl Parser<'_> {
             *low = Some(term);
             return Ok(None);
         }
-        let deep_of_part = term.condition_deep();
+        let deep_of_part = term.part_deep(or);
         let part = self.condition(term)?;
         if let Some(Waiting { what: Wait::Joined { or: before, parts, deep }, .. }) = self.stack.last_mut()
             && *before == or

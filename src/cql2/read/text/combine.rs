@@ -49,9 +49,9 @@ impl Parser<'_> {
             Wait::Not => self.negated(true, right),
             Wait::Sign { minus } => self.signed(minus, at, right),
             Wait::Joined { or, mut parts, deep } => {
-                let deep = right.condition_deep().max(deep);
+                let deep = right.part_deep(or).max(deep);
                 parts.push(self.condition(right)?);
-                let expr = if or { Expr::Or(parts) } else { Expr::And(parts) };
+                let expr = build::joined(parts, or).map_err(wrong)?;
                 Ok(Term::made(What::Condition(expr), deep, at))
             }
             Wait::Compare { op, left } => {

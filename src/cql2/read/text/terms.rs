@@ -44,6 +44,16 @@ impl Term {
     pub(super) fn condition_deep(&self) -> usize {
         self.deep + usize::from(matches!(self.what, What::Value(Value::Property(_))))
     }
+
+    /// Levels of its tree as a part of an `OR` or `AND`: the same in parentheses becomes one with it.
+    pub(super) fn part_deep(&self, or: bool) -> usize {
+        let same = match &self.what {
+            What::Condition(Expr::Or(_)) => or,
+            What::Condition(Expr::And(_)) => !or,
+            _ => false,
+        };
+        self.condition_deep() - usize::from(same)
+    }
 }
 
 pub(super) const VALUES: &str =

@@ -68,6 +68,23 @@ fn what_catalogues_agree_on_is_left_to_the_member() {
 }
 
 #[test]
+fn backends_are_never_asked_of_a_member_that_may_be_a_broker_itself() {
+    let mut vouched = able();
+    vouched.queryables = Some(vec!["federation:backends".to_owned(), "gsd".to_owned()]);
+    for can in [able(), vouched] {
+        check(
+            &can,
+            Unsupported,
+            &[
+                "A_CONTAINS(federation:backends, ('A'))",
+                "properties.federation:backends IS NULL",
+                "gsd = 1 OR NOT A_EQUALS(federation:backends, ('A', 'B'))",
+            ],
+        );
+    }
+}
+
+#[test]
 fn what_may_return_too_much_is_checked_and_never_negated() {
     check(&able(), Inexact, &["platform LIKE 'sent%'", "CASEI(platform) = CASEI('Landsat')", "a = 1 AND p LIKE 'x%'"]);
     check(
