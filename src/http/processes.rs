@@ -21,6 +21,7 @@ use crate::members::Fault;
 use crate::members::process_api::Caller;
 use crate::processes::catalogue::Lookup;
 use crate::processes::choose::{self, Choice, Invalid};
+use crate::processes::execute::no_callbacks;
 use crate::processes::explain::{explanation, references};
 use crate::processes::ids::{self, Named};
 use crate::processes::merge::{self, Process};
@@ -136,7 +137,12 @@ pub async fn explain(
     let choice = execution.choose(&face, &call).await?;
     let rewrites = choice.rewrites(&call.snapshot, call.links.base());
     let mut document = explanation(&execution.process, &choice, &rewrites);
-    if let Some(exception) = refused(&choice) {
+    let chosen = choice.decision.chosen().and_then(|one| call.snapshot.federation.member(one.member.as_str()));
+    let no_callbacks = chosen.and_then(|member| no_callbacks(member, &execution.document)).map(Exception::from);
+    if let Some(exception) = refused(&choice).or(no_callbacks) {
+        if let Some(members) = document.as_object_mut() {
+            members.shift_remove("chosen");
+        }
         let path = format!("/processes/{}/execution", encode(&execution.process));
         document["problem"] = exception.document(&path, &call.request_id);
     }

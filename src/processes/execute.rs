@@ -63,6 +63,20 @@ struct Try<'a> {
     api: &'a ProcessApi,
 }
 
+/// Whether the request names an address that is to be called.
+fn wishes_callbacks(document: &Value) -> bool {
+    document.get("subscriber").is_some_and(|subscriber| !subscriber.is_null())
+}
+
+/// Why a member whose declaration refuses callbacks does not execute a request that wishes for them.
+#[must_use]
+pub fn no_callbacks(member: &Member, document: &Value) -> Option<Trouble> {
+    let refuses = member.processes.as_ref().is_some_and(|processes| processes.callbacks == Callbacks::Refuse);
+    let id = &member.id;
+    let text = format!("`{id}` takes no callbacks here: leave `subscriber` out and ask for the job's status");
+    (refuses && wishes_callbacks(document)).then(|| Trouble::new(Kind::CallbackUnsupported, id, text))
+}
+
 impl Execution<'_> {
     /// Sends it, and gives what the client gets.
     ///
@@ -74,7 +88,7 @@ impl Execution<'_> {
             let Some(at) = self.at(&candidate.member) else { continue };
             let sent = self.try_at(&at, candidate).await;
             match sent {
-                Ok(reply) => return self.answered(&at, reply).await,
+                Ok(reply) => return self.answered(&at, &candidate.native, reply).await,
                 Err(Stop::Final(trouble)) => return Err(*trouble),
                 Err(Stop::Unreached(no)) => {
                     let failure = &no.failure;
@@ -111,15 +125,13 @@ impl Execution<'_> {
 
     /// A wish for callbacks is passed on, or refused; never lost in silence.
     async fn callbacks(&self, at: &Try<'_>) -> Result<(), Stop> {
-        if self.document.get("subscriber").is_none_or(Value::is_null) {
+        if !wishes_callbacks(self.document) {
             return Ok(());
         }
         let member = &at.member.id;
         let refuse = |text: String| Err(Stop::Final(Box::new(Trouble::new(Kind::CallbackUnsupported, member, text))));
-        if at.processes.callbacks == Callbacks::Refuse {
-            return refuse(format!(
-                "`{member}` takes no callbacks here: leave `subscriber` out and ask for the job's status"
-            ));
+        if let Some(trouble) = no_callbacks(at.member, self.document) {
+            return Err(Stop::Final(Box::new(trouble)));
         }
         let asked = at.api.ask(&Outgoing::get("conformance"), self.caller, Instant::now() + CONFORMANCE_TIME).await;
         let reply = asked.map_err(|no| match no.sent {
@@ -157,14 +169,14 @@ impl Execution<'_> {
         names::face(self.snapshot, self.base)
     }
 
-    /// What an answer means.
-    async fn answered(&self, at: &Try<'_>, reply: Reply) -> Result<Answer, Trouble> {
+    /// What an answer means. `native` is the member's own id of the process.
+    async fn answered(&self, at: &Try<'_>, native: &str, reply: Reply) -> Result<Answer, Trouble> {
         let process_id = |native: &str| names::public(self.snapshot, &at.member.id, native);
         let against = reply.url.clone();
         let (member, processes) = (at.member, at.processes);
         let out = Outbound { face: self.face(), member, processes, process_id: &process_id, against: &against };
         match reply.status.as_u16() {
-            201 | 202 => self.created(&out, reply).await,
+            201 | 202 => self.created(&out, native, reply).await,
             200..=299 | 303 => relay::relay(&out, reply).await.map_err(|failure| {
                 let no = NoReply { failure, sent: Sent::Maybe };
                 Trouble::unknown(&at.member.id, self.process, &no)
@@ -174,7 +186,7 @@ impl Execution<'_> {
     }
 
     /// A job was made: its address is what counts, the body is made anew.
-    async fn created(&self, out: &Outbound<'_>, reply: Reply) -> Result<Answer, Trouble> {
+    async fn created(&self, out: &Outbound<'_>, native: &str, reply: Reply) -> Result<Answer, Trouble> {
         let member = &out.member.id;
         let mut headers = relay::headers(out, &reply);
         for of_the_body in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ETAG] {
@@ -194,7 +206,8 @@ impl Execution<'_> {
         };
         let id = path.public(out.member);
         let shown = Shown { id: &id, path: &path, out: *out };
-        let body = answers::created(&shown, &document, self.process, self.reason);
+        // The id that the job's status will say too, whatever members offer by then.
+        let body = answers::created(&shown, &document, &(out.process_id)(native), self.reason);
         let location = format!("{}/jobs/{id}", self.base);
         if let Ok(location) = HeaderValue::from_str(&location) {
             headers.insert(header::LOCATION, location);

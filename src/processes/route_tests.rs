@@ -193,7 +193,7 @@ fn decided<T>(process: &str, body: &Value, with: &[With], look: impl FnOnce(&Fac
         None => *public == native,
     });
     let offers: Vec<Candidate> = offers
-        .filter(|(_, member, ..)| !with.iter().any(|one| *one == Unread(member)))
+        .filter(|(_, member, ..)| !with.contains(&Unread(member)))
         .map(|(_, member, own, runs_async)| Candidate {
             member: MemberId::new(member),
             native: (*own).to_owned(),

@@ -477,3 +477,21 @@ async fn processes_are_advertised_only_where_a_member_executes() {
     assert_eq!(front.get("/processes").await.json()["processes"], json!([]));
     check_problem(&front.get("/processes/echo").await, 404, "no-such-process");
 }
+
+/// Explain said `chosen` where the execution was refused.
+#[tokio::test]
+async fn explain_knows_that_callbacks_are_refused() {
+    let a = ProcessStub::start("A", Script::default()).await;
+    let mut declared = a.declared();
+    declared.processes.as_mut().unwrap().callbacks = stac_broker::federation::Callbacks::Refuse;
+    let front = Front::of(federation_of([declared])).await;
+    let body = json!({ "inputs": {}, "subscriber": { "successUri": "https://client.example/done" } });
+    let told = front.post("/processes/echo/execution/explain", &body).await;
+    assert!(told.json().get("chosen").is_none(), "{}", told.text);
+    assert!(told.json()["problem"]["type"].as_str().unwrap().ends_with("callback-unsupported"), "{}", told.text);
+    assert_eq!(front.post("/processes/echo/execution", &body).await.status, 422);
+    assert_eq!(
+        front.post("/processes/echo/execution/explain", &json!({ "inputs": {} })).await.json()["chosen"]["member"],
+        "A"
+    );
+}

@@ -213,7 +213,11 @@ async fn the_body_of_a_201_is_made_anew() {
     let reply =
         front.request("POST", "/processes/A:echo/execution").header("prefer", "respond-async").body(r#"{"inputs":{}}"#);
     let reply = sent(reply).await;
-    assert_eq!((&reply.json()["federation:reason"], &reply.json()["processID"]), (&json!("pin"), &json!("A:echo")));
+    assert_eq!(
+        (&reply.json()["federation:reason"], &reply.json()["processID"]),
+        (&json!("pin"), &json!("echo")),
+        "as the job's status says it"
+    );
 }
 
 #[tokio::test]
