@@ -10,7 +10,7 @@ use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, Mult
 
 use super::ast::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value};
 
-const COMPARISONS: [Comparison; 6] = [
+pub const COMPARISONS: [Comparison; 6] = [
     Comparison::Equal,
     Comparison::NotEqual,
     Comparison::Less,
@@ -18,7 +18,7 @@ const COMPARISONS: [Comparison; 6] = [
     Comparison::Greater,
     Comparison::GreaterOrEqual,
 ];
-const SPATIAL: [SpatialOp; 8] = [
+pub const SPATIAL: [SpatialOp; 8] = [
     SpatialOp::Intersects,
     SpatialOp::Equals,
     SpatialOp::Disjoint,
@@ -28,7 +28,7 @@ const SPATIAL: [SpatialOp; 8] = [
     SpatialOp::Crosses,
     SpatialOp::Contains,
 ];
-const TEMPORAL: [TemporalOp; 15] = [
+pub const TEMPORAL: [TemporalOp; 15] = [
     TemporalOp::After,
     TemporalOp::Before,
     TemporalOp::Contains,
@@ -45,8 +45,8 @@ const TEMPORAL: [TemporalOp; 15] = [
     TemporalOp::StartedBy,
     TemporalOp::Starts,
 ];
-const ARRAY: [ArrayOp; 4] = [ArrayOp::Equals, ArrayOp::Contains, ArrayOp::ContainedBy, ArrayOp::Overlaps];
-const ARITHMETIC: [Arithmetic; 7] = [
+pub const ARRAY: [ArrayOp; 4] = [ArrayOp::Equals, ArrayOp::Contains, ArrayOp::ContainedBy, ArrayOp::Overlaps];
+pub const ARITHMETIC: [Arithmetic; 7] = [
     Arithmetic::Add,
     Arithmetic::Subtract,
     Arithmetic::Multiply,

@@ -138,6 +138,26 @@ impl Value {
         found
     }
 
+    /// The text of a text literal, whatever is disregarded in comparing it.
+    #[must_use]
+    pub fn literal_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::CaseI(inner) | Self::AccentI(inner) => inner.literal_text(),
+            _ => None,
+        }
+    }
+
+    /// The same literal with another text.
+    #[must_use]
+    pub fn with_literal_text(&self, text: &str) -> Self {
+        match self {
+            Self::CaseI(inner) => Self::CaseI(Box::new(inner.with_literal_text(text))),
+            Self::AccentI(inner) => Self::AccentI(Box::new(inner.with_literal_text(text))),
+            _ => Self::Text(text.into()),
+        }
+    }
+
     fn nodes(&self) -> usize {
         match self {
             Value::Array(entries) => 1 + entries.iter().map(Value::nodes).sum::<usize>(),

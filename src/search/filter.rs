@@ -71,7 +71,7 @@ impl Local<'_> {
                 Expr::Or(list.iter().map(|entry| self.leaf(equal(entry))).collect())
             }
             Expr::Like { value, pattern } if is_property(value, COLLECTION) => {
-                text_of(pattern).map_or_else(|| leaf.clone(), |text| self.like(value, pattern, text))
+                pattern.literal_text().map_or_else(|| leaf.clone(), |text| self.like(value, pattern, text))
             }
             _ => leaf,
         }
@@ -79,9 +79,11 @@ impl Local<'_> {
 
     /// `None` when the other side is no text: it is then compared as it stands.
     fn compare(&self, op: Comparison, collection: &Value, literal: &Value) -> Option<Expr> {
-        let text = text_of(literal)?;
+        let text = literal.literal_text()?;
         Some(match self.meant(collection, text) {
-            Meant::Native(native) => Expr::Compare { op, left: collection.clone(), right: with_text(literal, &native) },
+            Meant::Native(native) => {
+                Expr::Compare { op, left: collection.clone(), right: literal.with_literal_text(&native) }
+            }
             Meant::Beside(side) => Expr::Constant(match op {
                 Comparison::Equal => false,
                 Comparison::NotEqual => true,
@@ -93,10 +95,10 @@ impl Local<'_> {
 
     /// A list keeps what may be a native id, and what is no text at all.
     fn one_of(&self, collection: &Value, list: &[Value]) -> Expr {
-        let kept = list.iter().filter_map(|entry| match text_of(entry) {
+        let kept = list.iter().filter_map(|entry| match entry.literal_text() {
             None => Some(entry.clone()),
             Some(text) => match self.meant(collection, text) {
-                Meant::Native(native) => Some(with_text(entry, &native)),
+                Meant::Native(native) => Some(entry.with_literal_text(&native)),
                 Meant::Beside(_) => None,
             },
         });
@@ -133,7 +135,7 @@ impl Local<'_> {
             if !rest.is_empty() && rest.iter().all(|piece| *piece == Piece::Any) {
                 return Expr::Constant(true);
             }
-            Expr::Like { value: collection.clone(), pattern: with_text(pattern, &spelled(rest)) }
+            Expr::Like { value: collection.clone(), pattern: pattern.with_literal_text(&spelled(rest)) }
         };
         match rests.as_slice() {
             [only] => like(*only),
@@ -217,24 +219,6 @@ fn after(pieces: &[Piece], text: &str, exact: bool) -> Vec<usize> {
 /// Member ids and delimiters are ASCII.
 fn same(plain: char, character: char, exact: bool) -> bool {
     if exact { plain == character } else { plain.eq_ignore_ascii_case(&character) }
-}
-
-/// A text literal, whatever is disregarded in comparing it.
-fn text_of(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text),
-        Value::CaseI(inner) | Value::AccentI(inner) => text_of(inner),
-        _ => None,
-    }
-}
-
-/// The same literal with another text.
-fn with_text(value: &Value, text: &str) -> Value {
-    match value {
-        Value::CaseI(inner) => Value::CaseI(Box::new(with_text(inner, text))),
-        Value::AccentI(inner) => Value::AccentI(Box::new(with_text(inner, text))),
-        _ => Value::Text(text.into()),
-    }
 }
 
 #[cfg(test)]

@@ -47,10 +47,12 @@ fn rewritten(leaf: Expr, ids: &Ids) -> Expr {
 fn one_of(id: &Value, list: &[Value], ids: &Ids) -> Expr {
     let (mut shown, mut own) = (Vec::new(), Vec::new());
     for entry in list {
-        let text = if matches!(id, Value::Property(_)) { text_of(entry) } else { None };
+        let text = if matches!(id, Value::Property(_)) { entry.literal_text() } else { None };
         if let Some(text) = text {
             match ids.parse(text) {
-                Named::Qualified { member, native } => shown.push(with_text(entry, &ids.qualified(&member, &native))),
+                Named::Qualified { member, native } => {
+                    shown.push(entry.with_literal_text(&ids.qualified(&member, &native)));
+                }
                 Named::Bare(_) => own.push(entry.clone()),
             }
         } else {
@@ -66,10 +68,10 @@ fn one_of(id: &Value, list: &[Value], ids: &Ids) -> Expr {
 fn compared(op: Comparison, id: &Value, literal: &Value, ids: &Ids) -> Expr {
     let with = |left: Value, right: Value| Expr::Compare { op, left, right };
     let as_it_is = || with(id.clone(), literal.clone());
-    match (id, text_of(literal)) {
+    match (id, literal.literal_text()) {
         (Value::Property(_), Some(text)) => match ids.parse(text) {
             Named::Qualified { member, native } => {
-                with(id.clone(), with_text(literal, &ids.qualified(&member, &native)))
+                with(id.clone(), literal.with_literal_text(&ids.qualified(&member, &native)))
             }
             Named::Bare(_) => with(bare(id), literal.clone()),
         },
@@ -95,22 +97,5 @@ fn bare(id: &Value) -> Value {
         Value::CaseI(inner) => Value::CaseI(Box::new(bare(inner))),
         Value::AccentI(inner) => Value::AccentI(Box::new(bare(inner))),
         _ => Value::Property(BARE_ID.into()),
-    }
-}
-
-fn text_of(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text),
-        Value::CaseI(inner) | Value::AccentI(inner) => text_of(inner),
-        _ => None,
-    }
-}
-
-/// The same literal with another text.
-fn with_text(value: &Value, text: &str) -> Value {
-    match value {
-        Value::CaseI(inner) => Value::CaseI(Box::new(with_text(inner, text))),
-        Value::AccentI(inner) => Value::AccentI(Box::new(with_text(inner, text))),
-        _ => Value::Text(text.into()),
     }
 }

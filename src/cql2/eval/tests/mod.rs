@@ -15,6 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use geo::Geometry;
 use serde_json::Value as Json;
 
+use crate::cql2::generate::{ARITHMETIC, ARRAY as ARRAYS, COMPARISONS, SPATIAL, TEMPORAL};
 use crate::cql2::{Arithmetic, ArrayOp, Comparison, Edge, Expr, Shape, SpatialOp, Subject, TemporalOp, Value, times};
 
 /// A subject that is a whole document in memory.
@@ -135,49 +136,3 @@ fn array(op: ArrayOp, left: Value, right: Value) -> Expr {
 fn arithmetic(left: Value, op: Arithmetic, right: Value) -> Value {
     Value::Arithmetic { op, left: Box::new(left), right: Box::new(right) }
 }
-
-const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::NotEqual,
-    Comparison::Less,
-    Comparison::LessOrEqual,
-    Comparison::Greater,
-    Comparison::GreaterOrEqual,
-];
-const SPATIAL: [SpatialOp; 8] = [
-    SpatialOp::Intersects,
-    SpatialOp::Equals,
-    SpatialOp::Disjoint,
-    SpatialOp::Touches,
-    SpatialOp::Within,
-    SpatialOp::Overlaps,
-    SpatialOp::Crosses,
-    SpatialOp::Contains,
-];
-const TEMPORAL: [TemporalOp; 15] = [
-    TemporalOp::After,
-    TemporalOp::Before,
-    TemporalOp::Contains,
-    TemporalOp::Disjoint,
-    TemporalOp::During,
-    TemporalOp::Equals,
-    TemporalOp::FinishedBy,
-    TemporalOp::Finishes,
-    TemporalOp::Intersects,
-    TemporalOp::Meets,
-    TemporalOp::MetBy,
-    TemporalOp::OverlappedBy,
-    TemporalOp::Overlaps,
-    TemporalOp::StartedBy,
-    TemporalOp::Starts,
-];
-const ARRAYS: [ArrayOp; 4] = [ArrayOp::Equals, ArrayOp::Contains, ArrayOp::ContainedBy, ArrayOp::Overlaps];
-const ARITHMETIC: [Arithmetic; 7] = [
-    Arithmetic::Add,
-    Arithmetic::Subtract,
-    Arithmetic::Multiply,
-    Arithmetic::Divide,
-    Arithmetic::Modulo,
-    Arithmetic::IntegerDivide,
-    Arithmetic::Power,
-];
