@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod findings;
 pub mod item;
+mod line;
 mod memory;
 mod next_link;
 pub mod process_api;

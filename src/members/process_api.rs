@@ -20,7 +20,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::client::{self, Clients, Purpose, failure};
+use super::client::{self, Clients};
+use super::line::{self, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
@@ -317,7 +318,7 @@ impl ProcessApi {
         }
         let response = builder.send().await.map_err(|error| {
             let sent = if error.is_connect() { Sent::No } else { Sent::Maybe };
-            NoReply { failure: client::sending(&error.without_url()), sent }
+            NoReply { failure: line::sending(&error.without_url()), sent }
         })?;
         let headers = response.headers();
         if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {

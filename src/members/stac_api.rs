@@ -21,9 +21,10 @@ use tracing::warn;
 use url::Url;
 
 use super::capabilities::{Capabilities, Found};
-use super::client::{Answer, Clients, Line, Outgoing, Purpose, failure};
+use super::client::Clients;
 use super::findings::Findings;
 use super::item::Item;
+use super::line::{Answer, Expects, Line, Outgoing, Purpose, failure};
 use super::next_link::{self, Delta};
 use super::tally::Tally;
 use super::{Ask, Failure, Fault, Health, Listing, Member, Page};
@@ -287,6 +288,7 @@ fn request(
         headers,
         accept: GEOJSON,
         purpose: Purpose::Search,
+        expects: Expects::Json,
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::super::client::{failure, sending};
+use super::super::line::{failure, sending};
 use super::super::memory::Memory;
 use super::super::{Failure, Fault};
 

@@ -13,9 +13,9 @@ use url::Url;
 
 use super::{StacApi, below, rebased, request};
 use crate::members::capabilities::ITEMS_ONLY_COLLECTIONS_MAX;
-use crate::members::client::{Outgoing, Purpose, failure};
 use crate::members::encode;
 use crate::members::item::{Bounds, split_page};
+use crate::members::line::{Outgoing, Purpose, failure};
 use crate::members::next_link::{self, Delta, Sent};
 use crate::members::{Ask, Failure, Fault, Matched, Page, Token};
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{StacApi, below, request};
-use crate::members::client::failure;
+use crate::members::line::failure;
 use crate::members::next_link::{self, Delta, Sent};
 use crate::members::{Failure, Fault, Listing};
 

@@ -1,0 +1,401 @@
+//! One member's line to the outside: turns, pauses, deadlines and byte bounds around one request and its whole answer.
+//!
+//! Requests are built from nothing by an allow-list and go below the configured address only. It deliberately does not
+//! know what is asked or what a body means beyond how it begins.
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
+
+use super::client::{Clients, credentials, fixed_headers, is_private_literal};
+use super::memory::Memory;
+use super::{Failure, Fault};
+use crate::federation;
+
+/// Same-origin redirects followed on one metadata GET.
+const REDIRECTS_MAX: usize = 3;
+/// How long a request waits for its turn at a member.
+const TURN: Duration = Duration::from_millis(100);
+/// A body that gives nothing for this long is given up.
+const IDLE: Duration = Duration::from_secs(5);
+/// After this much time a body has to have come at `RATE_MIN`.
+const RATE_GRACE: Duration = Duration::from_secs(2);
+/// Bytes per second.
+const RATE_MIN: f64 = 1024.0;
+/// Longest pause a member can ask for.
+const RETRY_AFTER_MAX_S: u32 = 300;
+/// Bytes of all answer headers together.
+const HEADER_BYTES_MAX: usize = 32 << 10;
+/// Characters of a member's text that go to the log.
+const QUOTE_MAX: usize = 120;
+
+/// One request, without what every request carries.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub url: Url,
+    /// A body makes it a POST.
+    pub body: Option<Bytes>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub accept: &'static str,
+    /// Whether redirects to the same origin are followed (never on searches).
+    pub redirects: bool,
+    pub purpose: Purpose,
+    pub expects: Expects,
+}
+
+/// What an answer must begin like, whatever its type says: members send wrong types, and HTML as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expects {
+    /// An object.
+    Json,
+    /// Some element, declaration or comment.
+    #[expect(dead_code, reason = "for kinds of member that are about to come")]
+    Xml,
+}
+
+/// Why a request is made: members can tell by `User-Agent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Search,
+    Probe,
+}
+
+impl Purpose {
+    pub(super) fn user_agent(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Search => concat!("stac-broker/", env!("CARGO_PKG_VERSION")),
+            Self::Probe => concat!("stac-broker/", env!("CARGO_PKG_VERSION"), " (probe)"),
+        })
+    }
+}
+
+impl Outgoing {
+    /// Whether it asks only for what changed since an earlier answer (RFC 9110, 13.1).
+    fn is_conditional(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == IF_NONE_MATCH || *name == IF_MODIFIED_SINCE)
+    }
+
+    pub fn get(url: Url, accept: &'static str) -> Self {
+        Self {
+            url,
+            body: None,
+            headers: Vec::new(),
+            accept,
+            redirects: true,
+            purpose: Purpose::Search,
+            expects: Expects::Json,
+        }
+    }
+}
+
+/// A good answer: status 2xx and a body that begins as expected; or, to a conditional request, 304 and no body.
+#[derive(Debug)]
+pub struct Answer {
+    /// False: 304, the document is as it was.
+    #[expect(dead_code, reason = "for kinds of member that are about to come")]
+    pub changed: bool,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Where it came from, after redirects.
+    pub url: Url,
+}
+
+/// The line to one member.
+pub struct Line {
+    client: Result<reqwest::Client, String>,
+    base: Url,
+    internal: bool,
+    auth: Option<(HeaderName, HeaderValue)>,
+    fixed: HeaderMap,
+    turns: Semaphore,
+    answer_bytes_max: usize,
+    memory: Arc<Memory>,
+    budget: Duration,
+    /// Set by `Retry-After`: nothing is asked before.
+    pause: Mutex<Option<Instant>>,
+}
+
+impl Line {
+    pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
+        Self {
+            client: clients.shared(member.internal).clone(),
+            base: member.url.clone(),
+            internal: member.internal,
+            auth: credentials(&member.auth).filter(|_| member.url.scheme() == "https" || member.internal),
+            fixed: fixed_headers(member, &federation.id),
+            turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
+            answer_bytes_max: federation.limits.answer_bytes_max,
+            memory: clients.memory(),
+            budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
+            pause: Mutex::new(None),
+        }
+    }
+
+    /// Sends a request and reads its whole answer.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the category that the report shows; its detail never holds a credential.
+    pub async fn send(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
+        let deadline = deadline.min(Instant::now() + self.budget);
+        if let Some(left) = self.paused() {
+            return Err(Failure {
+                retry_after_s: Some(left),
+                ..failure(Fault::RateLimited, "member asked for a pause")
+            });
+        }
+        let patience = TURN.min(deadline.saturating_duration_since(Instant::now()));
+        let Ok(Ok(_turn)) = timeout(patience, self.turns.acquire()).await else {
+            return Err(failure(Fault::RateLimited, "all turns at this member are taken"));
+        };
+        match timeout_at(deadline, self.exchange(request)).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline")),
+        }
+    }
+
+    fn paused(&self) -> Option<u32> {
+        let until = (*self.pause.lock().ok()?)?;
+        let left = until.checked_duration_since(Instant::now())?;
+        u32::try_from(left.as_secs() + 1).ok()
+    }
+
+    async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Failure> {
+        for _ in 0..=REDIRECTS_MAX {
+            let response = match self.once(&request).await {
+                // Whatever is asked here may be asked twice. Once only: a member that suffers is not hit again and again.
+                Err(Unsent::Closed(_)) => self.once(&request).await,
+                other => other,
+            }
+            .map_err(Unsent::into_failure)?;
+            let status = response.status();
+            if status == StatusCode::NOT_MODIFIED && request.is_conditional() {
+                let headers = response.headers().clone();
+                return Ok(Answer { changed: false, headers, body: Bytes::new(), url: request.url });
+            }
+            if status.is_redirection() {
+                request.url = self.redirected(&request, &response)?;
+                continue;
+            }
+            if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+                > HEADER_BYTES_MAX
+            {
+                return Err(failure(Fault::TooLarge, "headers over 32 KiB"));
+            }
+            let headers = response.headers().clone();
+            if !status.is_success() {
+                return Err(self.refusal(status, &headers));
+            }
+            let body = without_mark(self.read(response).await?);
+            sniff(&body, request.expects)?;
+            return Ok(Answer { changed: true, headers, body, url: request.url });
+        }
+        Err(failure(Fault::BadResponse, "more than three redirects"))
+    }
+
+    async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Unsent> {
+        let client =
+            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
+        if request.url.origin() != self.base.origin() {
+            return Err(failure(Fault::BadResponse, "address outside the configured origin").into());
+        }
+        if !self.internal && is_private_literal(&request.url) {
+            let text = "address is private and the member is not declared `internal`";
+            return Err(failure(Fault::Unreachable, text).into());
+        }
+        let mut headers = self.fixed.clone();
+        headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
+        headers.insert(USER_AGENT, request.purpose.user_agent());
+        for (name, value) in &request.headers {
+            if !headers.contains_key(name) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some((name, value)) = &self.auth {
+            headers.insert(name.clone(), value.clone());
+        }
+        let builder = match &request.body {
+            Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
+            None => client.get(request.url.clone()),
+        };
+        builder.headers(headers).send().await.map_err(|error| {
+            let closed = closed_before_an_answer(&error);
+            let failed = sending(&error.without_url());
+            if closed { Unsent::Closed(failed) } else { Unsent::Failed(failed) }
+        })
+    }
+
+    fn redirected(&self, request: &Outgoing, response: &reqwest::Response) -> Result<Url, Failure> {
+        let status = Some(response.status().as_u16());
+        let refuse = |text: &str| Failure { status, ..failure(Fault::BadResponse, text) };
+        if !request.redirects || request.body.is_some() {
+            return Err(refuse("redirect on a search"));
+        }
+        let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let target =
+            target.and_then(|text| request.url.join(text).ok()).ok_or_else(|| refuse("redirect to nowhere"))?;
+        if target.origin() == self.base.origin() { Ok(target) } else { Err(refuse("redirect to another origin")) }
+    }
+
+    /// Reads a body, counting bytes after decompression.
+    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, Failure> {
+        let too_large = || failure(Fault::TooLarge, "answer over the bound on bytes");
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        if announced > self.answer_bytes_max {
+            return Err(too_large());
+        }
+        let mut turn = self.memory.reading().await;
+        let mut body = self.memory.hold(announced);
+        let began = Instant::now();
+        loop {
+            let chunk = match timeout(IDLE, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Ok(body.keep()),
+                Ok(Err(error)) => return Err(sending(&error.without_url())),
+                Err(_elapsed) => return Err(failure(Fault::Timeout, "body stopped")),
+            };
+            if body.len() + chunk.len() > self.answer_bytes_max {
+                return Err(too_large());
+            }
+            turn.pass_on();
+            if !body.push(&chunk) {
+                return Err(failure(Fault::RateLimited, "the broker holds as many bytes of members as it may"));
+            }
+            let elapsed = began.elapsed();
+            #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^52 bytes")]
+            if elapsed > RATE_GRACE && (body.len() as f64) < RATE_MIN * elapsed.saturating_sub(RATE_GRACE).as_secs_f64()
+            {
+                return Err(failure(Fault::Timeout, "body comes slower than 1 KiB/s"));
+            }
+        }
+    }
+
+    /// The category of an error status.
+    fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> Failure {
+        let retry_after_s = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry_after);
+        if let (Some(seconds), 429 | 503) = (retry_after_s, status.as_u16())
+            && let Ok(mut pause) = self.pause.lock()
+        {
+            *pause = Some(Instant::now() + Duration::from_secs(seconds.into()));
+        }
+        let fault = match status.as_u16() {
+            401 | 407 => Fault::Unauthorized,
+            403 => Fault::Forbidden,
+            429 => Fault::RateLimited,
+            408 | 504 => Fault::Timeout,
+            405 | 501 => Fault::Unsupported,
+            _ => Fault::BadResponse,
+        };
+        let detail = format!("member answered {}", status.as_u16());
+        Failure { fault, detail, status: Some(status.as_u16()), retry_after_s }
+    }
+}
+
+/// Why there is no answer.
+enum Unsent {
+    /// The connection was closed before anything came. Servers close idle connections when they like (gunicorn after two
+    /// seconds), and a request that leaves at that very moment is lost without having been looked at.
+    Closed(Failure),
+    Failed(Failure),
+}
+
+impl From<Failure> for Unsent {
+    fn from(failed: Failure) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl Unsent {
+    fn into_failure(self) -> Failure {
+        let (Self::Closed(failed) | Self::Failed(failed)) = self;
+        failed
+    }
+}
+
+fn closed_before_an_answer(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A failure without an answer.
+pub fn failure(fault: Fault, detail: &str) -> Failure {
+    Failure { fault, detail: detail.to_owned(), status: None, retry_after_s: None }
+}
+
+pub(super) fn sending(error: &reqwest::Error) -> Failure {
+    let fault = if error.is_timeout() && !error.is_connect() {
+        Fault::Timeout
+    } else if error.is_body() || error.is_decode() {
+        Fault::BadResponse
+    } else {
+        Fault::Unreachable
+    };
+    failure(fault, &super::error::causes(error))
+}
+
+/// The byte order mark that some servers put before UTF-8 says nothing.
+fn without_mark(body: Bytes) -> Bytes {
+    if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body }
+}
+
+/// Whether a body begins as expected.
+fn sniff(body: &Bytes, expects: Expects) -> Result<(), Failure> {
+    let (first, wanted) = match expects {
+        Expects::Json => (b'{', "a JSON object"),
+        Expects::Xml => (b'<', "XML"),
+    };
+    if body.trim_ascii_start().first() == Some(&first) {
+        return Ok(());
+    }
+    let shown: String =
+        String::from_utf8_lossy(&body[..body.len().min(QUOTE_MAX)]).chars().filter(|c| !c.is_control()).collect();
+    Err(failure(Fault::BadResponse, &format!("answer is not {wanted}; it begins `{shown}`")))
+}
+
+/// Seconds of `Retry-After`, given as a number or a date.
+fn retry_after(text: &str) -> Option<u32> {
+    let seconds = match text.trim().parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_not_a_number) => {
+            let at = chrono::DateTime::parse_from_rfc2822(text.trim()).ok()?;
+            u64::try_from((at.with_timezone(&chrono::Utc) - chrono::Utc::now()).num_seconds()).ok()?
+        }
+    };
+    Some(u32::try_from(seconds).unwrap_or(u32::MAX).min(RETRY_AFTER_MAX_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_bounded() {
+        assert_eq!(retry_after("7"), Some(7));
+        assert_eq!(retry_after("99999999999"), Some(300));
+        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+    }
+
+    #[test]
+    fn what_does_not_begin_like_an_object_is_refused() {
+        assert!(sniff(&Bytes::from_static(b" \n{}"), Expects::Json).is_ok());
+        for body in ["<html>", "", "[]", "\u{1f}\u{8b}"] {
+            assert_eq!(sniff(&Bytes::from(body), Expects::Json).unwrap_err().fault, Fault::BadResponse);
+        }
+    }
+}
