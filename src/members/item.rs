@@ -110,7 +110,7 @@ pub struct Split {
     /// Features that came, the dropped ones included.
     pub received: u32,
     pub invalid: Invalid,
-    /// `numberMatched`, else `context.matched`, else `numMatched`.
+    /// `numberMatched`, else `context.matched`, else `numMatched`, else `totalResults` of OpenSearch.
     pub matched: Option<u64>,
     /// The page names members of its own that are missing from it (`federation:missing`).
     pub partial: bool,
@@ -134,7 +134,7 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
     if scanner.kind()? != Kind::Object {
         return Ok(false);
     }
-    let (mut features, mut matched) = (0, [None; 3]);
+    let (mut features, mut matched) = (0, [None; 4]);
     let mut walk = scanner.enter();
     while let Some(key) = scanner.key(&mut walk)? {
         match &*key.name() {
@@ -147,17 +147,14 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
                 page.links = Some(body.slice(span));
             }
             b"numberMatched" => matched[0] = count(scanner)?,
-            b"context" if scanner.kind()? == Kind::Object => {
-                let mut walk = scanner.enter();
-                while let Some(key) = scanner.key(&mut walk)? {
-                    if &*key.name() == b"matched" {
-                        matched[1] = count(scanner)?;
-                    } else {
-                        scanner.skip()?;
-                    }
-                }
-            }
+            b"context" if scanner.kind()? == Kind::Object => matched[1] = member_count(scanner, b"matched")?,
             b"numMatched" => matched[2] = count(scanner)?,
+            b"totalResults" => matched[3] = count(scanner)?,
+            // where resto's OpenSearch has it
+            b"properties" if scanner.kind()? == Kind::Object => {
+                let total = member_count(scanner, b"totalResults")?;
+                matched[3] = matched[3].or(total);
+            }
             b"federation:missing" if scanner.kind()? == Kind::Array => {
                 let mut walk = scanner.enter();
                 while scanner.element(&mut walk)? {
@@ -171,6 +168,20 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
     scanner.end()?;
     page.matched = matched.into_iter().flatten().next();
     Ok(features == 1)
+}
+
+/// The count that an object has under this name.
+fn member_count(scanner: &mut Scanner<'_>, name: &[u8]) -> Result<Option<u64>, Broken> {
+    let mut found = None;
+    let mut walk = scanner.enter();
+    while let Some(key) = scanner.key(&mut walk)? {
+        if &*key.name() == name {
+            found = count(scanner)?;
+        } else {
+            scanner.skip()?;
+        }
+    }
+    Ok(found)
 }
 
 fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Broken> {
