@@ -18,6 +18,8 @@ use crate::federation::Bbox;
 
 /// Reasons kept of a page, for the log.
 const REASONS_MAX: usize = 8;
+/// Characters of an id that the log shows.
+const ID_SHOWN: usize = 80;
 /// `GeometryCollection`s inside one another.
 const GEOMETRY_NESTING_MAX: u32 = 4;
 /// Bytes of an Item's geometry that a residual check parses.
@@ -101,6 +103,13 @@ pub enum Reason {
     Doubled,
     #[error("text with half a character")]
     HalfCharacter,
+}
+
+/// A document that is no Item.
+struct Refused {
+    reason: Reason,
+    /// What it calls itself, cut for the log.
+    id: Option<String>,
 }
 
 /// One page, split.
@@ -198,10 +207,14 @@ fn page_features(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page:
         page.received += 1;
         match read_item(scanner, body, bounds)? {
             Ok(item) => page.items.push(item),
-            Err(reason) => {
+            Err(Refused { reason, id }) => {
                 page.invalid.count += 1;
                 if page.invalid.reasons.len() < REASONS_MAX {
-                    page.invalid.reasons.push(format!("feature {}: {reason}", page.received));
+                    let number = page.received;
+                    page.invalid.reasons.push(match id {
+                        Some(id) => format!("feature {number} `{id}`: {reason}"),
+                        None => format!("feature {number}: {reason}"),
+                    });
                 }
             }
         }
@@ -227,10 +240,10 @@ impl Found<'_> {
 }
 
 /// Reads one element of `features` to its end, whatever it is. The outer error means that the page is not JSON.
-fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result<Result<Item, Reason>, Broken> {
+fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result<Result<Item, Refused>, Broken> {
     if scanner.kind()? != Kind::Object {
         scanner.skip()?;
-        return Ok(Err(Reason::NotAnObject));
+        return Ok(Err(Refused { reason: Reason::NotAnObject, id: None }));
     }
     let start = scanner.at();
     let outside = scanner.depth();
@@ -243,7 +256,10 @@ fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result
     }
     let span = start..scanner.at();
     let deep = scanner.deepest() - outside > bounds.depth_max;
-    Ok(finish(found, span, body, bounds, deep, scanner.lone_surrogate()))
+    let id = found.id.and_then(Text::decode);
+    let shown = |id: &str| id.chars().filter(|c| !c.is_control()).take(ID_SHOWN).collect();
+    let item = finish(found, span, body, bounds, deep, scanner.lone_surrogate());
+    Ok(item.map_err(|reason| Refused { reason, id: id.as_deref().map(shown) }))
 }
 
 fn item_member<'a>(
@@ -497,7 +513,7 @@ impl Item {
         let mut scanner = Scanner::new(&bytes);
         let item = read_item(&mut scanner, &bytes, &Bounds::default()).map_err(Reason::NotJson)?;
         scanner.end().map_err(Reason::NotJson)?;
-        item
+        item.map_err(|refused| refused.reason)
     }
 
     /// The bytes of one of [`Item::spans`].
