@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use stac_broker::federation::{
-    Ambiguous, Auth, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
+    Ambiguous, Auth, Callbacks, Dialect, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -80,6 +80,7 @@ fn a_file_with_every_key() {
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    assert_eq!(member.request.dialect, Dialect::StacServer);
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
     assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));

@@ -5,20 +5,21 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::super::file::{At, Keys, Notes, nearest};
-use super::super::{Auth, Declared, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support};
+use super::super::{
+    Auth, Declared, Dialect, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support,
+};
 use super::{policy, processes, values};
 
 /// Longest member id: it stands in every collection id and cursor.
 const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
 const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
-const DIALECTS_LATER: [&str; 8] =
-    ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
 
 impl Default for Request {
     fn default() -> Self {
         Self {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
@@ -191,7 +192,8 @@ fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
         };
     }
     if let Some(at) = keys.text("dialect") {
-        later_or_unknown(keys.notes, &at, &["auto", "standard"], &DIALECTS_LATER);
+        later_or_unknown(keys.notes, &at, &Dialect::ALL.map(Dialect::name), &[]);
+        request.dialect = Dialect::ALL.into_iter().find(|known| known.name() == at.value).unwrap_or(Dialect::Auto);
     }
     if let Some(at) = keys.text("next_path") {
         later_or_unknown(keys.notes, &at, &["rebase", "follow"], &[]);

@@ -59,7 +59,7 @@ impl StacApi {
                 other => other?,
             };
             matched = counted.or(matched);
-            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None };
+            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None, only: &[] };
             let Ok(next) = next_link::token(links.as_deref(), &answer.headers, &sent) else { return Ok(listing) };
             let Some(next) = next else {
                 let unsure = page == 0
