@@ -72,6 +72,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         title: id.to_owned(),
         kind: Kind::StacApi,
         url,
+        folder: None,
         aliases: Vec::new(),
         enabled: true,
         renamed_from: Vec::new(),
@@ -85,6 +86,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
+        crawl: stac_broker::federation::Crawl::default(),
         capabilities: Declared::default(),
         policy: Policy {
             priority: 0,
