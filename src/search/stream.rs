@@ -126,6 +126,8 @@ pub struct Stream {
     cut: bool,
     /// The member says so itself, or its kind does.
     surely_cut: bool,
+    /// Its last page, the first of a list, said that more match than it holds.
+    said_more: bool,
     /// The member's last page was smaller than asked, though not its last.
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
@@ -239,6 +241,7 @@ impl Stream {
             capped: false,
             cut: false,
             surely_cut: false,
+            said_more: false,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             list_seen: HashSet::new(),

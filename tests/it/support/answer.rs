@@ -440,7 +440,11 @@ fn next_link(
         NextForm::GetEcho => {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
             for (name, value) in asked.iter().filter(|(name, _)| !["next", "f"].contains(&name.as_str())) {
-                let json = if name == "sortby" { json!([{"field": "properties.datetime", "direction": "desc"}]) } else { value.clone() };
+                let json = if name == "sortby" {
+                    json!([{"field": "properties.datetime", "direction": "desc"}])
+                } else {
+                    value.clone()
+                };
                 query.append_pair(name, json.as_str().unwrap_or(&json.to_string()));
             }
             get(query.append_pair("next", &at.to_string()).append_pair("f", "text/html").finish())
