@@ -253,7 +253,12 @@ impl Quota {
         }
         if page.partial && !leg.partial {
             leg.partial = true;
-            leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
+            leg.session.push_gap(Gap {
+                from: Position::Start,
+                to: Some(Position::End),
+                status: Status::BadResponse,
+                place: None,
+            });
         }
         leg.feed(page, &asked, &mut keeps);
     }
