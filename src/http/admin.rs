@@ -97,9 +97,11 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    metrics::buffered(crate::members::held_bytes());
     let told = office.broker.reloads.told();
     metrics::reloads(told.good, told.bad, told.refused_at.is_some());
-    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
+    let known: Vec<&str> = snapshot.federation.members.iter().map(|member| member.id.as_str()).collect();
+    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render(&known)).into_response()
 }
 
 /// `GET /admin/status`

@@ -73,6 +73,19 @@ pub enum Refused {
     Sealed,
 }
 
+impl Refused {
+    /// A word for what is counted.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "too-long",
+            Self::NotACursor => "not-a-cursor",
+            Self::Version => "version",
+            Self::Sealed => "sealed",
+        }
+    }
+}
+
 /// A cursor that opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opened {
@@ -433,6 +446,7 @@ mod tests {
                 cors_origins: Vec::new(),
             },
             limits: Limits::default(),
+            telemetry: crate::federation::Telemetry::default(),
             cursor: federation::Cursor {
                 keys: keys.iter().map(|key| Secret::new((*key).into())).collect(),
                 life: Duration::from_secs(60),

@@ -41,6 +41,7 @@ use tracing::warn;
 
 use crate::federation::MemberId;
 use crate::members::Item;
+use crate::telemetry::metrics;
 
 use page::PageRun;
 use session::Session;
@@ -123,7 +124,17 @@ pub async fn search(
     let took = legs::run(snapshot, &mut page, clock).await;
     let end = page.finish();
     tell_members(snapshot, &plan, &end);
-    answer(snapshot, keys, request, &plan, end, &took, now_ms)
+    let mut answer = answer(snapshot, keys, request, &plan, end, &took, now_ms);
+    match &mut answer {
+        Ok(answer) => {
+            answer.report.started = started;
+            answer.report.continues = answer.next.is_some();
+            answer.next.iter().for_each(|cursor| metrics::cursor_given(cursor.len()));
+        }
+        Err(SearchError::Failed { report, .. }) => report.started = started,
+        Err(_) => {}
+    }
+    answer
 }
 
 /// Members hear when their answers broke what they claim.
@@ -151,10 +162,14 @@ fn resume(
     token: &str,
     now_ms: i64,
 ) -> Result<Session, SearchError> {
-    let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| SearchError::Cursor(refused.to_string()))?;
+    let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| {
+        metrics::cursor_refused(refused.cause());
+        SearchError::Cursor(refused.to_string())
+    })?;
     let digests = request.digests();
     let changed = opened.session.digests.iter().zip(digests).position(|(before, now)| *before != now);
     if let Some(parameter) = changed.and_then(|index| request::DIGEST_NAMES.get(index)) {
+        metrics::cursor_refused("other-search");
         return Err(SearchError::Invalid(request::Invalid {
             parameter: (*parameter).to_owned(),
             given: "not the one of the first page".to_owned(),
@@ -162,6 +177,7 @@ fn resume(
         }));
     }
     if opened.expired {
+        metrics::cursor_refused("expired");
         return Err(SearchError::Expired { fresh: keys.seal(&opened.session, &snapshot.ids, now_ms) });
     }
     Ok(opened.session)

@@ -803,6 +803,7 @@ fn ring() -> (KeyRing, Ids) {
             cors_origins: Vec::new(),
         },
         limits: Limits::default(),
+        telemetry: federation::Telemetry::default(),
         cursor: federation::Cursor { keys: Vec::new(), life: Duration::from_secs(3600) },
         processes: 1,
         routing: crate::federation::Routing::default(),
