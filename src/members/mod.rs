@@ -8,6 +8,7 @@ mod client;
 mod encode;
 mod error;
 mod findings;
+pub mod gocdb;
 pub mod item;
 mod line;
 mod memory;

@@ -48,6 +48,8 @@ const COLLECTIONS: &str = "stac_broker_member_collections";
 const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
 const RELOADS: &str = "stac_broker_reloads_total";
 const REFUSED: &str = "stac_broker_reload_refused";
+const REGISTRY_ANSWERS: &str = "stac_broker_registry_answers_total";
+const REGISTRY_MEMBERS: &str = "stac_broker_registry_members";
 const INFO: &str = "stac_broker_info";
 
 /// Every metric that the broker has.
@@ -74,6 +76,13 @@ pub const METRICS: &[Metric] = &[
     metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
     metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
     metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
+    metric(
+        REGISTRY_ANSWERS,
+        Kind::Counter,
+        &["result"],
+        "Answers of the registry of sites: good, empty (names nobody) and failed.",
+    ),
+    metric(REGISTRY_MEMBERS, Kind::Gauge, &[], "Members that the registry of sites names."),
     metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
 ];
 
@@ -177,6 +186,15 @@ pub fn reloads(good: u64, bad: u64, refused: bool) {
     counter!(RELOADS, "result" => "good").absolute(good);
     counter!(RELOADS, "result" => "bad").absolute(bad);
     gauge!(REFUSED).set(if refused { 1.0 } else { 0.0 });
+}
+
+/// How the registry of sites answered since the file names it, and how many members it names.
+pub fn registry(good: u64, empty: u64, failed: u64, members: usize) {
+    for (result, count) in [("good", good), ("empty", empty), ("failed", failed)] {
+        counter!(REGISTRY_ANSWERS, "result" => result).absolute(count);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of members")]
+    gauge!(REGISTRY_MEMBERS).set(members as f64);
 }
 
 #[cfg(test)]

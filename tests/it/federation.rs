@@ -77,6 +77,13 @@ fn a_file_with_every_key() {
     assert_eq!((federation.delimiter, federation.processes), ('~', 3));
     assert_eq!(federation.limits.buffered_bytes_max, 0x0100_0000);
     assert_eq!(federation.cursor.keys.len(), 1);
+    assert_eq!(federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(), ["EODC", "GRNET"]);
+    assert!(federation.members[1].policy.focus.is_some(), "paths are relative to the file that has them");
+    assert_eq!(federation.registry.directory.as_deref(), Some("members.d"));
+    let gocdb = federation.registry.gocdb.as_ref().unwrap();
+    assert_eq!(gocdb.url.as_str(), "http://goc.intern.example/gocdbpi/public");
+    assert_eq!((gocdb.scope.as_str(), gocdb.refresh.as_secs(), gocdb.internal), ("C-SCALE", 600, true));
+    assert!(gocdb.allow.matches("GRNET") && !gocdb.allow.matches("EODC") && gocdb.deny.matches("A-TEST"));
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
