@@ -3,6 +3,42 @@
 
 use std::fmt::Write as _;
 
+/// Every code that a problem can have, with what is wrong then. Codes are stable; sentences may become better.
+pub const CODES: &[(&str, &str)] = &[
+    ("bad-area", "a focus is not an area on the Earth"),
+    ("bad-cursor-key", "a key for cursors has not the form of one"),
+    ("bad-duration", "a duration is not ISO 8601"),
+    ("bad-glob", "a pattern is not a glob"),
+    ("bad-header", "a header cannot be sent"),
+    ("bad-id", "a member id has characters or a length that ids cannot have"),
+    ("bad-path", "a path does not lead to a catalogue"),
+    ("bad-time", "a time is not RFC 3339"),
+    ("bad-url", "an address cannot be asked"),
+    ("bad-value", "a value is none of those that are accepted"),
+    ("contradicting-keys", "keys do not go together"),
+    ("contradicting-limits", "a limit is larger than one that it must fit into"),
+    ("credentials-without-tls", "credentials would go over a line that others read"),
+    ("duplicate-member", "two members have one id"),
+    ("empty-window", "a retention rule covers no time"),
+    ("internal-address", "an address is private and not declared so"),
+    ("literal-secret", "a secret stands in the file"),
+    ("missing-key", "a required key is absent"),
+    ("missing-secret", "a secret cannot be read"),
+    ("no-cursor-key", "cursors end with the process, or cannot be read by the others"),
+    ("no-member-files", "the folder of members is empty"),
+    ("no-tls", "an address is asked without TLS"),
+    ("not-in-this-release", "a key or value comes with a later release"),
+    ("open-admin", "the listener for admins is open to others"),
+    ("out-of-range", "a number is too small or too large"),
+    ("reserved-header", "a header is the broker's own"),
+    ("toml-syntax", "the file is not TOML"),
+    ("too-large", "there is more of something than is read"),
+    ("unknown-key", "a key is not known"),
+    ("unknown-member", "a name is no member's"),
+    ("unreadable-file", "a file or folder cannot be read"),
+    ("wrong-type", "a value has another type"),
+];
+
 /// Longest source line that is shown whole, in characters.
 const LINE_CHARS_MAX: usize = 160;
 

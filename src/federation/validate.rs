@@ -5,6 +5,7 @@
 //! and other single values. Each function reads one table, notes what is wrong with it, and puts the default in the place
 //! of what it could not read, so that reading goes on.
 
+mod crawl;
 mod member;
 mod policy;
 mod processes;
@@ -229,7 +230,8 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
 /// Where admins are answered, and what they must show.
 fn read_admin(keys: &Keys<'_>) -> Admin {
     let mut admin = Admin::default();
-    if let Some(at) = keys.text("admin_listen").filter(|at| at.value != "off") {
+    let listen = keys.text("admin_listen").filter(|at| at.value != "off");
+    if let Some(at) = &listen {
         if let Ok(address) = at.value.parse() {
             admin.listen = Some(address);
         } else {
@@ -239,15 +241,20 @@ fn read_admin(keys: &Keys<'_>) -> Admin {
     }
     if let Some(at) = keys.text("admin_token") {
         admin.token = values::secret(keys.notes, &at);
-        if admin.listen.is_none() {
+        if listen.is_none() {
             let hint = format!("add `admin_listen = \"{ADMIN_LISTEN}\"`, or remove `admin_token`");
-            at.blame(keys.notes, "contradiction", "protects a listener that is off", Some(hint));
+            at.blame(keys.notes, "contradicting-keys", "protects a listener that is off", Some(hint));
         }
     }
     let open = admin.listen.filter(|address| !address.ip().is_loopback() && admin.token.is_none());
     if let Some(address) = open {
         let sentence = format!("`server.admin_listen` is {address}, which others reach, and no `admin_token` is set");
-        keys.notes.warn("open-admin", None, sentence, "listen on a loopback address, or add `admin_token`");
+        keys.notes.warn(
+            "open-admin",
+            Some(keys.place(&["admin_listen"])),
+            sentence,
+            "listen on a loopback address, or add `admin_token`",
+        );
     }
     admin
 }

@@ -13,7 +13,7 @@ use crate::broker::Snapshot;
 use crate::collections::Known;
 use crate::federation::registry::Listed;
 use crate::federation::retention::{Period, Retention};
-use crate::federation::{Area, Extents, Kind, Member, MemberId, Policy, interval};
+use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
 use crate::members::Health;
 
 use super::door::Call;
@@ -103,13 +103,10 @@ fn describe(call: &Call, member: &Member) -> Value {
     let snapshot = &call.snapshot;
     let health = health(snapshot, &member.id);
     let self_href = call.links.to(&format!("/federation/members/{}", member.id));
-    let kind = match member.kind {
-        Kind::StacApi => "stac-api",
-    };
     json!({
         "id": member.id,
         "title": member.title,
-        "kind": kind,
+        "kind": member.kind.name(),
         "url": public(&member.url),
         "enabled": member.enabled,
         "registry": snapshot.federation.registry.listed.iter().find(|of| of.member == member.id).map(listed),
