@@ -11,6 +11,7 @@ pub mod interval;
 pub mod policy;
 mod problem;
 pub mod processes;
+pub mod registry;
 pub mod retention;
 mod validate;
 
@@ -28,12 +29,13 @@ pub use area::{Area, Bbox};
 pub use harvest::{Crawl, Records};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{CODES, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
+pub use registry::Registry;
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Federation {
     /// Id of the landing page, `[a-z0-9-]+`.
     pub id: String,
@@ -51,7 +53,10 @@ pub struct Federation {
     pub processes: u32,
     /// `[processes]`.
     pub routing: Routing,
-    /// In the order of the file; disabled members are kept, so that they can be named as pruned.
+    /// `[registry]`.
+    pub registry: Registry,
+    /// In the order of the file, of the files of sites by name, and of the registry; disabled members are kept, so that
+    /// they can be named as pruned.
     pub members: Vec<Member>,
 }
 
@@ -211,6 +216,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// A STAC API of which nothing else is said.
+    ///
+    /// # Errors
+    /// Why it can be no member, as a sentence.
+    pub fn plain(id: &str, title: &str, url: &str, internal: bool) -> Result<Self, String> {
+        validate::plain_member(id, title, url, internal)
+    }
+
     /// Whether a request to the member is the same under both declarations: they differ at most in what decides
     /// *whether* it is asked.
     #[must_use]

@@ -8,6 +8,7 @@ mod client;
 mod encode;
 mod error;
 mod findings;
+pub mod gocdb;
 pub mod harvest;
 pub mod item;
 mod line;

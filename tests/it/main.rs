@@ -19,6 +19,7 @@ mod processes;
 mod pruning;
 mod queryables;
 mod real_data;
+mod registry;
 mod reload;
 mod requests;
 mod retry_missed;

@@ -102,6 +102,7 @@ fn federation(members: Vec<Member>) -> Federation {
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
         routing: crate::federation::Routing::default(),
+        registry: crate::federation::Registry::default(),
         members,
     }
 }

@@ -122,6 +122,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
         routing: stac_broker::federation::Routing::default(),
+        registry: stac_broker::federation::Registry::default(),
         members: members.into_iter().collect(),
     }
 }
