@@ -19,7 +19,7 @@ use crate::collections::Known;
 use crate::federation::{Secret, interval};
 use crate::telemetry::metrics::{self, Recorder};
 
-use super::federation::{Status, status};
+use super::federation::{Status, guard, status};
 use super::respond::{self, Keep};
 use super::server::accept_until;
 
@@ -97,6 +97,7 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    snapshot.members.measure();
     let told = office.broker.reloads.told();
     metrics::reloads(told.good, told.bad, told.refused_at.is_some());
     ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
@@ -131,6 +132,7 @@ fn members(snapshot: &Snapshot) -> Vec<Value> {
             "read_at": part.and_then(|part| part.read_at).map(interval::text),
             "stale": part.map(|part| part.stale),
             "notes": notes,
+            "guard": guard(snapshot, &member.id),
         })
     };
     snapshot.federation.members.iter().map(one).collect()

@@ -6,6 +6,7 @@
 
 mod collection_search;
 mod admin;
+mod clients;
 mod collections;
 mod conformance;
 mod door;

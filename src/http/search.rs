@@ -131,11 +131,22 @@ pub async fn run(
         Err(SearchError::Failed { report, .. }) => measure::search(report, false),
         Err(_) => {}
     }
+    call.charge(face, requests(&searched));
     let mut answer = searched.map_err(|error| Problem::of_search(error, |rel, token| paging.onward(rel, token)))?;
     if answer.report.ignored.is_empty() {
         answer.report.ignored.clone_from(&request.ignored);
     }
     Ok(page(call, answer, &request, applied.as_deref(), paging, more))
+}
+
+/// Requests that a search made to members.
+fn requests(searched: &Result<Answer, SearchError>) -> u32 {
+    let report = match searched {
+        Ok(answer) => &answer.report,
+        Err(SearchError::Failed { report, .. }) => report.as_ref(),
+        Err(_) => return 0,
+    };
+    report.members.iter().map(|member| member.requests).sum()
 }
 
 /// Reads `Prefer`; gives what is honoured.

@@ -39,7 +39,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::federation::MemberId;
-use crate::members::Item;
+use crate::members::{Item, Service};
 
 use page::PageRun;
 use session::Session;
@@ -178,7 +178,8 @@ fn answer(
     let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let verdict = outcome::decide(&end, plan, request.handling);
-    let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    say_why(snapshot, &mut report);
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =
@@ -191,6 +192,14 @@ fn answer(
         .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
         .collect();
     Ok(Answer { items, next, retry, number_matched: end.matched, report })
+}
+
+/// Says of members that are not asked for a while why, and for how long.
+fn say_why(snapshot: &Snapshot, report: &mut Report) {
+    for member in report.members.iter_mut().filter(|member| member.status == outcome::Status::CircuitOpen) {
+        let guard = snapshot.members.guard(member.id.as_str(), Service::Catalogue);
+        member.reason = guard.map(|guard| guard.breaker.to_string());
+    }
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.

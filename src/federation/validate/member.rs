@@ -22,6 +22,7 @@ impl Default for Request {
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         }
@@ -180,7 +181,6 @@ fn read_url(keys: &Keys<'_>, internal: bool) -> Option<url::Url> {
 }
 
 fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
-    keys.later("rate_per_s");
     let mut request = Request::default();
     if let Some(at) = keys.text("method") {
         later_or_unknown(keys.notes, &at, &["auto", "get", "post"], &[]);
@@ -209,6 +209,7 @@ fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
     if let Some(at) = keys.number("concurrency_max", 1..=10_000) {
         request.concurrency_max = usize::try_from(at.value).unwrap_or(CONCURRENCY);
     }
+    request.rate_per_s = keys.number("rate_per_s", 1..=10_000).and_then(|at| u32::try_from(at.value).ok());
     if let Some(headers) = keys.table("headers") {
         request.headers = read_headers(&headers);
     }
