@@ -131,6 +131,10 @@ pub struct Limits {
     pub in_flight_max: usize,
     pub buffered_bytes_max: usize,
     pub request_body_bytes_max: usize,
+    /// Requests a second of one client address, those to members counted in; 0: as many as come.
+    pub client_rate_per_s: u32,
+    /// How often each member is asked for a sign of life, in seconds; 0: never.
+    pub check_every_s: u32,
 }
 
 impl Default for Limits {
@@ -145,6 +149,8 @@ impl Default for Limits {
             in_flight_max: 1024,
             buffered_bytes_max: 1_073_741_824,
             request_body_bytes_max: 1_048_576,
+            client_rate_per_s: 0,
+            check_every_s: 30,
         }
     }
 }
@@ -275,7 +281,10 @@ pub struct Request {
     pub page_items_max: Option<u32>,
     /// `None`: `limits.member_deadline`.
     pub deadline: Option<Duration>,
+    /// At most so many requests at once; how many within this is found out while asking.
     pub concurrency_max: usize,
+    /// At most so many requests a second; `None`: as many as come.
+    pub rate_per_s: Option<u32>,
     pub next_path: NextPath,
     /// Further headers sent with every request, names in lower case.
     pub headers: Vec<(String, String)>,

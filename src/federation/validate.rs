@@ -263,10 +263,14 @@ fn read_admin(keys: &Keys<'_>) -> Admin {
 }
 
 fn read_limits(keys: &Keys<'_>) -> Limits {
-    keys.later("client_rate_per_s");
     let mut limits = Limits::default();
     let count = |key, max: i64, into: &mut u32| {
         if let Some(number) = keys.number(key, 1..=max).and_then(|at| u32::try_from(at.value).ok()) {
+            *into = number;
+        }
+    };
+    let or_none = |key, max: i64, into: &mut u32| {
+        if let Some(number) = keys.number(key, 0..=max).and_then(|at| u32::try_from(at.value).ok()) {
             *into = number;
         }
     };
@@ -289,6 +293,8 @@ fn read_limits(keys: &Keys<'_>) -> Limits {
     size("in_flight_max", 1..=1_000_000, &mut limits.in_flight_max);
     size("buffered_bytes_max", 1024..=1_099_511_627_776, &mut limits.buffered_bytes_max);
     size("request_body_bytes_max", 1024..=1_073_741_824, &mut limits.request_body_bytes_max);
+    or_none("client_rate_per_s", 1_000_000, &mut limits.client_rate_per_s);
+    or_none("check_every_s", 86_400, &mut limits.check_every_s);
     contradictions(keys, &limits);
     keys.finish();
     limits

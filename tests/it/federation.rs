@@ -159,6 +159,8 @@ fn a_file_with_every_key() {
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    assert_eq!(member.request.rate_per_s, Some(5));
+    assert_eq!((federation.limits.client_rate_per_s, federation.limits.check_every_s), (20, 0));
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
     assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));

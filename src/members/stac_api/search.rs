@@ -143,7 +143,7 @@ impl StacApi {
         let request = Outgoing { purpose, ..request(&url, &query, body.as_ref(), delta) };
         let answer = self.send(request, deadline).await?;
         let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
-        let split = split.inspect_err(|failed| self.remember(Some(failed)))?;
+        let split = answer.trial.of(split.inspect_err(|failed| self.remember(Some(failed))))?;
         let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
         let sent =
             Sent { url: &url, query: &query, body: body.as_ref(), limit: ask.limit, follow: base, mark: said.mark };

@@ -73,6 +73,7 @@ fn member(id: &str, policy: Policy) -> Member {
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },

@@ -81,6 +81,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
