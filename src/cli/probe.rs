@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Format, NO, block_on, out};
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
-use crate::federation::{Federation, MemberId, Support, registry};
+use crate::federation::{Dialect, Federation, MemberId, Support, registry};
 use crate::members::{Capabilities, Failure, gocdb};
 use crate::processes::catalogue::{Catalogue, Listed};
 use crate::processes::merge::{self, Difference};
@@ -266,6 +266,7 @@ fn remarks(finding: &Finding) -> Vec<String> {
     if let Some((fault, detail)) = &finding.failure {
         lines.push(format!("{id}: {fault} at {}: {detail}", finding.url));
     }
+    lines.extend(finding.capabilities.iter().filter_map(dialect).map(|dialect| format!("{id}: dialect: {dialect}")));
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
@@ -282,6 +283,16 @@ fn remarks(finding: &Finding) -> Vec<String> {
     });
     lines.extend(cut(id, "further collections are repaired", repaired));
     lines
+}
+
+/// The kind of server that it is taken for, where that is not simply the standard.
+fn dialect(can: &Capabilities) -> Option<String> {
+    let name = can.dialect.name();
+    match &can.dialect_seen {
+        Some(sign) => Some(format!("{name} (seen: {sign})")),
+        None if can.dialect == Dialect::Standard => None,
+        None => Some(format!("{name} (the federation file)")),
+    }
 }
 
 fn cut(id: &str, more: &str, lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 mod client;
+mod dialect;
 mod encode;
 mod error;
 mod findings;
@@ -33,6 +34,7 @@ use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::{Capabilities, Counts, Language, Source};
+pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use guard::{Bucket, Service, Standing, State, Told};
@@ -150,6 +152,8 @@ pub struct Page {
     pub invalid: Invalid,
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
+    /// There is no `next`, and yet the list goes on: the member gives no place to go on from.
+    pub cut: bool,
     pub matched: Option<Matched>,
     /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
     /// missing; or it could not be harvested whole.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::house::{Source, sources};
 use stac_broker::federation::{
-    AccessLog, Ambiguous, Auth, CODES, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load,
-    load_text,
+    AccessLog, Ambiguous, Auth, CODES, Callbacks, Dialect, Loaded, NextPath, Problems, Spread, Support, Unlocated,
+    load, load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -161,6 +161,7 @@ fn a_file_with_every_key() {
     assert_eq!(member.request.next_path, NextPath::Follow);
     assert_eq!(member.request.rate_per_s, Some(5));
     assert_eq!((federation.limits.client_rate_per_s, federation.limits.check_every_s), (20, 0));
+    assert_eq!(member.request.dialect, Dialect::StacServer);
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
     assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));

@@ -184,7 +184,8 @@ impl StacApi {
         let own =
             self.listed.load().iter().find(|listed| listed.id == collection).and_then(|listed| listed.items.clone());
         let url = own.unwrap_or_else(|| items_url(&self.member.url, collection));
-        let query = encode::query(ask, None, false);
+        let known = self.known.load_full();
+        let query = encode::query(ask, None, false, known.habits());
         let outgoing = Outgoing { purpose, ..request(&url, &query, None, delta) };
         let answer = match self.send(outgoing, deadline).await {
             // a Collection without Items has no such address
@@ -201,16 +202,17 @@ impl StacApi {
         for item in split.items.iter_mut().filter(|item| item.collection.is_empty()) {
             item.collection = collection.into();
         }
-        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None };
+        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None, only: &[] };
         let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
-        let exact = self.known.load().counts_exact;
+        let exact = known.counts_exact;
         Ok(Page {
             partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
+            cut: false,
             matched: split.matched.map(|count| Matched { count, exact }),
             unsaid: false,
             bytes: answer.body.len(),

@@ -56,7 +56,7 @@ impl StacApi {
                 Err(_) if page > 0 => return Ok(listing),
                 other => other?,
             };
-            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None };
+            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None, only: &[] };
             let Ok(next) = next_link::token(links.as_deref(), &answer.headers, &sent) else { return Ok(listing) };
             let Some(next) = next else {
                 let unsure = page == 0

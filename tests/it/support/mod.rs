@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stac_broker::federation::{
-    Auth, Cursor, Declared, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns, Policy,
-    Request, Server,
+    Auth, Cursor, Declared, Dialect, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns,
+    Policy, Request, Server,
 };
 use url::Url;
 
@@ -78,6 +78,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         internal: true,
         request: Request {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
