@@ -473,9 +473,9 @@ impl Capabilities {
 }
 
 /// Whether a conformance URI names a class, whatever its version, host, and `conf` or `req`. A class of a part (`item-search#sort`)
-/// is written after `#`; servers put `/` there as well.
+/// is written after `#`; servers put `/` or `/#` there as well.
 fn is_class(uri: &str, class: &str) -> bool {
-    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase();
+    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase().replace("/#", "#");
     let ends = |class: &str| uri.strip_suffix(class).is_some_and(|before| before.ends_with(['/', '#']));
     ends(class) || (class.contains('#') && ends(&class.replace('#', "/")))
 }
@@ -490,6 +490,7 @@ mod tests {
             "https://api.stacspec.org/v1.0.0/item-search#sort",
             "https://api.stacspec.org/v1.0.0-rc.1/item-search#sort",
             "http://stac.example/req/item-search/sort/",
+            "https://api.stacspec.org/v1.0.0-beta.3/item-search/#sort",
         ] {
             assert!(is_class(uri, "item-search#sort"), "{uri}");
         }

@@ -164,7 +164,9 @@ impl StacApi {
                 break;
             }
         }
-        page.matched = page.matched.filter(|_| counted && at >= collections.len());
+        // the collection that the walk stands in was counted by its first page
+        let reached = at + usize::from(delta.is_some());
+        page.matched = page.matched.filter(|_| counted && reached >= collections.len());
         if let Some(collection) = collections.get(at) {
             let token = delta.and_then(|delta| delta.seal().ok()).map(|token| token.0.into());
             page.next = Some(Place { collection: collection.clone(), token }.seal()?);

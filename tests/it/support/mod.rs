@@ -16,6 +16,7 @@ pub mod front;
 pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
+pub mod replay;
 pub mod scripted;
 pub mod store;
 
@@ -30,7 +31,7 @@ use url::Url;
 
 pub use front::Front;
 pub use monitor::OutboundMonitor;
-pub use scripted::{Fails, Filters, NextForm, Running, ScriptedMember};
+pub use scripted::{Fails, Filters, NextForm, Quirks, Running, ScriptedMember};
 
 /// `count` Items of one collection, a minute apart from 2025-01-01 on, ids `{collection}-0000` and so on, all in one place.
 pub fn items(collection: &str, count: usize) -> Vec<Value> {
