@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 mod client;
+pub mod csw;
 mod encode;
 mod error;
 mod findings;
@@ -15,6 +16,7 @@ mod line;
 mod memory;
 mod next_link;
 pub mod process_api;
+pub mod records;
 pub mod remote;
 pub mod rewrite;
 mod said;
