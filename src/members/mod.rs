@@ -9,7 +9,6 @@ pub mod csw;
 mod encode;
 mod error;
 mod findings;
-#[expect(dead_code, reason = "its first source is being written")]
 pub mod harvest;
 pub mod item;
 mod line;
@@ -36,7 +35,9 @@ use crate::federation::{self, Bbox, Interval, MemberId};
 pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use harvest::Harvest;
 pub use item::Item;
+use line::failure;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -47,6 +48,11 @@ pub trait Member: Send + Sync {
 
     /// When the member last answered and what its last check said.
     fn health(&self) -> Health;
+
+    /// The state of its snapshot, where the member is read whole.
+    fn harvest(&self) -> Option<Harvest> {
+        None
+    }
 
     /// One page of Items.
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
@@ -138,8 +144,9 @@ pub struct Page {
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
     pub matched: Option<Matched>,
-    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
-    pub partial: bool,
+    /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
+    /// missing; or it could not be harvested whole.
+    pub partial: Option<Arc<str>>,
     /// A part of the condition was not sent to the member, for want of room or because it refused it.
     pub unsaid: bool,
     /// Size of the answer after decompression.

@@ -147,7 +147,7 @@ impl<'a> PageRun<'a> {
                         dead: false,
                         failure: None,
                         tie_given_up: false,
-                        partial: false,
+                        partial: None,
                         returned: 0,
                     })
                     .collect();
@@ -323,11 +323,8 @@ fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: 
 }
 
 /// What is said of a member that is a federation itself and lacks members of its own.
-fn incomplete_itself() -> LegFailure {
-    LegFailure {
-        feature: Some("its own answer names members that are missing".to_owned()),
-        ..Status::BadResponse.into()
-    }
+fn incomplete_itself(why: &str) -> LegFailure {
+    LegFailure { feature: Some(why.to_owned()), ..Status::BadResponse.into() }
 }
 
 /// Returns whether some leg can go on.
@@ -340,10 +337,10 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let broken = leg.dead || leg.tie_given_up || leg.partial;
+        let broken = leg.dead || leg.tie_given_up || leg.partial.is_some();
         // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
         let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
-        let partial = leg.partial.then(incomplete_itself);
+        let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
         let failure = failure.or(partial.as_ref());
         end.legs.push(LegEnd {
@@ -373,8 +370,8 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
             // the last page: what it still had cannot be reached any more
             leg.session.open_gap(Position::Start, failure.status);
         }
-        let broken = leg.failure.is_some() || leg.partial;
-        let partial = leg.partial.then(incomplete_itself);
+        let broken = leg.failure.is_some() || leg.partial.is_some();
+        let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(partial.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,
