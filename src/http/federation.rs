@@ -113,6 +113,7 @@ fn describe(call: &Call, member: &Member) -> Value {
         "last_successful_check": health.last_success.map(text),
         "last_failure": health.last_failure,
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "has_items": member.has_items(),
         "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),

@@ -3,12 +3,10 @@
 
 use url::Url;
 
-/// Records of one page.
-pub const PAGE: u64 = 100;
 const GMD: &str = "http://www.isotc211.org/2005/gmd";
 
-/// The address of the page that begins with this record; the first record is 1.
-pub fn page(base: &Url, start: u64) -> Url {
+/// The address of the page of so many records that begins with this one; the first record is 1.
+pub fn page(base: &Url, start: u64, size: u32) -> Url {
     asking(
         base,
         "GetRecords",
@@ -20,7 +18,7 @@ pub fn page(base: &Url, start: u64) -> Url {
             ("outputSchema", GMD),
             ("outputFormat", "application/xml"),
             ("startPosition", &start.to_string()),
-            ("maxRecords", &PAGE.to_string()),
+            ("maxRecords", &size.to_string()),
         ],
     )
 }
@@ -49,7 +47,7 @@ mod tests {
     #[test]
     fn the_configured_query_stays_but_for_what_is_asked() {
         let base = Url::parse("https://c.example/csw?map=a%20b&SERVICE=WMS&request=GetCapabilities").unwrap();
-        let asked = page(&base, 101);
+        let asked = page(&base, 101, 100);
         let pairs: Vec<(String, String)> = asked.query_pairs().map(|(a, b)| (a.into(), b.into())).collect();
         let of = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!((of("map"), of("service"), of("request")), (Some("a b"), Some("CSW"), Some("GetRecords")));

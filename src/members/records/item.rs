@@ -53,7 +53,7 @@ fn properties(record: &Record, notes: &mut Notes) -> Map<String, Value> {
 }
 
 /// The Collection of all records, with the extent that they have together. `source` is the address of the catalogue.
-pub fn holder(collection: &str, title: &str, records: &[Record], source: &str) -> Vec<u8> {
+pub fn holder(collection: &str, title: &str, records: &[&Record], source: &str) -> Vec<u8> {
     let places: Vec<Place> = records.iter().flat_map(|record| record.places.iter().copied()).collect();
     let times: Vec<Interval> = records.iter().flat_map(|record| record.times.iter().copied()).collect();
     // Where a record says nothing, the whole is open: the union of something and the unknown is unknown.
@@ -122,11 +122,11 @@ mod tests {
             times: vec![moments::span("2019").unwrap()],
             ..Record::default()
         };
-        let read = |records: &[Record]| -> Value {
+        let read = |records: &[&Record]| -> Value {
             serde_json::from_slice(&holder("c", "EMODnet", records, "https://c.example/csw")).unwrap()
         };
-        assert_eq!(read(std::slice::from_ref(&known))["extent"]["spatial"]["bbox"], json!([[1.0, 2.0, 3.0, 4.0]]));
-        let open = read(&[known, Record::default()]);
+        assert_eq!(read(&[&known])["extent"]["spatial"]["bbox"], json!([[1.0, 2.0, 3.0, 4.0]]));
+        let open = read(&[&known, &Record::default()]);
         assert_eq!(open["extent"]["spatial"]["bbox"], json!([[-180.0, -90.0, 180.0, 90.0]]));
         assert_eq!(open["extent"]["temporal"]["interval"], json!([[null, null]]));
     }

@@ -49,6 +49,7 @@ impl Notes {
     }
 
     /// How often a note was made.
+    #[cfg(test)]
     pub fn count(&self, note: Note) -> u32 {
         self.0.get(&note).map_or(0, |(count, _)| *count)
     }
