@@ -266,6 +266,12 @@ impl Kind {
         }
     }
 
+    /// Whether members of this kind have metadata records, which become Collections or Items here.
+    #[must_use]
+    pub fn has_records(self) -> bool {
+        matches!(self, Self::OgcRecords | Self::Csw)
+    }
+
     /// Whether members of this kind are read whole now and then, and searched in the broker.
     #[must_use]
     pub fn is_harvested(self) -> bool {

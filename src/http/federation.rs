@@ -116,6 +116,7 @@ fn describe(call: &Call, member: &Member) -> Value {
         "last_failure": health.last_failure,
         "guard": guard(snapshot, &member.id),
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "has_items": member.has_items(),
         "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),

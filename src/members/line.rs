@@ -169,6 +169,12 @@ impl Line {
         }
     }
 
+    /// The same line with another bound on one answer.
+    pub fn with_answer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.answer_bytes_max = bytes_max;
+        self
+    }
+
     /// Sends a request and reads its whole answer, or takes that of an equal one under way: nothing that is sent here
     /// depends on who asks the broker.
     ///

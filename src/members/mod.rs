@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 mod client;
+mod csw;
 mod dialect;
 mod encode;
 mod error;
@@ -17,6 +18,7 @@ mod line;
 mod memory;
 mod next_link;
 pub mod process_api;
+mod records;
 pub mod remote;
 pub mod rewrite;
 mod said;
@@ -212,8 +214,18 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
-                // refused by validation as long as they have no adapter
-                federation::Kind::StaticStac | federation::Kind::OgcRecords | federation::Kind::Csw => None,
+                federation::Kind::OgcRecords => {
+                    let pages = records::RecordsApi::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                federation::Kind::Csw => {
+                    let pages = csw::Csw::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                // refused by validation as long as it has no adapter
+                federation::Kind::StaticStac => None,
             }
         };
         let members = enabled.filter_map(adapter).collect();

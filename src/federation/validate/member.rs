@@ -18,8 +18,8 @@ use super::{crawl, policy, processes, values};
 pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
 /// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 1] = ["stac-api"];
-const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
+const KINDS: [&str; 3] = ["stac-api", "ogc-records", "csw"];
+const KINDS_LATER: [&str; 1] = ["static-stac"];
 
 impl Default for Request {
     fn default() -> Self {

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod catalogue;
 pub mod condition;
 pub mod front;
 pub mod monitor;
