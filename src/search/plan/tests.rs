@@ -74,6 +74,7 @@ fn member(id: &str, policy: Policy) -> Member {
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
@@ -99,9 +100,11 @@ fn federation(members: Vec<Member>) -> Federation {
             cors_origins: Vec::new(),
         },
         limits: Limits::default(),
+        telemetry: crate::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
         routing: crate::federation::Routing::default(),
+        registry: crate::federation::Registry::default(),
         members,
     }
 }

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod catalogue;
 pub mod condition;
 pub mod front;
 pub mod monitor;
@@ -83,6 +84,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
@@ -120,9 +122,11 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
             cors_origins: vec!["*".to_owned()],
         },
         limits: Limits::default(),
+        telemetry: stac_broker::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
         routing: stac_broker::federation::Routing::default(),
+        registry: stac_broker::federation::Registry::default(),
         members: members.into_iter().collect(),
     }
 }
