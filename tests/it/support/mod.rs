@@ -16,8 +16,10 @@ pub mod front;
 pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
