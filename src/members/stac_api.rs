@@ -11,6 +11,7 @@ mod one_by_one;
 mod probe;
 mod search;
 mod size;
+mod slices;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -65,6 +66,8 @@ pub struct StacApi {
     found: ArcSwap<Found>,
     /// What one of its answers gave away of its kind, or that it is none of those it was taken for.
     answered: Mutex<Option<kind::Answered>>,
+    /// How wide a window of time was that it could be read in.
+    width: slices::Width,
     /// How searches found it to do otherwise than it declares, since it was discovered.
     observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
@@ -111,6 +114,7 @@ impl StacApi {
             declared: ArcSwap::from_pointee(Capabilities::implied(member)),
             found: ArcSwap::default(),
             answered: Mutex::default(),
+            width: slices::Width::default(),
             observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),

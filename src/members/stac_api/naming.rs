@@ -22,6 +22,10 @@ impl StacApi {
 
     /// What was found under names from a list that was cut is not all that there is.
     pub(super) fn under_names(&self, page: Page) -> Page {
-        Page { partial: page.partial || !self.listed_whole.load(Ordering::Relaxed), ..page }
+        if self.listed_whole.load(Ordering::Relaxed) {
+            return page;
+        }
+        let cut = || "it finds nothing in collections that are not named, and its list of them is not whole".into();
+        Page { partial: page.partial.or_else(|| Some(cut())), ..page }
     }
 }

@@ -18,8 +18,10 @@ pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
 pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
