@@ -4,11 +4,14 @@
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
 pub mod capabilities;
+mod certificate;
 mod client;
 mod encode;
 mod error;
 mod findings;
+pub mod inspect;
 pub mod item;
+pub mod known;
 mod line;
 mod memory;
 mod next_link;
@@ -32,7 +35,9 @@ use crate::federation::{self, Bbox, Interval, MemberId};
 pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use findings::Seen;
 pub use item::Item;
+pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
