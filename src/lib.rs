@@ -24,6 +24,7 @@ pub mod collections;
 pub mod broker;
 pub mod search;
 pub mod processes;
+pub mod onboarding;
 pub mod http;
 pub mod demo;
 pub mod cli;

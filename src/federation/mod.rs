@@ -4,6 +4,7 @@
 //! [`Federation`] or into every [`Problem`] at once, `policy.rs` and `retention.rs` answer the questions a plan asks.
 //! Start reading at [`Federation`].
 
+pub mod addition;
 pub mod area;
 mod file;
 pub mod interval;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use addition::{Addition, quoted};
 pub use area::{Area, Bbox};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};

@@ -37,6 +37,7 @@ pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use findings::Seen;
 pub use item::Item;
+pub use known::Known;
 pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
