@@ -12,7 +12,7 @@ use url::Url;
 use crate::broker::Snapshot;
 use crate::collections::Known;
 use crate::federation::retention::{Period, Retention};
-use crate::federation::{Area, Extents, Kind, Member, MemberId, Policy, interval};
+use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
 use crate::members::Health;
 
 use super::door::Call;
@@ -102,13 +102,10 @@ fn describe(call: &Call, member: &Member) -> Value {
     let snapshot = &call.snapshot;
     let health = health(snapshot, &member.id);
     let self_href = call.links.to(&format!("/federation/members/{}", member.id));
-    let kind = match member.kind {
-        Kind::StacApi => "stac-api",
-    };
     json!({
         "id": member.id,
         "title": member.title,
-        "kind": kind,
+        "kind": member.kind.name(),
         "url": public(&member.url),
         "enabled": member.enabled,
         "status": if member.enabled { Status::of(&health).name() } else { "disabled" },

@@ -3,10 +3,17 @@
 //! Label values come from closed sets (statuses, rules, routes) and from the federation file (member ids), never from a
 //! client or a member. Only this file knows the metrics library; where no recorder was installed nothing is counted.
 
+mod guard;
+mod table;
+
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub use guard::{Breaker, Guard, breaker_opened, coalesced, guard, retried, retry_withheld, sent, unsent};
+pub use table::METRICS;
+use table::*;
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -26,56 +33,6 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     pub help: &'static str,
 }
-
-const fn metric(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind, labels, help }
-}
-
-const REQUESTS: &str = "stac_broker_requests_total";
-const REQUEST_SECONDS: &str = "stac_broker_request_seconds";
-const REFUSALS: &str = "stac_broker_refusals_total";
-const PAGES: &str = "stac_broker_pages_total";
-const OUTCOMES: &str = "stac_broker_member_outcomes_total";
-const MEMBER_REQUESTS: &str = "stac_broker_member_requests_total";
-const MEMBER_SECONDS: &str = "stac_broker_member_search_seconds";
-const MEMBER_ITEMS: &str = "stac_broker_member_items_total";
-const CONTRADICTIONS: &str = "stac_broker_member_contradictions_total";
-const PRUNED: &str = "stac_broker_pruned_total";
-const GAPS: &str = "stac_broker_gaps_total";
-const DROPPED: &str = "stac_broker_items_dropped_total";
-const UP: &str = "stac_broker_member_up";
-const COLLECTIONS: &str = "stac_broker_member_collections";
-const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
-const RELOADS: &str = "stac_broker_reloads_total";
-const REFUSED: &str = "stac_broker_reload_refused";
-const INFO: &str = "stac_broker_info";
-
-/// Every metric that the broker has.
-pub const METRICS: &[Metric] = &[
-    metric(REQUESTS, Kind::Counter, &["route", "status"], "Requests answered, by route and status of HTTP."),
-    metric(REQUEST_SECONDS, Kind::Histogram, &["route"], "Time from a request's head to its answer's head."),
-    metric(REFUSALS, Kind::Counter, &["code"], "Requests answered with an error, by its code."),
-    metric(PAGES, Kind::Counter, &["result"], "Pages of searches: complete, incomplete or failed."),
-    metric(OUTCOMES, Kind::Counter, &["member", "status"], "How the share of a member in a page ended."),
-    metric(MEMBER_REQUESTS, Kind::Counter, &["member"], "Requests sent to a member for pages of searches."),
-    metric(MEMBER_SECONDS, Kind::Histogram, &["member"], "Time a member took for its share of a page."),
-    metric(MEMBER_ITEMS, Kind::Counter, &["member"], "Items of a member that clients were given."),
-    metric(
-        CONTRADICTIONS,
-        Kind::Counter,
-        &["member"],
-        "Items dropped because a member returned what its own capabilities exclude.",
-    ),
-    metric(PRUNED, Kind::Counter, &["member", "rule"], "Searches that left a member out, by the rule that proved it."),
-    metric(GAPS, Kind::Counter, &["member"], "Ranges reported as possibly missing."),
-    metric(DROPPED, Kind::Counter, &["reason"], "Items not passed on: invalid, or given before."),
-    metric(UP, Kind::Gauge, &["member"], "1 when the last check of a member went well, else 0."),
-    metric(COLLECTIONS, Kind::Gauge, &["member"], "Collections of a member that are listed."),
-    metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
-    metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
-    metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
-    metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
-];
 
 /// What renders the metrics.
 #[derive(Clone)]
