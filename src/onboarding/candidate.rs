@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use url::Url;
 
 use crate::federation::{Federation, Limits, Policy, Severity, load_text, quoted};
 
@@ -33,6 +34,35 @@ pub struct Registered {
     pub id_refused: Option<String>,
     /// Between member id and Collection id.
     pub delimiter: char,
+}
+
+impl Registered {
+    /// What a federation says of an address, and of an id for it.
+    #[must_use]
+    pub fn of(federation: &Federation, file: &str, url: &str, id: Option<&str>) -> Self {
+        let place = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+        let wanted = Url::parse(url).ok().map(|url| place(&url));
+        let member = federation.members.iter().find(|member| {
+            let mut bases = std::iter::once(&member.url).chain(&member.aliases);
+            wanted.is_some() && bases.any(|base| Some(place(base)) == wanted)
+        });
+        let id_refused = id.and_then(|id| {
+            let taken = |other: &str| other.eq_ignore_ascii_case(id);
+            let holder = federation.members.iter().find(|member| {
+                taken(member.id.as_str()) || member.renamed_from.iter().any(|old| taken(old))
+            });
+            match holder {
+                Some(holder) => Some(format!("`{id}` is taken by member `{}`", holder.id)),
+                None => declared(id, Family::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence),
+            }
+        });
+        Self {
+            file: file.to_owned(),
+            member: member.map(|member| (member.id.to_string(), Box::new(member.policy.clone()))),
+            id_refused,
+            delimiter: federation.delimiter,
+        }
+    }
 }
 
 /// Kinds of catalogue, as the federation file names them.
@@ -102,22 +132,30 @@ impl Candidate {
     /// # Errors
     /// What `check` would say of the file.
     pub(super) fn declared(&self, kind: Family) -> Result<Federation, Refused> {
-        let text = format!(
-            "[federation]\nid = \"check\"\n[[member]]\nid = \"{UNNAMED}\"\nkind = \"{}\"\nurl = {}\ninternal = {}\n",
-            kind.name(),
-            quoted(&self.url),
-            self.internal
-        );
-        match load_text("check", &text, Path::new("")) {
-            Ok(loaded) => Ok(Federation { limits: self.limits.clone(), ..loaded.federation }),
-            Err(problems) => {
-                let first = problems.list.into_iter().find(|problem| problem.severity == Severity::Error);
-                let sentence = first.as_ref().map_or("it cannot be declared", |problem| problem.sentence.as_str());
-                let sentence = sentence.strip_prefix(&format!("member `{UNNAMED}`: ")).unwrap_or(sentence).to_owned();
-                Err(Refused { sentence, hint: first.and_then(|problem| problem.hint) })
-            }
-        }
+        let federation = declared(UNNAMED, kind, &self.url, self.internal)?;
+        Ok(Federation { limits: self.limits.clone(), ..federation })
     }
+}
+
+fn declared(id: &str, kind: Family, url: &str, internal: bool) -> Result<Federation, Refused> {
+    let text = format!(
+        "[federation]\nid = \"check\"\n[[member]]\nid = {}\nkind = \"{}\"\nurl = {}\ninternal = {internal}\n",
+        quoted(id),
+        kind.name(),
+        quoted(url),
+    );
+    let problems = match load_text("check", &text, Path::new("")) {
+        Ok(loaded) => return Ok(loaded.federation),
+        Err(problems) => problems.list,
+    };
+    let Some(first) = problems.into_iter().find(|problem| problem.severity == Severity::Error) else {
+        return Err(Refused { sentence: "it cannot be declared".to_owned(), hint: None });
+    };
+    let prefix = format!("member `{id}`: ");
+    let sentence = first.sentence.strip_prefix(&prefix).unwrap_or(&first.sentence).to_owned();
+    let meant = "say that it is internal, if this address is meant: `--internal`, or `\"internal\": true`";
+    let hint = if first.code == "internal-address" { Some(meant.to_owned()) } else { first.hint };
+    Err(Refused { sentence, hint })
 }
 
 #[cfg(test)]
@@ -142,6 +180,24 @@ mod tests {
             ("[", Family::StacApi),
         ] {
             assert_eq!(Family::of(body.as_bytes()), kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn ids_and_addresses_that_are_taken_are_told() {
+        let text = "[federation]\nid = \"f\"\n[[member]]\nid = \"NORTH\"\nurl = \"https://n.example/v1/\"\nrenamed_from = [\"OLD\"]\n";
+        let federation = load_text("f", text, Path::new("")).unwrap().federation;
+        let of = |url: &str, id: &str| Registered::of(&federation, "f.toml", url, Some(id));
+        let other = of("https://n.example/v1", "SOUTH");
+        assert_eq!(other.member.map(|(id, _)| id).as_deref(), Some("NORTH"));
+        assert_eq!(other.id_refused, None);
+        for taken in ["NORTH", "north", "old"] {
+            let refused = of("https://s.example", taken);
+            assert_eq!(refused.id_refused, Some(format!("`{taken}` is taken by member `NORTH`")));
+            assert!(refused.member.is_none());
+        }
+        for wrong in ["a b", "A|B", "", "-a", "\"\nx = 1"] {
+            assert!(of("https://s.example", wrong).id_refused.is_some(), "{wrong}");
         }
     }
 

@@ -73,8 +73,14 @@ fn parameters(search: &Search, findings: &mut Findings) {
         if wrong.is_empty() && proven.is_empty() {
             findings.add(Finding::unchecked(row, "no Item that tells inside from outside was found"));
         } else {
+            let untried: Vec<&str> = names.iter().filter(|name| !proven.contains(name)).copied().collect();
+            let but = if untried.is_empty() {
+                String::new()
+            } else {
+                format!("; no Item tells inside from outside by {}", untried.join(", "))
+            };
             let good = || {
-                Finding::good(row, format!("a known Item is found inside and not outside by {}", proven.join(", ")))
+                Finding::good(row, format!("a known Item is found inside and not outside by {}{but}", proven.join(", ")))
             };
             findings.add_all(row, wrong, good);
         }

@@ -101,13 +101,15 @@ pub async fn ask(
         questions.held.newest = questions.edge(None, true).await;
     }
     for rule in declared.policy.retention.iter().take(RULES_MAX) {
-        let ids: Vec<String> = ids(view).filter(|id| rule.collections.matches(id)).take(COLLECTIONS_MAX).collect();
+        let named: Vec<String> = ids(view).filter(|id| rule.collections.matches(id)).collect();
+        let all = named.len() == ids(view).count();
         let mut edges = (None, None);
-        if !ids.is_empty() {
+        if !named.is_empty() && (all || named.len() <= COLLECTIONS_MAX) {
+            let within = if all { None } else { Some(named.as_slice()) };
             if sorts {
-                edges = (questions.edge(Some(&ids), false).await, questions.edge(Some(&ids), true).await);
+                edges = (questions.edge(within, false).await, questions.edge(within, true).await);
             }
-            outside(&mut questions, &ids, rule.window(now)).await;
+            outside(&mut questions, within, rule.window(now)).await;
         }
         questions.held.rules.push(edges);
     }
@@ -121,7 +123,7 @@ pub async fn ask(
 }
 
 /// One Item from before a rule's window, one from behind it.
-async fn outside(questions: &mut Questions<'_>, ids: &[String], window: Interval) {
+async fn outside(questions: &mut Questions<'_>, within: Option<&[String]>, window: Interval) {
     let before = window.start.and_then(|start| start.checked_sub_signed(MARGIN));
     let behind = window.end.and_then(|end| end.checked_add_signed(MARGIN));
     for interval in [
@@ -131,7 +133,7 @@ async fn outside(questions: &mut Questions<'_>, ids: &[String], window: Interval
     .into_iter()
     .flatten()
     {
-        let ask = Ask { collections: Some(ids.to_vec()), datetime: Some(interval), ..Ask::default() };
+        let ask = Ask { collections: within.map(<[String]>::to_vec), datetime: Some(interval), ..Ask::default() };
         if let Some(item) = questions.first(ask).await {
             questions.held.beyond.push((format!("`datetime={}`", interval.to_param()), item));
         }

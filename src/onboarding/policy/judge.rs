@@ -9,8 +9,10 @@ use crate::federation::policy::Question;
 use crate::federation::{Area, Interval, Policy, quoted};
 use crate::onboarding::suggest;
 
-/// Differences below this are how Items come and go.
+/// Differences below this are how Items come and go, and how people round.
 const SLACK: TimeDelta = TimeDelta::days(45);
+/// A window that is too wide by less than one part in so many costs too little to be told.
+const SLACK_PARTS: i32 = 10;
 /// Remarks of one kind; the rest is counted.
 const REMARKS_MAX: usize = 5;
 
@@ -135,16 +137,17 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
     for (at, (rule, (oldest, newest))) in policy.retention.iter().zip(&held.rules).enumerate() {
         let window = rule.window(now);
         let name = format!("policy.retention[{at}]");
+        let end = window.end.unwrap_or(now).min(now);
+        let slack = window.start.map_or(SLACK, |start| SLACK.max((end - start) / SLACK_PARTS));
         if let (Some(start), Some(oldest)) = (window.start, oldest.as_ref().and_then(|item| item.at))
-            && start + SLACK < oldest
+            && start + slack < oldest
         {
             let seen = format!("{name} begins {}, but the oldest Item is of {}", time(Some(start)), time(Some(oldest)));
             let from = format!("from = \"{}\"", oldest.format("%Y-%m-%dT00:00:00Z"));
             remarks.push(Remark::new(seen, "searches before that come in vain").with(&["[[member.policy.retention]]", &from]));
         }
-        let end = window.end.unwrap_or(now).min(now);
         if let Some(newest) = newest.as_ref().and_then(|item| item.at)
-            && newest + SLACK < end
+            && newest + slack < end
         {
             let until = newest.checked_add_signed(TimeDelta::days(1)).unwrap_or(newest);
             let seen = format!("{name} reaches until {}, but the newest Item is of {}", time(Some(end)), time(Some(newest)));
