@@ -43,7 +43,13 @@ pub struct Question {
 enum Spelling {
     /// A GET with these parameters.
     Plain(Vec<(String, String)>),
-    Search { ask: Ask, words: Option<Words>, extra: Vec<(String, String)>, by_post: bool, whole: bool },
+    Search {
+        ask: Ask,
+        words: Option<Words>,
+        extra: Vec<(String, String)>,
+        by_post: bool,
+        whole: bool,
+    },
 }
 
 /// An answer of any status.

@@ -48,12 +48,15 @@ impl Registered {
         });
         let id_refused = id.and_then(|id| {
             let taken = |other: &str| other.eq_ignore_ascii_case(id);
-            let holder = federation.members.iter().find(|member| {
-                taken(member.id.as_str()) || member.renamed_from.iter().any(|old| taken(old))
-            });
+            let holder = federation
+                .members
+                .iter()
+                .find(|member| taken(member.id.as_str()) || member.renamed_from.iter().any(|old| taken(old)));
             match holder {
                 Some(holder) => Some(format!("`{id}` is taken by member `{}`", holder.id)),
-                None => declared(id, Family::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence),
+                None => {
+                    declared(id, Family::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence)
+                }
             }
         });
         Self {
@@ -97,7 +100,8 @@ impl Family {
     pub(super) fn of(body: &[u8]) -> Self {
         let Ok(page) = serde_json::from_slice::<Value>(body) else {
             let head = String::from_utf8_lossy(&body[..body.len().min(4096)]).to_ascii_lowercase();
-            let csw = head.contains("opengis.net/cat/csw") || (head.contains("exceptionreport") && head.contains("ows"));
+            let csw =
+                head.contains("opengis.net/cat/csw") || (head.contains("exceptionreport") && head.contains("ows"));
             return if csw { Self::Csw } else { Self::StacApi };
         };
         let links = page.get("links").and_then(Value::as_array);

@@ -151,7 +151,9 @@ async fn harvest(candidate: &Candidate, kind: Family, facts: &mut Facts<'_>) -> 
         }
     };
     let registry = Registry::new(&federation);
-    let (Some(member), Some(declared)) = (registry.iter().next(), federation.members.first()) else { return Vec::new() };
+    let (Some(member), Some(declared)) = (registry.iter().next(), federation.members.first()) else {
+        return Vec::new();
+    };
     let until = Instant::now() + super::ask::CHECK_TIME;
     // what discovery of such a kind needs, its listing needs too, and says better
     let _ = member.discover(until).await;

@@ -93,9 +93,8 @@ impl Discovered {
                 Sorts::Unknown(_) => None,
             };
             if known.sorts == Some(true) {
-                let edge = |pages: &[PageSeen]| {
-                    pages.first().and_then(|page| page.items().first()).and_then(Item::time_key)
-                };
+                let edge =
+                    |pages: &[PageSeen]| pages.first().and_then(|page| page.items().first()).and_then(Item::time_key);
                 let at = |key: Option<i64>| key.and_then(DateTime::from_timestamp_millis);
                 known.newest = at(edge(&order.down)).or(known.newest);
                 known.oldest = at(edge(&order.up)).or(known.oldest);
@@ -138,7 +137,8 @@ impl Discovered {
             (false, true) => "POST",
             (false, false) => "nothing",
         };
-        let search = if self.items_only { "Items by Collection only".to_owned() } else { format!("search by {methods}") };
+        let search =
+            if self.items_only { "Items by Collection only".to_owned() } else { format!("search by {methods}") };
         let sorts = match self.sorts {
             Some(true) => "sorts by time",
             Some(false) => "does not sort",
@@ -200,7 +200,13 @@ pub fn focus([west, south, east, north]: [f64; 4]) -> String {
 
 /// What to write into a federation file.
 #[must_use]
-pub fn addition(known: &Discovered, id: &str, url: &str, (kind, internal): (Family, bool), now: DateTime<Utc>) -> Addition {
+pub fn addition(
+    known: &Discovered,
+    id: &str,
+    url: &str,
+    (kind, internal): (Family, bool),
+    now: DateTime<Utc>,
+) -> Addition {
     let mut settings = Vec::new();
     let mut set = |table, line: String, why: &str, in_effect| {
         settings.push(Setting { table, line, why: why.to_owned(), in_effect });
@@ -280,7 +286,9 @@ mod tests {
         };
         let now = at("2026-06-01T00:00:00Z");
         let written = addition(&known, "A", "https://a.example", (Family::StacApi, false), now).to_text();
-        for line in ["\npage_items_max = 50", "\nmethod = \"get\"", "\nfilter = \"unsupported\"", "\n# focus =", "\n# from ="] {
+        for line in
+            ["\npage_items_max = 50", "\nmethod = \"get\"", "\nfilter = \"unsupported\"", "\n# focus =", "\n# from ="]
+        {
             assert!(written.contains(line), "{line} in\n{written}");
         }
     }

@@ -37,7 +37,9 @@ struct Unwritten(String, u8);
 
 pub(super) fn run(args: &Args) -> ExitCode {
     if !args.yes && !args.dry_run && !io::stdin().is_terminal() {
-        out::note("error: there is nobody to ask\n  hint: `--yes` writes without asking, `--dry-run` shows what would be written");
+        out::note(
+            "error: there is nobody to ask\n  hint: `--yes` writes without asking, `--dry-run` shows what would be written",
+        );
         return ExitCode::from(WRONG);
     }
     match block_on_result(add(args)) {
@@ -124,7 +126,8 @@ fn composed(args: &Args, report: &Report, loaded: &Loaded, path: &Path) -> Resul
     match load_text(&loaded.file, &new, folder) {
         Ok(_) => Ok(new),
         Err(problems) => {
-            let why = format!("{}error: nothing is written: with this member the file would be wrong", problems.to_text());
+            let why =
+                format!("{}error: nothing is written: with this member the file would be wrong", problems.to_text());
             Err(Unwritten(why, WRONG))
         }
     }

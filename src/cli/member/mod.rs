@@ -75,7 +75,7 @@ async fn checked(candidate: &Candidate) -> Result<Report, Refused> {
 
 /// A call that is wrong.
 fn refuse(refused: &Refused) {
-    out::note(&format!("error: the address: {}", refused.sentence));
+    out::note(&format!("error: {}", refused.sentence));
     if let Some(hint) = &refused.hint {
         out::note(&format!("  hint: {hint}"));
     }

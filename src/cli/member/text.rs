@@ -15,6 +15,8 @@ const WIDTH_MAX: usize = 120;
 const SUBJECT: usize = 33;
 /// Columns of `asked` and its like.
 const LABEL: usize = 14;
+/// Rows that are named of one cause.
+const ROWS_MAX: usize = 10;
 /// Characters of a request; a long POST is in the JSON.
 const REQUEST_CHARS_MAX: usize = 300;
 
@@ -101,7 +103,8 @@ fn unchecked(text: &mut String, report: &Report, width: usize) {
     }
     let _ = writeln!(text, "\n{BOLD}not checked{BOLD:#}");
     for (cause, rows) in causes {
-        lines(text, "  -", 4, &format!("{}: because {cause}", rows.join(", ")), width);
+        let rows = if rows.len() > ROWS_MAX { format!("{} rows", rows.len()) } else { rows.join(", ") };
+        lines(text, "  -", 4, &format!("{rows}: because {cause}"), width);
     }
 }
 
@@ -110,7 +113,10 @@ fn verdict(report: &Report, good: usize) -> String {
     let verdict = if errors == 0 {
         format!("{BOLD}It can join.{BOLD:#}")
     } else {
-        format!("{BOLD}It cannot join yet:{BOLD:#} {} in the way.", if errors == 1 { "1 finding is".to_owned() } else { format!("{errors} findings are") })
+        format!(
+            "{BOLD}It cannot join yet:{BOLD:#} {} in the way.",
+            if errors == 1 { "1 finding is".to_owned() } else { format!("{errors} findings are") }
+        )
     };
     format!(
         "{verdict} {} good, {} with less, {}. {} in {:.1} s.",

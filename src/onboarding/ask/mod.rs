@@ -210,7 +210,9 @@ impl<'a> Asker<'a> {
         let wait = asked.answer().filter(|answer| matches!(answer.status, 429 | 503));
         if let Some(seconds) = wait.and_then(Answer::retry_after_s) {
             if seconds > RETRY_AFTER_MAX_S {
-                self.stop(format!("the member asked for a pause of {seconds} s"));
+                let because = format!("the member asked for a pause of {seconds} s");
+                asked.outcome = Outcome::NotAsked(because.clone());
+                self.stop(because);
             } else {
                 tokio::time::sleep(Duration::from_secs(seconds.into())).await;
                 asked.outcome = self.once(question).await;

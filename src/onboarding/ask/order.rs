@@ -57,7 +57,8 @@ impl Asker<'_> {
         }
         let window = |start, end| Interval { start: Some(start), end: Some(end) };
         let whole = self.window(search, window(from, until)).await;
-        let halves = [self.window(search, window(from, middle)).await, self.window(search, window(behind, until)).await];
+        let halves =
+            [self.window(search, window(from, middle)).await, self.window(search, window(behind, until)).await];
         Some(Counted { whole, halves })
     }
 

@@ -97,7 +97,8 @@ impl Asker<'_> {
             self.identity(&known, &mut search).await;
         }
         self.place_and_time(&known, &mut search).await;
-        search.item = Some(self.ask(&self.inspector.below(&["collections", &known.collection, "items", &known.id])).await);
+        search.item =
+            Some(self.ask(&self.inspector.below(&["collections", &known.collection, "items", &known.id])).await);
         if !search.items_only {
             self.conditions(&known, declared, &mut search).await;
         }
@@ -112,7 +113,8 @@ impl Asker<'_> {
         let mut post = Some(self.sample(None, true).await);
         let mut items_only = false;
         let absent = |page: &PageSeen| matches!(page.asked.status(), Some(404 | 405 | 501));
-        if absent(&get) && post.as_ref().is_some_and(absent)
+        if absent(&get)
+            && post.as_ref().is_some_and(absent)
             && let Some(first) = &first
         {
             self.inspector.without_search(first);
@@ -128,7 +130,11 @@ impl Asker<'_> {
                 let page = self.sample(Some(vec![id.clone()]), by_post).await;
                 if found(&page) {
                     home = Some(vec![id]);
-                    if by_post { post = Some(page) } else { get = page }
+                    if by_post {
+                        post = Some(page)
+                    } else {
+                        get = page
+                    }
                     break;
                 }
             }
@@ -174,7 +180,8 @@ impl Asker<'_> {
         let of = |id: &str| Ask { ids: Some(vec![id.to_owned()]), limit: 2, ..search.ask(0) };
         let asks = [of(&known.id), of(&known::absent(&known.id))];
         self.probe("ids", known, search, asks).await;
-        let within = |id: &str| Ask { collections: Some(vec![id.to_owned()]), ids: one(known, search), ..Ask::default() };
+        let within =
+            |id: &str| Ask { collections: Some(vec![id.to_owned()]), ids: one(known, search), ..Ask::default() };
         let asks = [within(&known.collection), within(&known::absent(&known.collection))];
         self.probe("collections", known, search, asks).await;
         let stranger = known::absent("collection");
@@ -214,8 +221,7 @@ impl Asker<'_> {
                 let method = if by_post { "POST" } else { "GET" };
                 let equals = |id: &str| {
                     let id = Cql::Text(id.into());
-                    let expr =
-                        Expr::Compare { op: Comparison::Equal, left: Cql::Property("id".into()), right: id };
+                    let expr = Expr::Compare { op: Comparison::Equal, left: Cql::Property("id".into()), right: id };
                     Words::of(&expr, *language)
                 };
                 let words = [equals(&known.id), equals(&known::absent(&known.id))];

@@ -139,7 +139,12 @@ fn items(facts: &Facts<'_>, listing: &Listing, findings: &mut Findings) {
         .collect();
     let total = listing.collections.len();
     findings.add(if search.works() && !without.is_empty() {
-        let seen = format!("{} of {} have no `items` link, for example `{}`", without.len(), counted(total, "Collection"), without[0]);
+        let seen = format!(
+            "{} of {} have no `items` link, for example `{}`",
+            without.len(),
+            counted(total, "Collection"),
+            without[0]
+        );
         degraded(Row::C4, seen, "add rel=items with type application/geo+json")
     } else if search.works() {
         Finding::good(Row::C4, format!("{} with an `items` link", counted(total, "Collection")))

@@ -12,8 +12,20 @@ use crate::onboarding::ask::{Asked, Landing, Processes};
 const CERTIFICATE_DAYS: i64 = 14;
 /// Relations that a client follows through a catalogue: their addresses have to be right.
 const STRUCTURE: [&str; 14] = [
-    "self", "root", "parent", "child", "item", "items", "collection", "collections", "data", "search", "conformance",
-    "next", "service-desc", "queryables",
+    "self",
+    "root",
+    "parent",
+    "child",
+    "item",
+    "items",
+    "collection",
+    "collections",
+    "data",
+    "search",
+    "conformance",
+    "next",
+    "service-desc",
+    "queryables",
 ];
 
 pub fn judge(facts: &Facts<'_>, findings: &mut Findings) {
@@ -47,10 +59,10 @@ fn address(facts: &Facts<'_>, findings: &mut Findings) {
             "serve the catalogue over https",
         )
     });
-    if https {
-        findings.add(certificate(facts));
-    } else {
+    if !https {
         findings.leave_out(Row::H2);
+    } else if landing.asked.answer().is_some() {
+        findings.add(certificate(facts));
     }
     let Some(answer) = landing.asked.answer() else { return };
     findings.add(match answer.location() {
@@ -73,10 +85,11 @@ fn certificate(facts: &Facts<'_>) -> Finding {
     note(Row::H2, format!("ends on {date}"), format!("renew the certificate before {date}"))
 }
 
+const CATALOG: &str = "the landing page must be a STAC Catalog with conformsTo";
+
 fn catalog(landing: &Landing, facts: &Facts<'_>) -> Finding {
     let asked = landing.last();
     let wrong = |seen: String, remedy: &str| error(Row::L1, seen, remedy).by(&asked.evidence);
-    const REMEDY: &str = "the landing page must be a STAC Catalog with conformsTo";
     let Some(answer) = asked.good() else {
         let seen = no_page(asked, &facts.base);
         let remedy = match asked.answer() {
@@ -100,14 +113,14 @@ fn catalog(landing: &Landing, facts: &Facts<'_>) -> Finding {
     };
     if page["type"] != "Catalog" {
         let given = page["type"].as_str().map_or("missing".to_owned(), |kind| format!("`{kind}`"));
-        return wrong(format!("`type` is {given}, not `Catalog`"), REMEDY);
+        return wrong(format!("`type` is {given}, not `Catalog`"), CATALOG);
     }
     if !page["links"].is_array() {
-        return wrong("has no `links`".to_owned(), REMEDY);
+        return wrong("has no `links`".to_owned(), CATALOG);
     }
     let classes = landing.found.conforms_to.len();
     match &landing.conformance {
-        _ if classes == 0 => wrong("declares no conformance classes".to_owned(), REMEDY),
+        _ if classes == 0 => wrong("declares no conformance classes".to_owned(), CATALOG),
         Some(conformance) => degraded(
             Row::L1,
             format!("`conformsTo` is missing; {} found at /conformance", counted(classes, "class")),
@@ -181,11 +194,17 @@ fn links(facts: &Facts<'_>, findings: &mut Findings) {
         seen += links.len();
         untyped += links.iter().filter(|link| link["type"].as_str().is_none()).count();
     }
-    findings.add_all(Row::L4, wrong, || Finding::good(Row::L4, format!("{} absolute, at this site", counted(seen, "link"))));
+    findings.add_all(Row::L4, wrong, || {
+        Finding::good(Row::L4, format!("{} absolute, at this site", counted(seen, "link")))
+    });
     findings.add(if untyped == 0 {
         Finding::good(Row::C6, format!("all {} have one", counted(seen, "link")))
     } else {
-        note(Row::C6, format!("{untyped} of {} have no `type`", counted(seen, "link")), "set `type` on links and assets")
+        note(
+            Row::C6,
+            format!("{untyped} of {} have no `type`", counted(seen, "link")),
+            "set `type` on links and assets",
+        )
     });
 }
 

@@ -18,7 +18,8 @@ pub fn judge(facts: &Facts<'_>, findings: &mut Findings) {
         )
         .by(evidence)
     });
-    findings.add_all(Row::A1, closed.collect(), || Finding::good(Row::A1, "everything asked is open to anonymous reading"));
+    findings
+        .add_all(Row::A1, closed.collect(), || Finding::good(Row::A1, "everything asked is open to anonymous reading"));
     findings.add(times(manner));
     findings.add(match manner.limits.first() {
         Some(said) if said.ends_with("without `Retry-After`") => {
@@ -40,7 +41,10 @@ pub fn judge(facts: &Facts<'_>, findings: &mut Findings) {
         .by(evidence)
     });
     findings.add_all(Row::X1, oversized.collect(), || {
-        Finding::good(Row::X1, format!("the largest answer has {}; {} are let in", size(manner.largest), mebibytes(manner.bytes_max)))
+        Finding::good(
+            Row::X1,
+            format!("the largest answer has {}; {} are let in", size(manner.largest), mebibytes(manner.bytes_max)),
+        )
     });
 }
 
@@ -70,7 +74,11 @@ fn times(manner: &Manner) -> Finding {
 }
 
 fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
 }
 
 fn mebibytes(bytes: usize) -> String {

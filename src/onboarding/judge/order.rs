@@ -110,18 +110,18 @@ fn counts(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
     findings.add(plausible(matched, search));
     match &facts.counted {
         Some(counted) => findings.add(adds_up(counted)),
-        None => findings.add(Finding::unchecked(
-            Row::N2,
-            "the Items that came have no instants that a window could be parted by",
-        )),
+        None => findings
+            .add(Finding::unchecked(Row::N2, "the Items that came have no instants that a window could be parted by")),
     }
 }
 
 /// N1: a search for one Item matches one.
 fn plausible(matched: u64, search: &Search) -> Finding {
-    let one = search.probes.iter().find(|probe| probe.parameter == "ids").filter(|probe| {
-        probe.support == Some(Support::Exact) && matches!(probe.inside.next, Ok(None))
-    });
+    let one = search
+        .probes
+        .iter()
+        .find(|probe| probe.parameter == "ids")
+        .filter(|probe| probe.support == Some(Support::Exact) && matches!(probe.inside.next, Ok(None)));
     let received = one.map(|probe| probe.inside.items().len() as u64);
     let said = one.and_then(|probe| probe.inside.matched());
     match (one, received, said) {
@@ -141,7 +141,10 @@ fn adds_up(windows: &Counted) -> Finding {
         return Finding::unchecked(Row::N2, "a search by time was not counted");
     };
     if first + second == whole {
-        return Finding::good(Row::N2, format!("{first} and {second} are {}", counted(usize::try_from(whole).unwrap_or(usize::MAX), "Item")));
+        return Finding::good(
+            Row::N2,
+            format!("{first} and {second} are {}", counted(usize::try_from(whole).unwrap_or(usize::MAX), "Item")),
+        );
     }
     degraded(
         Row::N2,

@@ -41,6 +41,8 @@ fn methods(search: &Search, findings: &mut Findings) {
         Finding::good(Row::S1, format!("answers {}", counted(get.items().len(), "Item")))
     } else if post_works {
         note(Row::S1, format!("GET search {}", get.clause()), "POST is used; offer GET too, every client knows it")
+    } else if !get.asked.was_put() {
+        Finding::unchecked(Row::S1, get.asked.unanswered().unwrap_or_default())
     } else if let Some(unanswered) = get.asked.unanswered() {
         error(Row::S1, format!("GET search: {unanswered}"), "make /search answer").by(&get.asked.evidence)
     } else {
@@ -50,6 +52,9 @@ fn methods(search: &Search, findings: &mut Findings) {
     match &search.post {
         None => findings.leave_out(Row::S2),
         Some(post) if post.is_page() => findings.add(Finding::good(Row::S2, "answers")),
+        Some(post) if !post.asked.was_put() => {
+            findings.add(Finding::unchecked(Row::S2, post.asked.unanswered().unwrap_or_default()));
+        }
         Some(post) => findings.add(
             note(
                 Row::S2,
@@ -80,7 +85,10 @@ fn parameters(search: &Search, findings: &mut Findings) {
                 format!("; no Item tells inside from outside by {}", untried.join(", "))
             };
             let good = || {
-                Finding::good(row, format!("a known Item is found inside and not outside by {}{but}", proven.join(", ")))
+                Finding::good(
+                    row,
+                    format!("a known Item is found inside and not outside by {}{but}", proven.join(", ")),
+                )
             };
             findings.add_all(row, wrong, good);
         }
@@ -91,9 +99,7 @@ fn wrong_parameter(row: Row, probe: &Probe) -> Option<Finding> {
     let name = probe.parameter;
     let (seen, page) = match probe.support? {
         Support::Exact => return None,
-        Support::Inexact => {
-            (format!("`{name}` gives Items that do not match it"), &probe.outside)
-        }
+        Support::Inexact => (format!("`{name}` gives Items that do not match it"), &probe.outside),
         Support::Unsupported if !probe.inside.is_page() => {
             (format!("a search with `{name}` {}", probe.inside.clause()), &probe.inside)
         }
@@ -177,7 +183,11 @@ fn conformance(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
     let mut wrong = Vec::new();
     let mut kept = Vec::new();
     if facts.landing.found.has("item-search") {
-        if search.items_only { wrong.push(untrue("item-search", "/search", &search.get)) } else { kept.push("item-search") }
+        if search.items_only {
+            wrong.push(untrue("item-search", "/search", &search.get))
+        } else {
+            kept.push("item-search")
+        }
     }
     for spoken in &search.spoken {
         match spoken.support {
@@ -211,7 +221,8 @@ fn conformance(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
         }
     }
     kept.dedup();
-    let unproven = if kept.is_empty() { "no class that can be tried is advertised".to_owned() } else { kept.join(", ") };
+    let unproven =
+        if kept.is_empty() { "no class that can be tried is advertised".to_owned() } else { kept.join(", ") };
     findings.add_all(Row::L5, wrong, || Finding::good(Row::L5, unproven));
 }
 
@@ -220,13 +231,14 @@ fn reads_fields(page: &PageSeen) -> bool {
     page.split.as_ref().is_ok_and(|split| split.received > 0)
 }
 
+const REMEDY: &str = "answer errors as JSON with code and description";
+
 /// E1: what is wrong is answered as such.
 fn errors(search: &Search, findings: &mut Findings) {
     let Some(asked) = &search.wrong else {
         findings.add(Finding::unchecked(Row::E1, "no search gave an Item to ask about"));
         return;
     };
-    const REMEDY: &str = "answer errors as JSON with code and description";
     let Some(answer) = asked.answer() else {
         findings.add(Finding::unchecked(Row::E1, asked.unanswered().unwrap_or_default()));
         return;

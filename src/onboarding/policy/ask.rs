@@ -115,9 +115,9 @@ pub async fn ask(
     }
     if let Some((focus, bbox)) = declared.policy.focus.as_ref().and_then(|focus| Some((focus, beside(focus)?))) {
         let question = format!("`bbox={}`, which the focus {} does not meet", corners(&bbox), focus.describe());
-        if let Some(item) = questions.first(Ask { bbox: Some(bbox), ..Ask::default() }).await {
-            questions.held.beyond.push((question, item));
-        }
+        // the first ones may be large enough to reach into the focus as well
+        let items = questions.items(Ask { bbox: Some(bbox), limit: SAMPLE, ..Ask::default() }).await;
+        questions.held.beyond.extend(items.iter().map(|item| (question.clone(), ItemSeen::of(item))));
     }
     questions.held
 }
@@ -154,11 +154,13 @@ fn beside(focus: &Area) -> Option<Bbox> {
     let (west, south) = (low(edges(|rect| rect.min().x)), low(edges(|rect| rect.min().y)));
     let (east, north) = (high(edges(|rect| rect.max().x)), high(edges(|rect| rect.max().y)));
     let gap = BESIDE_MIN;
+    // not to the poles, where all meridians meet
+    let (lowest, highest) = (gap - 90.0, 90.0 - gap);
     let boxes = [
-        (-180.0, north + gap, 180.0, 90.0),
-        (-180.0, -90.0, 180.0, south - gap),
-        (-180.0, -90.0, west - gap, 90.0),
-        (east + gap, -90.0, 180.0, 90.0),
+        (-180.0, north + gap, 180.0, highest),
+        (-180.0, lowest, 180.0, south - gap),
+        (-180.0, lowest, west - gap, highest),
+        (east + gap, lowest, 180.0, highest),
     ];
     let size = |(west, south, east, north): &(f64, f64, f64, f64)| (east - west).min(north - south);
     let wide = boxes.into_iter().filter(|corners| size(corners) >= gap);

@@ -42,7 +42,9 @@ fn hidden(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark> {
         policy.admits(&item.collection, &question, now).err()
     };
     let seen = held.beyond.iter().filter_map(|(question, item)| Some((question, item, refused(item)?)));
-    let told = seen.take(REMARKS_MAX).map(|(question, item, refusal)| {
+    let mut seen: Vec<_> = seen.collect();
+    seen.dedup_by(|one, other| one.0 == other.0);
+    let told = seen.into_iter().take(REMARKS_MAX).map(|(question, item, refusal)| {
         let seen = format!(
             "it has Items that its policy says it has not: {question} gave `{}` of `{}` of {}; {}: {}",
             item.id,
@@ -72,11 +74,8 @@ fn prefixes(policy: &Policy, held: &Held) -> Option<Remark> {
     let other = |id: &&String| !policy.ids_prefixes.iter().any(|prefix| id.starts_with(prefix.as_str()));
     let others: Vec<&String> = held.ids.iter().filter(other).collect();
     let first = others.first()?;
-    let seen = format!(
-        "{} of {} ids begin with none of `ids_prefixes`, for example `{first}`",
-        others.len(),
-        held.ids.len()
-    );
+    let seen =
+        format!("{} of {} ids begin with none of `ids_prefixes`, for example `{first}`", others.len(), held.ids.len());
     let remark = Remark::new(seen, "a search by these ids does not come here: add their beginnings, or drop the key");
     Some(remark.with(&["[member.policy]", "ids_prefixes = []"]))
 }
@@ -91,13 +90,18 @@ pub fn extents(policy: &Policy, view: &MemberView, now: DateTime<Utc>) -> Vec<Re
             (policy.keeps_from(id, now), entry.interval.and_then(|interval| interval.start))
             && start + SLACK < kept
         {
-            let seen =
-                format!("policy keeps collection `{id}` from {} on, but it starts in {}", time(Some(kept)), time(Some(start)));
-            remarks.push(Remark::new(seen, "check `retention`: either the extent is stale, or older Items are not found"));
+            let seen = format!(
+                "policy keeps collection `{id}` from {} on, but it starts in {}",
+                time(Some(kept)),
+                time(Some(start))
+            );
+            remarks
+                .push(Remark::new(seen, "check `retention`: either the extent is stale, or older Items are not found"));
         }
         let question = Question { interval: None, area: entry.area.as_ref(), ids: None };
         if let Err(refusal) = policy.admits(id, &question, now) {
-            let seen = format!("collection `{id}` lies outside the policy, {}: {}", refusal.rule.name(), refusal.detail);
+            let seen =
+                format!("collection `{id}` lies outside the policy, {}: {}", refusal.rule.name(), refusal.detail);
             remarks.push(Remark::new(seen, "check `focus`: searches of that area do not come here"));
         }
     }
@@ -121,12 +125,16 @@ fn globs(policy: &Policy, view: &MemberView) -> Vec<Remark> {
     };
     let lists = [("collections.include", &policy.include), ("collections.exclude", &policy.exclude)];
     let rules = policy.retention.iter().map(|rule| ("retention.collections", &rule.collections));
-    let written = lists.into_iter().chain(rules).flat_map(|(key, globs)| globs.written.iter().map(move |glob| (key, glob)));
+    let written =
+        lists.into_iter().chain(rules).flat_map(|(key, globs)| globs.written.iter().map(move |glob| (key, glob)));
     // what is excluded is not listed here: such a glob does its work
     let idle = written.filter(|(key, glob)| *key != "collections.exclude" && !matched(glob));
     let named = idle.map(|(key, glob)| {
         let near = all.iter().take(REMARKS_MAX).map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
-        Remark::new(format!("`{glob}` in `policy.{key}` matches no collection"), &format!("its collections are {near} …"))
+        Remark::new(
+            format!("`{glob}` in `policy.{key}` matches no collection"),
+            &format!("its collections are {near} …"),
+        )
     });
     named.take(REMARKS_MAX).collect()
 }
@@ -144,13 +152,16 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
         {
             let seen = format!("{name} begins {}, but the oldest Item is of {}", time(Some(start)), time(Some(oldest)));
             let from = format!("from = \"{}\"", oldest.format("%Y-%m-%dT00:00:00Z"));
-            remarks.push(Remark::new(seen, "searches before that come in vain").with(&["[[member.policy.retention]]", &from]));
+            remarks.push(
+                Remark::new(seen, "searches before that come in vain").with(&["[[member.policy.retention]]", &from]),
+            );
         }
         if let Some(newest) = newest.as_ref().and_then(|item| item.at)
             && newest + slack < end
         {
             let until = newest.checked_add_signed(TimeDelta::days(1)).unwrap_or(newest);
-            let seen = format!("{name} reaches until {}, but the newest Item is of {}", time(Some(end)), time(Some(newest)));
+            let seen =
+                format!("{name} reaches until {}, but the newest Item is of {}", time(Some(end)), time(Some(newest)));
             let line = format!("until = \"{}\"", until.format("%Y-%m-%dT00:00:00Z"));
             remarks.push(
                 Remark::new(seen, "if nothing more will come, searches behind that come in vain")
@@ -168,10 +179,13 @@ fn suggestions(policy: &Policy, view: &MemberView, held: &Held, now: DateTime<Ut
     let oldest = held.oldest.as_ref().and_then(|item| item.at).or(start);
     let newest = held.newest.as_ref().and_then(|item| item.at).or(end);
     if let Some(oldest) = oldest.filter(|_| policy.retention.is_empty()) {
-        let lines: Vec<String> =
-            suggest::retention(oldest, newest, now).into_iter().map(|(line, why)| format!("{line}   # {why}")).collect();
+        let lines: Vec<String> = suggest::retention(oldest, newest, now)
+            .into_iter()
+            .map(|(line, why)| format!("{line}   # {why}"))
+            .collect();
         let seen = format!("no retention is declared; its Items are of {} to {}", time(Some(oldest)), time(newest));
-        let mut remark = Remark::new(seen, "declare it, if it will stay so: searches of other times then do not come here");
+        let mut remark =
+            Remark::new(seen, "declare it, if it will stay so: searches of other times then do not come here");
         remark.toml = std::iter::once("[[member.policy.retention]]".to_owned()).chain(lines).collect();
         remarks.push(remark);
     }
