@@ -7,6 +7,7 @@ mod binary;
 mod classes;
 mod collection_search;
 mod contract;
+mod dialect_page;
 mod dialect_resto;
 mod faults;
 mod federation;

@@ -11,22 +11,39 @@ use crate::cql2::Subject;
 use crate::federation::MemberId;
 use crate::members::Item;
 
+use super::Residual;
+
 /// An Item and the values of the properties that are looked at.
 pub(super) struct Properties<'a> {
     item: &'a Item,
     collection: &'a str,
     member: Option<&'a MemberId>,
     names: &'a [Box<str>],
+    aliases: &'static [(&'static str, &'static str)],
     values: Vec<Option<&'a str>>,
     /// Read at most once, by the first spatial function.
     geometry: OnceCell<Option<Geometry<f64>>>,
 }
 
 impl<'a> Properties<'a> {
-    /// `collection` is that of an Item that names none.
-    pub(super) fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
-        let collection = if item.collection.is_empty() { collection } else { &item.collection };
-        Self { item, collection, member, names, values: item.values(names), geometry: OnceCell::new() }
+    pub(super) fn of(item: &'a Item, residual: &'a Residual) -> Self {
+        let collection = if item.collection.is_empty() { residual.only_collection() } else { &item.collection };
+        let names: &[Box<str>] = &residual.properties;
+        Self {
+            item,
+            collection,
+            member: residual.member.as_ref(),
+            names,
+            aliases: residual.aliases,
+            values: item.values(names),
+            geometry: OnceCell::new(),
+        }
+    }
+
+    /// A property by the member's other name for it.
+    fn alias(&self, property: &str) -> Option<&'a str> {
+        let (_, other) = self.aliases.iter().find(|(ours, _)| *ours == property)?;
+        self.value(other)
     }
 
     fn value(&self, property: &str) -> Option<&'a str> {
@@ -64,7 +81,7 @@ impl Subject for Properties<'_> {
             "federation:backends" => {
                 self.member.map(|member| Cow::Owned(serde_json::json!([member.as_str()]).to_string()))
             }
-            other => self.value(other).map(Cow::Borrowed).or_else(|| self.time(other)),
+            other => self.value(other).or_else(|| self.alias(other)).map(Cow::Borrowed).or_else(|| self.time(other)),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod condition;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
 pub mod resto;
 pub mod scripted;
