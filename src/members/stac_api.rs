@@ -2,6 +2,7 @@
 //! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`, what kind of
 //! server it is in `kind.rs`, pages that are too large for it in `size.rs`.
 
+mod deep;
 mod items_only;
 mod kind;
 mod listing;

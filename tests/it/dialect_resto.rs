@@ -8,7 +8,7 @@ use crate::support::front::names;
 use crate::support::oracle::Oracle;
 use crate::support::resto::Resto;
 use crate::support::store::instant;
-use crate::support::stub::Stub;
+use crate::support::stub::{Asked, Kind, Stub, collections, landing};
 use crate::support::{Front, ScriptedMember, federation_of, item, items, time};
 
 /// Items with ties, of two collections, some lasting for hours, and none at a whole second.
@@ -18,7 +18,7 @@ fn catalogue(count: usize) -> Vec<Value> {
         let at = time(n / 3).replace('Z', ".250Z");
         let mut item = item(collection, &format!("{:03}-{n}", (n * 271) % 1000), &at);
         item["properties"]["eo:cloud_cover"] = (n % 100).into();
-        if n % 10 == 0 {
+        if n.is_multiple_of(10) {
             lasting(&mut item, &at, &time(n / 3 + 600));
         }
         item
@@ -112,8 +112,8 @@ async fn one_that_says_nothing_of_itself_is_told_by_an_answer() {
 /// A resto behind a landing page that does not say so.
 struct Unlabelled(Resto);
 
-impl crate::support::stub::Kind for Unlabelled {
-    fn answer(&self, base: &str, asked: &crate::support::stub::Asked) -> Result<Value, u16> {
+impl Kind for Unlabelled {
+    fn answer(&self, base: &str, asked: &Asked) -> Result<Value, u16> {
         let mut answer = self.0.answer(base, asked)?;
         if let Some(page) = answer.as_object_mut() {
             page.remove("resto:version");
@@ -314,4 +314,39 @@ async fn a_wrong_guess_loses_nothing_without_saying_so() {
         || first.missing() == ["EDITO"]
         || names(&front.pages(first.clone()).await) == oracle(&items).newest_first();
     assert!(told, "{}", first.text);
+}
+
+/// A member of POST only that says of itself that it is a resto.
+struct Impostor(Vec<Value>);
+
+impl Kind for Impostor {
+    fn answer(&self, base: &str, asked: &Asked) -> Result<Value, u16> {
+        match asked.path.as_str() {
+            "" => {
+                let mut page = landing(base, &["core", "item-search", "item-search#sort"], &["POST"]);
+                page["resto:version"] = "10.1.0".into();
+                Ok(page)
+            }
+            "collections" => Ok(collections(&self.0)),
+            "search" if asked.method == "POST" => {
+                let mut newest: Vec<&Value> = self.0.iter().collect();
+                newest.reverse();
+                Ok(json!({"type": "FeatureCollection", "features": newest, "links": []}))
+            }
+            _ => Err(405),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guess_that_does_not_hold_is_taken_back() {
+    let items = items("c", 5);
+    let stub = Stub::start("EDITO", Impostor(items.clone())).await;
+    let front = Front::of(alone(&stub)).await;
+    let dialect = || async { front.get("/federation/members/EDITO").await.json()["capabilities"]["dialect"].clone() };
+    assert_eq!(dialect().await, "resto");
+    check(&front, "limit=10", &oracle(&items).newest_first()).await;
+    assert_eq!(dialect().await, "standard");
+    front.broker.refresh_now().await;
+    assert_eq!(dialect().await, "standard", "it is not guessed again");
 }

@@ -97,15 +97,18 @@ async fn pages_that_loop_are_no_progress() {
     let search = "/search?limit=200&sortby=-datetime";
     let first = front.get(search).await;
     assert_eq!(first.member("A")["status"], "no-progress", "{}", first.report());
-    let pages = front.pages(first).await;
+    let (mut pages, mut last) = (vec![first.clone()], first);
+    while let Some(next) = last.next() {
+        last = front.follow(&next).await;
+        if last.status != 200 {
+            break;
+        }
+        pages.push(last.clone());
+    }
     let given = names(&pages);
     assert!(wanted(&own, &[]).starts_with(&given), "in order, and nothing twice");
-    // a bound on time leads out of the circle
-    assert!(
-        given.len() == 60 || pages.last().unwrap().missing() == ["A"],
-        "{}: nothing is lost in silence",
-        given.len()
-    );
+    // a bound on time leads out of the circle; where it does not, nothing is lost in silence
+    assert!(given.len() >= 19 && (given.len() == 60 || last.missing() == ["A"]), "{} Items: {}", given.len(), last.text);
     assert!(a.searches() <= 12 * pages.len(), "{} searches", a.searches());
 }
 

@@ -8,6 +8,7 @@ mod classes;
 mod collection_search;
 mod contract;
 mod csw;
+mod dialect_page;
 mod dialect_resto;
 mod dialects;
 mod faults;

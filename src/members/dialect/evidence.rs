@@ -102,6 +102,9 @@ pub fn in_answer(page: &Map<String, Value>, _headers: &HeaderMap) -> Option<Seen
     if context.is_some_and(|context| context.contains_key("exactCount")) {
         return Some(Seen::new(Dialect::Resto, "`context.exactCount` in an answer"));
     }
+    if pages_by_number(page) && page.get("features").is_some_and(names_cloud_cover_its_own_way) {
+        return Some(Seen::new(Dialect::Page, "`cloudCover` in an Item, and a `next` link by the number of the page"));
+    }
     let links = page.get("links").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let next = links.iter().take(LINKS_MAX).find(|link| link.get("rel").is_some_and(|rel| rel == "next"))?;
     let in_body = next.get("body").and_then(|body| body.get("token")).and_then(Value::as_str);
@@ -111,6 +114,19 @@ pub fn in_answer(page: &Map<String, Value>, _headers: &HeaderMap) -> Option<Seen
         return Some(Seen::new(Dialect::Pgstac, "a token `next:` with the name of an Item"));
     }
     None
+}
+
+/// Whether the `next` link counts pages.
+fn pages_by_number(page: &Map<String, Value>) -> bool {
+    let links = page.get("links").and_then(Value::as_array);
+    let mut next = links.into_iter().flatten().take(LINKS_MAX).filter(|link| link["rel"] == "next");
+    next.any(|link| link["href"].as_str().is_some_and(|href| href.contains("?page=") || href.contains("&page=")))
+}
+
+/// Whether Items have `cloudCover` and none has the name of the extension.
+fn names_cloud_cover_its_own_way(features: &Value) -> bool {
+    let has = |name: &str| features.as_array().into_iter().flatten().any(|item| item["properties"].get(name).is_some());
+    has("cloudCover") && !has("eo:cloud_cover")
 }
 
 #[cfg(test)]
@@ -177,5 +193,17 @@ mod tests {
         assert_eq!(seen(json!({"rel": "next", "href": "https://a/search?token=MTcwMDAw"})), None);
         assert_eq!(seen(json!({"rel": "next", "body": {"next": "2025,a,b"}})), None);
         assert_eq!(seen(json!({"rel": "prev", "href": "?token=next:c"})), None);
+    }
+
+    #[test]
+    fn an_older_cdse_is_told_by_its_items_and_its_links_together() {
+        let seen = |href: &str, name: &str| {
+            let item = json!({"type": "Feature", "properties": {name: 3}});
+            let page = json!({"features": [item], "links": [{"rel": "self"}, {"rel": "next", "href": href}]});
+            in_answer(&object(page), &HeaderMap::new()).map(|seen| seen.dialect)
+        };
+        assert_eq!(seen("/search?limit=1&page=2", "cloudCover"), Some(Dialect::Page));
+        assert_eq!(seen("/search?limit=1&page=2", "eo:cloud_cover"), None);
+        assert_eq!(seen("/search?token=page=2", "cloudCover"), None);
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::{StacApi, below, numbered, request, slices};
+use super::{StacApi, below, deep, numbered, request, slices};
 use crate::federation::{NextPath, Support};
 use crate::members::capabilities::{ALL_REFUSED, Capabilities};
 use crate::members::dialect::Paging;
@@ -52,6 +52,9 @@ impl StacApi {
         let known = self.known.load_full();
         if !known.habits().sorting.ascending && slices::needed(ask) && ask.ids.is_none() {
             return self.slice(ask, deadline).await;
+        }
+        if deep::needed(&known, ask) {
+            return self.deep(ask, deadline).await;
         }
         match &ask.ids {
             Some(ids) if known.ids_alone => self.one_by_one(ask, ids, deadline).await,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::StacApi;
 use crate::federation::Interval;
 use crate::members::line::failure;
-use crate::members::{Ask, Failure, Fault, Page, Token};
+use crate::members::{Ask, Failure, Fault, Item, Page, Token};
 
 /// Windows tried for one page: from all of time to one millisecond it takes 47 halves, and less when Items are seen.
 const WINDOWS_MAX: usize = 64;
@@ -133,7 +133,7 @@ impl StacApi {
             unsaid |= page.unsaid;
             page.unsaid = unsaid;
             let more = page.next.is_some() || page.cut;
-            let held = match page.items.iter().filter_map(|item| item.time_key()).min() {
+            let held = match page.items.iter().filter_map(Item::time_key).min() {
                 _ if page.received == 0 && !more => Held::Nothing,
                 oldest if more => Held::TooMuch { oldest: oldest.unwrap_or(until) },
                 _ => Held::Whole,
@@ -209,7 +209,7 @@ impl StacApi {
 fn upwards(mut page: Page, (from, until): (i64, i64), next: Option<Place>) -> Page {
     page.items.retain(|item| item.time_key().is_none_or(|at| (from..=until).contains(&at)));
     page.items.reverse();
-    page.items.sort_by_key(|item| item.time_key());
+    page.items.sort_by_key(Item::time_key);
     Page { next: next.map(Place::seal), cut: false, matched: None, ..page }
 }
 

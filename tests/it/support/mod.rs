@@ -16,6 +16,7 @@ pub mod condition;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
 pub mod replay;
 pub mod resto;

@@ -76,7 +76,7 @@ impl Resto {
         }
         // a place means "less than", whichever the order
         if let Some(next) = asked.get("next") {
-            let next: i64 = next.parse().map_err(|_| 400_u16)?;
+            let next: i64 = next.parse().map_err(|_odd| 400_u16)?;
             rows.retain(|row| row.index.is_some_and(|index| index < next));
         }
         // the database puts what has no time first when it goes down, and last when it goes up
@@ -118,7 +118,7 @@ fn restrict(rows: &mut Vec<Row<'_>>, asked: &Asked) -> Result<(), u16> {
     }
     if let Some(bbox) = asked.get("bbox") {
         let numbers: Vec<f64> =
-            bbox.split(',').map(|text| text.parse().map_err(|_| 400_u16)).collect::<Result<_, _>>()?;
+            bbox.split(',').map(|text| text.parse().map_err(|_odd| 400_u16)).collect::<Result<_, _>>()?;
         let [west, south, east, north] = *numbers.as_slice() else { return Err(400) };
         rows.retain(|row| {
             let at = |n: usize| row.item["bbox"][n].as_f64().unwrap();
@@ -140,7 +140,7 @@ fn restrict(rows: &mut Vec<Row<'_>>, asked: &Asked) -> Result<(), u16> {
         for part in parts {
             let words: Vec<&str> = part.split_whitespace().collect();
             let ["eo:cloud_cover" | "\"eo:cloud_cover\"", op, number] = words.as_slice() else { return Err(400) };
-            let number: f64 = number.parse().map_err(|_| 400_u16)?;
+            let number: f64 = number.parse().map_err(|_odd| 400_u16)?;
             rows.retain(|row| match (row.item["properties"]["eo:cloud_cover"].as_f64(), *op) {
                 (Some(value), "<") => value < number,
                 (Some(value), "<=") => value <= number,
