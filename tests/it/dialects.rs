@@ -108,7 +108,12 @@ async fn pages_that_loop_are_no_progress() {
     let given = names(&pages);
     assert!(wanted(&own, &[]).starts_with(&given), "in order, and nothing twice");
     // a bound on time leads out of the circle; where it does not, nothing is lost in silence
-    assert!(given.len() >= 19 && (given.len() == 60 || last.missing() == ["A"]), "{} Items: {}", given.len(), last.text);
+    assert!(
+        given.len() >= 19 && (given.len() == 60 || last.missing() == ["A"]),
+        "{} Items: {}",
+        given.len(),
+        last.text
+    );
     assert!(a.searches() <= 12 * pages.len(), "{} searches", a.searches());
 }
 
