@@ -145,7 +145,11 @@ pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
 
 fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
     let declared = call.snapshot.federation.member(entry.member.as_str());
-    let canonical = declared.map(|member| Links::member_collection(&member.url, &entry.native_id));
+    let canonical = declared.map(|member| match member.kind.is_harvested() {
+        // it has no API whose addresses could be built
+        true => entry.source(member),
+        false => Links::member_collection(&member.url, &entry.native_id),
+    });
     let hrefs = CollectionHrefs {
         id: &entry.exposed_id,
         self_href: &call.links.collection(&entry.exposed_id),

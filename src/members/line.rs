@@ -99,7 +99,6 @@ impl Outgoing {
 #[derive(Debug)]
 pub struct Answer {
     /// False: 304, the document is as it was.
-    #[expect(dead_code, reason = "for kinds of member that are about to come")]
     pub changed: bool,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -136,6 +135,12 @@ impl Line {
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             pause: Mutex::new(None),
         }
+    }
+
+    /// The same line with another bound on one answer.
+    pub fn with_answer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.answer_bytes_max = bytes_max;
+        self
     }
 
     /// Sends a request and reads its whole answer.

@@ -19,6 +19,7 @@ pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -50,6 +51,11 @@ pub trait Member: Send + Sync {
     /// The state of its snapshot, where the member is read whole.
     fn harvest(&self) -> Option<Harvest> {
         None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// One page of Items.
@@ -197,8 +203,12 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
                 // refused by validation as long as they have no adapter
-                federation::Kind::StaticStac | federation::Kind::OgcRecords | federation::Kind::Csw => None,
+                federation::Kind::OgcRecords | federation::Kind::Csw => None,
             }
         };
         let members = enabled.filter_map(adapter).collect();

@@ -46,6 +46,12 @@ const DROPPED: &str = "stac_broker_items_dropped_total";
 const UP: &str = "stac_broker_member_up";
 const COLLECTIONS: &str = "stac_broker_member_collections";
 const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
+const HARVEST_AGE: &str = "stac_broker_harvest_age_seconds";
+const HARVEST_ITEMS: &str = "stac_broker_harvest_items";
+const HARVEST_COMPLETE: &str = "stac_broker_harvest_complete";
+const HARVEST_LEFT_OUT: &str = "stac_broker_harvest_left_out_documents";
+const HARVEST_BYTES: &str = "stac_broker_harvest_transferred_bytes";
+const HARVEST_RUNNING: &str = "stac_broker_harvest_running_documents";
 const RELOADS: &str = "stac_broker_reloads_total";
 const REFUSED: &str = "stac_broker_reload_refused";
 const INFO: &str = "stac_broker_info";
@@ -72,6 +78,12 @@ pub const METRICS: &[Metric] = &[
     metric(UP, Kind::Gauge, &["member"], "1 when the last check of a member went well, else 0."),
     metric(COLLECTIONS, Kind::Gauge, &["member"], "Collections of a member that are listed."),
     metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
+    metric(HARVEST_AGE, Kind::Gauge, &["member"], "Age of the snapshot of a member that is read whole."),
+    metric(HARVEST_ITEMS, Kind::Gauge, &["member"], "Items in that snapshot."),
+    metric(HARVEST_COMPLETE, Kind::Gauge, &["member"], "1 when it is all the member has, as far as that is known."),
+    metric(HARVEST_LEFT_OUT, Kind::Gauge, &["member"], "Documents that it lacks, or has from an earlier harvest."),
+    metric(HARVEST_BYTES, Kind::Gauge, &["member"], "Bytes of documents that were transferred for it."),
+    metric(HARVEST_RUNNING, Kind::Gauge, &["member"], "Documents read so far by a running harvest; 0 while none runs."),
     metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
     metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
     metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
@@ -170,6 +182,34 @@ pub fn member(member: &str, up: bool, collections: usize, quarantined: usize) {
     gauge!(UP, "member" => member.to_owned()).set(if up { 1.0 } else { 0.0 });
     gauge!(COLLECTIONS, "member" => member.to_owned()).set(number(collections));
     gauge!(QUARANTINED, "member" => member.to_owned()).set(number(quarantined));
+}
+
+/// What is shown of a member that is read whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Harvested {
+    /// Absent: there is no snapshot yet.
+    pub age_s: Option<i64>,
+    pub items: usize,
+    pub complete: bool,
+    pub left_out: u64,
+    pub bytes: u64,
+    /// Documents of the running harvest.
+    pub running: u64,
+}
+
+/// The state of a member that is read whole.
+pub fn harvest(member: &str, seen: &Harvested) {
+    let set = |name: &'static str, value: f64| gauge!(name, "member" => member.to_owned()).set(value);
+    #[expect(clippy::cast_precision_loss, reason = "counts for a graph")]
+    let number = |count: u64| count as f64;
+    if let Some(age_s) = seen.age_s {
+        set(HARVEST_AGE, number(age_s.unsigned_abs()));
+    }
+    set(HARVEST_ITEMS, number(seen.items as u64));
+    set(HARVEST_COMPLETE, if seen.complete { 1.0 } else { 0.0 });
+    set(HARVEST_LEFT_OUT, number(seen.left_out));
+    set(HARVEST_BYTES, number(seen.bytes));
+    set(HARVEST_RUNNING, number(seen.running));
 }
 
 /// How reloads went since the start.

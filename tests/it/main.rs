@@ -23,6 +23,7 @@ mod reload;
 mod requests;
 mod rewriting;
 mod rooms;
+mod static_stac;
 mod support;
 mod unequal;
 mod view;

@@ -15,8 +15,8 @@ use super::{crawl, policy, processes, values};
 const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
 /// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 1] = ["stac-api"];
-const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
+const KINDS: [&str; 2] = ["stac-api", "static-stac"];
+const KINDS_LATER: [&str; 2] = ["ogc-records", "csw"];
 const DIALECTS_LATER: [&str; 8] =
     ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
 

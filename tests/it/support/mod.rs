@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
