@@ -37,6 +37,7 @@ pub use error::{Failure, Fault};
 pub use harvest::Harvest;
 pub use item::Item;
 use line::failure;
+pub use memory::held_bytes;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {

@@ -21,6 +21,7 @@ mod queryables;
 mod real_data;
 mod reload;
 mod requests;
+mod retry_missed;
 mod rewriting;
 mod rooms;
 mod static_stac;
