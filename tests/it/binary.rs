@@ -44,7 +44,7 @@ pub struct File {
 }
 
 impl File {
-    fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("federation.toml");
         std::fs::write(&path, text).unwrap();
@@ -297,6 +297,10 @@ impl Served {
         };
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
         Self { child, base, admin }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     fn terminate(&self) {

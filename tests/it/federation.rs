@@ -51,7 +51,7 @@ fn the_example_is_good_and_warns_only_of_the_missing_key() {
     let loaded =
         load_text("federation.toml", &example(), Path::new("")).map_err(|problems| problems.to_text()).unwrap();
     assert_eq!(loaded.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["no-cursor-key"]);
-    assert_eq!(loaded.federation.members.len(), 6);
+    assert_eq!(loaded.federation.members.len(), 7);
 }
 
 #[test]

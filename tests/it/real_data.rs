@@ -17,7 +17,7 @@ const ITEMS_MAX: usize = 1_200;
 
 /// The folder of the data, where there is one.
 #[expect(clippy::print_stderr, reason = "what was not checked is said plainly")]
-fn folder(what: &str) -> Option<PathBuf> {
+pub fn folder(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STAC_BROKER_TEST_DATA").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("skipped: {what}, since STAC_BROKER_TEST_DATA is not set");
@@ -26,7 +26,7 @@ fn folder(what: &str) -> Option<PathBuf> {
 }
 
 /// The lines of a file, unpacked where its name ends in `.gz`.
-fn lines(path: &Path) -> Vec<String> {
+pub fn lines(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
