@@ -246,7 +246,7 @@ impl Crawl<'_> {
                 self.again(step, next);
             }
             Visited::Gone => {
-                self.found.left_out.add(&name, "a link leads to it, but the server says that it is not there");
+                self.found.left_out.add(&name, "a link leads to it, but it is not there");
             }
             Visited::Failed(failed) => {
                 tracing::debug!(document = %name, fault = ?failed.fault, detail = %failed.detail, "document not read");
