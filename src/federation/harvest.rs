@@ -57,4 +57,10 @@ impl Member {
         let folder = (self.kind == Kind::StaticStac).then(|| self.url.join(".").ok()).flatten();
         folder.unwrap_or_else(|| self.url.clone())
     }
+
+    /// Whether it has Items at all: records that become Collections have none (`records_as`).
+    #[must_use]
+    pub fn has_items(&self) -> bool {
+        !self.kind.has_records() || matches!(self.crawl.records, Records::Items { .. })
+    }
 }
