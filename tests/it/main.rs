@@ -31,6 +31,7 @@ mod requests;
 mod retry_missed;
 mod rewriting;
 mod rooms;
+mod static_stac;
 mod support;
 mod unequal;
 mod view;
