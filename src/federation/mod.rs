@@ -6,6 +6,7 @@
 
 pub mod area;
 mod file;
+pub mod harvest;
 pub mod interval;
 pub mod policy;
 mod problem;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use area::{Area, Bbox};
+pub use harvest::{Crawl, Records};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{Problem, Problems, Severity};
@@ -188,8 +190,10 @@ pub struct Member {
     pub id: MemberId,
     pub title: String,
     pub kind: Kind,
-    /// Landing page.
+    /// Landing page, or the root document of a catalogue of files.
     pub url: Url,
+    /// Where those files lie, when they are on this machine; `url` then only names them.
+    pub folder: Option<PathBuf>,
     /// Further bases this member may print in its links.
     pub aliases: Vec<Url>,
     pub enabled: bool,
@@ -197,6 +201,8 @@ pub struct Member {
     /// True permits private, loopback and link-local addresses.
     pub internal: bool,
     pub request: Request,
+    /// For kinds that are read whole ([`Kind::is_harvested`]).
+    pub crawl: Crawl,
     pub capabilities: Declared,
     pub policy: Policy,
     pub auth: Auth,
@@ -214,9 +220,38 @@ impl Member {
     }
 }
 
+/// What software speaks there, as far as adapters differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Asked search by search.
     StacApi,
+    /// A catalogue of files.
+    StaticStac,
+    /// Metadata records: OGC API - Records.
+    OgcRecords,
+    /// Metadata records: Catalogue Service for the Web 2.0.2.
+    Csw,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::StacApi, Self::StaticStac, Self::OgcRecords, Self::Csw];
+
+    /// As the federation file writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StacApi => "stac-api",
+            Self::StaticStac => "static-stac",
+            Self::OgcRecords => "ogc-records",
+            Self::Csw => "csw",
+        }
+    }
+
+    /// Whether members of this kind are read whole now and then, and searched in the broker.
+    #[must_use]
+    pub fn is_harvested(self) -> bool {
+        self != Self::StacApi
+    }
 }
 
 /// How requests to one member are made.

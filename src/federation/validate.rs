@@ -4,6 +4,7 @@
 //! `processes.rs` what concerns executions, `telemetry.rs` logs and traces, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
+mod crawl;
 mod member;
 mod policy;
 mod processes;

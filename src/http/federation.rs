@@ -12,7 +12,7 @@ use url::Url;
 use crate::broker::Snapshot;
 use crate::collections::Known;
 use crate::federation::retention::{Period, Retention};
-use crate::federation::{Area, Extents, Kind, Member, MemberId, Policy, interval};
+use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
 use crate::members::Health;
 
 use super::door::Call;
@@ -102,13 +102,10 @@ fn describe(call: &Call, member: &Member) -> Value {
     let snapshot = &call.snapshot;
     let health = health(snapshot, &member.id);
     let self_href = call.links.to(&format!("/federation/members/{}", member.id));
-    let kind = match member.kind {
-        Kind::StacApi => "stac-api",
-    };
     json!({
         "id": member.id,
         "title": member.title,
-        "kind": kind,
+        "kind": member.kind.name(),
         "url": public(&member.url),
         "enabled": member.enabled,
         "status": if member.enabled { Status::of(&health).name() } else { "disabled" },
@@ -116,6 +113,7 @@ fn describe(call: &Call, member: &Member) -> Value {
         "last_successful_check": health.last_success.map(text),
         "last_failure": health.last_failure,
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),
         "links": [link("self", &self_href, JSON), link("root", &call.links.root(), JSON)],

@@ -8,6 +8,7 @@ mod client;
 mod encode;
 mod error;
 mod findings;
+pub mod harvest;
 pub mod item;
 mod line;
 mod memory;
@@ -32,7 +33,9 @@ use crate::federation::{self, Bbox, Interval, MemberId};
 pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use harvest::Harvest;
 pub use item::Item;
+use line::failure;
 pub use memory::held_bytes;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
@@ -44,6 +47,11 @@ pub trait Member: Send + Sync {
 
     /// When the member last answered and what its last check said.
     fn health(&self) -> Health;
+
+    /// The state of its snapshot, where the member is read whole.
+    fn harvest(&self) -> Option<Harvest> {
+        None
+    }
 
     /// One page of Items.
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
@@ -135,8 +143,9 @@ pub struct Page {
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
     pub matched: Option<Matched>,
-    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
-    pub partial: bool,
+    /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
+    /// missing; or it could not be harvested whole.
+    pub partial: Option<Arc<str>>,
     /// A part of the condition was not sent to the member, for want of room or because it refused it.
     pub unsaid: bool,
     /// Size of the answer after decompression.
@@ -186,13 +195,14 @@ impl Registry {
     pub fn new(federation: &federation::Federation) -> Self {
         let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
-        let members = enabled
-            .map(|member| match member.kind {
-                federation::Kind::StacApi => {
-                    Arc::new(stac_api::StacApi::new(member, federation, &clients)) as Arc<dyn Member>
-                }
-            })
-            .collect();
+        let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
+            match member.kind {
+                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                // refused by validation as long as they have no adapter
+                federation::Kind::StaticStac | federation::Kind::OgcRecords | federation::Kind::Csw => None,
+            }
+        };
+        let members = enabled.filter_map(adapter).collect();
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))

@@ -14,6 +14,7 @@ mod merge;
 mod quota;
 mod page;
 mod progress;
+mod missed;
 pub mod session;
 pub mod cursor;
 pub mod outcome;
@@ -51,7 +52,8 @@ pub struct Answer {
     pub items: Vec<Found>,
     /// Sealed cursor of the next page.
     pub next: Option<String>,
-    /// Sealed cursor that goes on where a page without an Item had to stop (P10); only where there is no next page.
+    /// Sealed cursor of what is missing and may be there on another try (S26 e), or, where a page without an Item had to
+    /// stop, of where it goes on (P10).
     pub retry: Option<String>,
     /// S25.
     pub number_matched: Option<u64>,
@@ -193,6 +195,7 @@ fn answer(
 ) -> Result<Answer, SearchError> {
     let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
+    let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
     let verdict = outcome::decide(&end, plan, request.handling);
     let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
@@ -206,7 +209,20 @@ fn answer(
         .into_iter()
         .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
         .collect();
-    Ok(Answer { items, next, retry, number_matched: end.matched, report })
+    Ok(Answer { items, next, retry: retry.or(missed), number_matched: end.matched, report })
+}
+
+/// Seals the session of a retry; where its places are too long for a link, its legs find them again by reading.
+fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms: i64) -> String {
+    let text = keys.seal(&session, &snapshot.ids, now_ms);
+    if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
+        return text;
+    }
+    for leg in &mut session.legs {
+        leg.place = None;
+        leg.ranges.iter_mut().for_each(|range| range.place = None);
+    }
+    keys.seal(&session, &snapshot.ids, now_ms)
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
@@ -226,7 +242,14 @@ fn seal_bounded(
         else {
             return text;
         };
-        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX || token(&session.legs[largest]) == 0 {
+        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
+            return text;
+        }
+        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| gap.place.is_some())) {
+            session.legs.iter_mut().flat_map(|leg| &mut leg.gaps).for_each(|gap| gap.place = None);
+            continue;
+        }
+        if token(&session.legs[largest]) == 0 {
             return text;
         }
         let leg = &mut session.legs[largest];

@@ -22,6 +22,7 @@ mod real_data;
 mod reload;
 mod requests;
 mod replay;
+mod retry_missed;
 mod rewriting;
 mod rooms;
 mod support;

@@ -152,12 +152,12 @@ impl StacApi {
         let listed = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         let counted = split.matched.filter(|_| listed && said.whole);
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
-            partial: split.partial,
             unsaid: !said.whole,
             bytes: answer.body.len(),
         })

@@ -71,6 +71,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         title: id.to_owned(),
         kind: Kind::StacApi,
         url,
+        folder: None,
         aliases: Vec::new(),
         enabled: true,
         renamed_from: Vec::new(),
@@ -83,6 +84,7 @@ pub fn declared(id: &str, url: Url) -> Member {
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
+        crawl: stac_broker::federation::Crawl::default(),
         capabilities: Declared::default(),
         policy: Policy {
             priority: 0,
