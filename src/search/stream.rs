@@ -128,6 +128,8 @@ pub struct Stream {
     refills: u32,
     /// The member's last page was full and had no next link.
     cut: bool,
+    /// How often that was so.
+    pub suspicious_ends: u32,
     /// The member's last page was smaller than asked, though not its last.
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
@@ -244,6 +246,7 @@ impl Stream {
             refills: 0,
             capped: false,
             cut: false,
+            suspicious_ends: 0,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             list_seen: HashSet::new(),

@@ -109,6 +109,7 @@ pub struct Share<'a> {
     pub requests: u32,
     pub items: u32,
     pub contradictions: u32,
+    pub suspicious_ends: u32,
     pub gaps: usize,
     pub took: Duration,
 }
@@ -120,6 +121,7 @@ pub fn share(share: &Share<'_>) {
     counter!(MEMBER_REQUESTS, "member" => member()).increment(share.requests.into());
     counter!(MEMBER_ITEMS, "member" => member()).increment(share.items.into());
     counter!(CONTRADICTIONS, "member" => member()).increment(share.contradictions.into());
+    counter!(SUSPICIOUS, "member" => member()).increment(share.suspicious_ends.into());
     counter!(GAPS, "member" => member()).increment(share.gaps as u64);
     if share.requests > 0 {
         histogram!(MEMBER_SECONDS, "member" => member()).record(share.took.as_secs_f64());
@@ -129,6 +131,11 @@ pub fn share(share: &Share<'_>) {
 /// A search left a member out.
 pub fn pruned(member: &str, rule: &'static str) {
     counter!(PRUNED, "member" => member.to_owned(), "rule" => rule).increment(1);
+}
+
+/// Items that a rule of their member's policy excludes.
+pub fn policy_contradicted(member: &str, rule: &'static str, items: u32) {
+    counter!(POLICY, "member" => member.to_owned(), "rule" => rule).increment(items.into());
 }
 
 /// Items that were not passed on.

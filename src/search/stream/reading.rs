@@ -153,6 +153,7 @@ impl Stream {
             self.known = order.later(&self.known, &read).clone();
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
+        self.suspicious_ends += u32::from(self.cut);
         match next {
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
