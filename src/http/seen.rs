@@ -18,7 +18,7 @@ pub struct Seen(Mutex<BTreeMap<MemberId, BTreeMap<&'static str, Times>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Times {
-    times: u64,
+    count: u64,
     first: DateTime<Utc>,
     last: DateTime<Utc>,
 }
@@ -51,8 +51,8 @@ impl Seen {
         seen.retain(|id, _| federation.members.iter().any(|member| member.id == *id));
         for (id, what, times) in told {
             let kept = seen.entry(id.clone()).or_default();
-            let entry = kept.entry(what).or_insert(Times { times: 0, first: now, last: now });
-            (entry.times, entry.last) = (entry.times.saturating_add(times), now);
+            let entry = kept.entry(what).or_insert(Times { count: 0, first: now, last: now });
+            (entry.count, entry.last) = (entry.count.saturating_add(times), now);
         }
     }
 
@@ -63,7 +63,7 @@ impl Seen {
         list.sort_by_key(|(_, times)| std::cmp::Reverse(times.last));
         let one = |(what, times): (&&'static str, &Times)| {
             json!({
-                "what": what, "times": times.times,
+                "what": what, "times": times.count,
                 "first": interval::text(times.first), "last": interval::text(times.last),
             })
         };
@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn what_was_seen_is_counted_with_its_times_and_forgotten_with_its_member() {
         let federation = |ids: &[&str]| {
-            let members: String =
-                ids.iter().map(|id| format!("[[member]]\nid = \"{id}\"\nurl = \"https://a.example/{id}\"\n")).collect();
-            let file = format!("[federation]\nid = \"f\"\n{members}");
+            let member = |id: &&str| format!("[[member]]\nid = \"{id}\"\nurl = \"https://a.example/{id}\"\n");
+            let members: Vec<String> = ids.iter().map(member).collect();
+            let file = format!("[federation]\nid = \"f\"\n{}", members.concat());
             crate::federation::load_text("f", &file, std::path::Path::new("")).unwrap().federation
         };
         let report = |id: &str, status, contradictions| {

@@ -13,7 +13,11 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use guard::{Breaker, Guard, breaker_opened, coalesced, guard, retried, retry_withheld, sent, unsent};
 pub use table::METRICS;
-use table::*;
+use table::{
+    ACCESS_LOST, BUFFERED, CACHE, COLLECTIONS, CONTRADICTIONS, CURSOR_BYTES, CURSOR_ERRORS, DROPPED, GAPS, IN_FLIGHT,
+    INFO, MEMBER_ITEMS, MEMBER_REQUESTS, MEMBER_SECONDS, OUTCOMES, PAGES, POLICY, PRUNED, QUARANTINED, REFUSALS,
+    REFUSED, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS, UP,
+};
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

@@ -217,7 +217,8 @@ impl Replay {
 
     fn search(&mut self, search: &Search) -> Result<(), String> {
         let started = DateTime::parse_from_rfc3339(&search.started);
-        let started = started.map_err(|_| format!("`started` is `{}`, not an RFC 3339 time", search.started))?;
+        let started =
+            started.map_err(|_unreadable| format!("`started` is `{}`, not an RFC 3339 time", search.started))?;
         let body = Value::Object(search.search.clone()).to_string();
         // How many Items were wanted plays no part in who is asked, so the limits of one policy do for all.
         let limits = self.policies.first().map(|policy| policy.federation.limits.clone()).unwrap_or_default();
