@@ -16,7 +16,8 @@ pub use table::METRICS;
 use table::{
     ACCESS_LOST, BUFFERED, CACHE, COLLECTIONS, CONTRADICTIONS, CURSOR_BYTES, CURSOR_ERRORS, DROPPED, GAPS, IN_FLIGHT,
     INFO, MEMBER_ITEMS, MEMBER_REQUESTS, MEMBER_SECONDS, OUTCOMES, PAGES, POLICY, PRUNED, QUARANTINED, REFUSALS,
-    REFUSED, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS, UP,
+    REFUSED, REGISTRY_ANSWERS, REGISTRY_MEMBERS, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS,
+    UP,
 };
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
@@ -216,6 +217,15 @@ pub fn reloads(good: u64, bad: u64, refused: bool) {
     counter!(RELOADS, "result" => "good").absolute(good);
     counter!(RELOADS, "result" => "bad").absolute(bad);
     gauge!(REFUSED).set(if refused { 1.0 } else { 0.0 });
+}
+
+/// How the registry of sites answered since the file names it, and how many members it names.
+pub fn registry(good: u64, empty: u64, failed: u64, members: usize) {
+    for (result, count) in [("good", good), ("empty", empty), ("failed", failed)] {
+        counter!(REGISTRY_ANSWERS, "result" => result).absolute(count);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of members")]
+    gauge!(REGISTRY_MEMBERS).set(members as f64);
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub struct Harvested<K> {
     /// Each with the id of its Collection in [`Item::collection`], whether its bytes name it or not.
     pub items: Vec<Arc<Item>>,
     pub left_out: LeftOut,
+    /// What was lacking or changed on the way, for admins, one sentence each; a few.
+    pub notes: Vec<String>,
     /// Why this is not all the member has, as a sentence for people: a bound, a part that failed and was never read before.
     pub incomplete: Option<String>,
     pub tally: Tally,
@@ -71,6 +73,7 @@ impl<K: Default> Default for Harvested<K> {
             collections: Vec::new(),
             items: Vec::new(),
             left_out: LeftOut::default(),
+            notes: Vec::new(),
             incomplete: None,
             tally: Tally::default(),
             kept: K::default(),
