@@ -9,6 +9,8 @@ mod collection_search;
 mod contract;
 mod dialects;
 mod csw;
+mod dialect_page;
+mod dialect_resto;
 mod faults;
 mod federation;
 mod filters;

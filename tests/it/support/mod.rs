@@ -17,10 +17,13 @@ pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
 pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
