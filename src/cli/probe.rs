@@ -9,7 +9,7 @@ use super::{Format, NO, block_on, out};
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
 use crate::federation::{Federation, MemberId, Support};
-use crate::members::{Capabilities, Failure};
+use crate::members::{Capabilities, Failure, Harvest};
 use crate::processes::catalogue::{Catalogue, Listed};
 use crate::processes::merge::{self, Difference};
 
@@ -66,6 +66,8 @@ struct Finding {
     /// Its list of processes could not be read, or not whole.
     processes_unread: bool,
     warnings: Vec<String>,
+    /// Of a member that is read whole.
+    harvest: Option<Harvest>,
 }
 
 /// Adds what was found of processes: how many each member offers, and what unequal ones of one name differ in.
@@ -121,6 +123,7 @@ fn finding(
         warnings: unproven.get(id).cloned().into_iter().collect(),
         ..Finding::default()
     };
+    finding.harvest = snapshot.members.get(id.as_str()).and_then(|member| member.harvest());
     let Some(part) = snapshot.view.member(id) else { return finding };
     finding.listed = part.entries.len();
     finding.complete = part.known == Known::Complete;
@@ -167,6 +170,7 @@ fn as_json(finding: &Finding) -> Value {
         "collections": { "listed": finding.listed, "complete": finding.complete, "quarantined": documents(&finding.quarantined), "repaired": repaired },
         "processes": finding.processes.map(|offered| json!({ "offered": offered, "complete": !finding.processes_unread })),
         "warnings": finding.warnings,
+        "harvest": finding.harvest,
     })
 }
 
@@ -211,6 +215,9 @@ fn filters(can: &Capabilities) -> String {
 }
 
 fn methods(can: &Capabilities) -> &'static str {
+    if can.evaluated_here {
+        return "snapshot";
+    }
     if can.collections_max.is_some() {
         return "by collection";
     }
@@ -239,6 +246,11 @@ fn remarks(finding: &Finding) -> Vec<String> {
     }
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
+    if let Some(harvest) = &finding.harvest {
+        lines.push(format!("{id}: {}", told(harvest)));
+        let remarks: Vec<String> = harvest.remarks().into_iter().map(|remark| format!("{id}: {remark}")).collect();
+        lines.extend(cut(id, "further remarks", remarks.into_iter()));
+    }
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
         let named = if collection.is_empty() {
             "a collection without id".to_owned()
@@ -253,6 +265,18 @@ fn remarks(finding: &Finding) -> Vec<String> {
     });
     lines.extend(cut(id, "further collections are repaired", repaired));
     lines
+}
+
+/// What a harvest brought, and what it cost.
+fn told(harvest: &Harvest) -> String {
+    let read = &harvest.read;
+    format!(
+        "{} Collections and {} Items in {} documents of {} KiB",
+        harvest.collections,
+        harvest.items,
+        read.documents,
+        read.bytes.div_ceil(1024)
+    )
 }
 
 fn cut(id: &str, more: &str, lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

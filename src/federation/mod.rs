@@ -46,6 +46,7 @@ pub struct Federation {
     pub server: Server,
     pub limits: Limits,
     pub cursor: Cursor,
+    pub telemetry: Telemetry,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
     /// `[processes]`.
@@ -82,6 +83,32 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
     /// Asked for by every path of it.
     pub token: Option<Secret>,
+}
+
+/// `[telemetry]`: what is written of searches, and where traces go. Taken at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    pub access_log: AccessLog,
+    /// Base of a collector that speaks OTLP over HTTP; `None`: spans go nowhere.
+    pub otlp_url: Option<Url>,
+    /// Of the traces that begin here, how many in a hundred are recorded.
+    pub otlp_percent: u8,
+}
+
+/// Where the line of each search goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// To standard error, among the log.
+    #[default]
+    Log,
+    Off,
+    File(PathBuf),
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { access_log: AccessLog::Log, otlp_url: None, otlp_percent: 100 }
+    }
 }
 
 /// Bounds of one process; the defaults stand in `Limits::default`.

@@ -1,13 +1,14 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `processes.rs` what concerns executions, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! `processes.rs` what concerns executions, `telemetry.rs` logs and traces, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
 mod crawl;
 mod member;
 mod policy;
 mod processes;
+mod telemetry;
 mod values;
 
 use std::collections::HashMap;
@@ -125,6 +126,7 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
     let server = read_server(root.table("server").as_ref());
     let processes = read_processes(root);
     let cursor = read_cursor(root, processes);
+    let telemetry = root.table("telemetry").map(|keys| telemetry::read(&keys)).unwrap_or_default();
     let own = root.table("federation");
     if own.is_none() && !root.has("federation") {
         root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
@@ -160,6 +162,7 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         server,
         limits,
         cursor,
+        telemetry,
         processes,
         routing: routing.unwrap_or_default(),
         members,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
@@ -17,7 +17,8 @@ use url::Url;
 use super::client::{Clients, credentials, fixed_headers, is_private_literal};
 use super::memory::Memory;
 use super::{Failure, Fault};
-use crate::federation;
+use crate::federation::{self, MemberId};
+use crate::telemetry::context;
 
 /// Same-origin redirects followed on one metadata GET.
 const REDIRECTS_MAX: usize = 3;
@@ -107,6 +108,7 @@ pub struct Answer {
 
 /// The line to one member.
 pub struct Line {
+    member: MemberId,
     client: Result<reqwest::Client, String>,
     base: Url,
     internal: bool,
@@ -123,6 +125,7 @@ pub struct Line {
 impl Line {
     pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
         Self {
+            member: member.id.clone(),
             client: clients.shared(member.internal).clone(),
             base: member.url.clone(),
             internal: member.internal,
@@ -224,11 +227,20 @@ impl Line {
         if let Some((name, value)) = &self.auth {
             headers.insert(name.clone(), value.clone());
         }
+        let method = if request.body.is_some() { Method::POST } else { Method::GET };
+        let mut leaving = context::leaving(self.member.as_str(), &method);
+        if let Some(leaving) = &leaving {
+            leaving.mark(&mut headers);
+        }
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.get(request.url.clone()),
         };
-        builder.headers(headers).send().await.map_err(|error| {
+        let sent = builder.headers(headers).send().await;
+        if let (Some(leaving), Ok(response)) = (&mut leaving, &sent) {
+            leaving.answered(response.status().as_u16());
+        }
+        sent.map_err(|error| {
             let closed = closed_before_an_answer(&error);
             let failed = sending(&error.without_url());
             if closed { Unsent::Closed(failed) } else { Unsent::Failed(failed) }

@@ -21,6 +21,7 @@ pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use error::{Failure, Fault};
 pub use harvest::Harvest;
 pub use item::Item;
 use line::failure;
+pub use memory::held_bytes;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -52,6 +54,11 @@ pub trait Member: Send + Sync {
     /// The state of its snapshot, where the member is read whole.
     fn harvest(&self) -> Option<Harvest> {
         None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// One page of Items.
@@ -196,24 +203,24 @@ impl Registry {
     pub fn new(federation: &federation::Federation) -> Self {
         let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
-        let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
+        let adapter = |member: &federation::Member| -> Arc<dyn Member> {
             match member.kind {
-                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StacApi => Arc::new(stac_api::StacApi::new(member, federation, &clients)),
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Arc::new(harvest::Harvester::new(member, source))
+                }
                 federation::Kind::OgcRecords => {
                     let pages = records::RecordsApi::new(member, federation, &clients);
-                    let source = records::pages::Catalogue::new(member, pages);
-                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                    Arc::new(harvest::Harvester::new(member, records::pages::Catalogue::new(member, pages)))
                 }
                 federation::Kind::Csw => {
                     let pages = csw::Csw::new(member, federation, &clients);
-                    let source = records::pages::Catalogue::new(member, pages);
-                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                    Arc::new(harvest::Harvester::new(member, records::pages::Catalogue::new(member, pages)))
                 }
-                // refused by validation as long as it has no adapter
-                federation::Kind::StaticStac => None,
             }
         };
-        let members = enabled.filter_map(adapter).collect();
+        let members = enabled.map(adapter).collect();
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))

@@ -171,8 +171,9 @@ impl Merge {
         if failure.tie_only
             && let Some(to) = leg.stream.skip_tie()
         {
-            leg.session.push_gap(Gap { from, to: Some(to), status: failure.status });
+            leg.session.push_gap(Gap { from, to: Some(to), status: failure.status, place: None });
             leg.tie_given_up = true;
+            leg.stream.pass_ranges(&self.order);
             return;
         }
         leg.session.open_gap(from, failure.status);

@@ -6,6 +6,7 @@ use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
 use super::merge::{Merge, MergeLeg, Step};
+use super::missed;
 use super::order::{Comparator, Position};
 use super::outcome::Status;
 use super::plan::{Leg, Order, Plan};
@@ -46,6 +47,8 @@ pub struct PageEnd {
     pub next: Option<Session>,
     /// Where a page without an Item goes on: there is no next one, but some leg only stopped at its own allowance.
     pub retry: Option<Session>,
+    /// What the session misses and may get on another try.
+    pub missed: Option<Session>,
     pub legs: Vec<LegEnd>,
     pub joined: Vec<MemberId>,
     pub matched: Option<u64>,
@@ -216,6 +219,7 @@ impl<'a> PageRun<'a> {
             hits: Vec::new(),
             next: None,
             retry: None,
+            missed: None,
             legs: Vec::new(),
             joined,
             matched,
@@ -250,7 +254,9 @@ impl<'a> PageRun<'a> {
         }
         end.retry = retry;
         // a page is never empty while it has a next link
-        end.next = (live && !end.hits.is_empty()).then_some(next);
+        let goes_on = live && !end.hits.is_empty();
+        end.missed = missed::of(&next, goes_on);
+        end.next = goes_on.then_some(next);
         end
     }
 
@@ -346,12 +352,15 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.stream.requests,
-            ..leg_end(leg.member, failure, ended, broken, &leg.session.gaps)
+            ..leg_end(leg.member, failure, ended, broken, &missed::gaps_within(&leg.session, &merge.order))
         });
+        // a leg whose range is still to come stands where it stood
+        let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
+        let place = if untouched { leg.session.place.clone() } else { leg.stream.place(&next.watermark) };
         next.legs.push(SessionLeg {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
-            place: leg.stream.place(&next.watermark),
+            place,
             ..leg.session
         });
     }

@@ -253,7 +253,8 @@ impl Quota {
         }
         if page.partial.is_some() && leg.partial.is_none() {
             leg.partial.clone_from(&page.partial);
-            leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
+            let (from, to) = (Position::Start, Some(Position::End));
+            leg.session.push_gap(Gap { from, to, status: Status::BadResponse, place: None });
         }
         leg.feed(page, &asked, &mut keeps);
     }

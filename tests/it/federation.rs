@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use stac_broker::federation::{
-    Ambiguous, Auth, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
+    AccessLog, Ambiguous, Auth, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -77,6 +77,9 @@ fn a_file_with_every_key() {
     assert_eq!((federation.delimiter, federation.processes), ('~', 3));
     assert_eq!(federation.limits.buffered_bytes_max, 0x0100_0000);
     assert_eq!(federation.cursor.keys.len(), 1);
+    let telemetry = &federation.telemetry;
+    assert_eq!(telemetry.access_log, AccessLog::File(folder("good").join("access.log")));
+    assert_eq!((telemetry.otlp_url.as_ref().unwrap().as_str(), telemetry.otlp_percent), ("http://127.0.0.1:4318/", 5));
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);

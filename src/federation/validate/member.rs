@@ -14,9 +14,7 @@ use super::{crawl, policy, processes, values};
 /// Longest member id: it stands in every collection id and cursor.
 const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
-/// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 3] = ["stac-api", "ogc-records", "csw"];
-const KINDS_LATER: [&str; 1] = ["static-stac"];
+const KINDS: [&str; 4] = ["stac-api", "static-stac", "ogc-records", "csw"];
 const DIALECTS_LATER: [&str; 8] =
     ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
 
@@ -147,7 +145,7 @@ fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut HashMap<String, String>) 
 
 fn read_kind(keys: &Keys<'_>) -> Kind {
     let Some(written) = keys.text("kind") else { return Kind::StacApi };
-    later_or_unknown(keys.notes, &written, &KINDS, &KINDS_LATER);
+    later_or_unknown(keys.notes, &written, &KINDS, &[]);
     Kind::ALL.into_iter().find(|kind| kind.name() == written.value).unwrap_or(Kind::StacApi)
 }
 

@@ -98,6 +98,7 @@ fn federation(members: Vec<Member>) -> Federation {
             cors_origins: Vec::new(),
         },
         limits: Limits::default(),
+        telemetry: crate::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
         routing: crate::federation::Routing::default(),

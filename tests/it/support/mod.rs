@@ -13,6 +13,7 @@
 pub mod answer;
 pub mod catalogue;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
@@ -119,6 +120,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
             cors_origins: vec!["*".to_owned()],
         },
         limits: Limits::default(),
+        telemetry: stac_broker::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
         routing: stac_broker::federation::Routing::default(),

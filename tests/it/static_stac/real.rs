@@ -1,0 +1,1 @@
+//! The catalogue of Copernicus Marine, as far as it is at hand.
