@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{FileArg, NO, WRONG, block_on, check, out, query};
-use crate::broker::{Broker, reload};
+use crate::broker::{Broker, registry, reload};
 use crate::federation::{AccessLog, Federation, Loaded, Telemetry};
 use crate::http::{self, App, Office};
 use crate::members::remote::Remote;
@@ -81,6 +81,7 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
     let renewed = Arc::clone(&keys);
     let renew = move |federation: &Federation| renewed.renew(federation);
     let watching = tokio::spawn(reload::look_again(Arc::clone(&broker), file, files, renew));
+    let asking = tokio::spawn(registry::keep_asking(Arc::clone(&broker)));
     let hearing = tokio::spawn(look_on_hangup(Arc::clone(&broker)));
     let (stopping, stopped) = watch::channel(false);
     let admin = admin.map(|(admin, recorder)| tokio::spawn(serve_admin(&broker, admin, recorder, stopped)));
@@ -91,6 +92,7 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
         let _ = admin.await;
     }
     watching.abort();
+    asking.abort();
     hearing.abort();
     access::finish();
     match served {
@@ -186,7 +188,7 @@ fn announcement(federation: &Federation, address: SocketAddr) -> String {
     )
 }
 
-/// Looks at the federation file at once on each SIGHUP.
+/// Looks at the federation file, and asks the registry, at once on each SIGHUP.
 async fn look_on_hangup(broker: Arc<Broker>) {
     #[cfg(unix)]
     {
@@ -194,6 +196,7 @@ async fn look_on_hangup(broker: Arc<Broker>) {
         // Without the signal the file is still looked at, every other second.
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         while hangup.recv().await.is_some() {
+            broker.joining.ask_now();
             broker.reloads.look_now().await;
         }
     }

@@ -2,6 +2,7 @@
 //! and the headers of every answer. It deliberately does not know what a path means: `routes.rs` does.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
@@ -27,6 +29,7 @@ use crate::telemetry::context::Context;
 use crate::telemetry::{metrics, otlp};
 
 use super::App;
+use super::clients::{self, Clients};
 use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
@@ -44,13 +47,16 @@ pub struct Face {
     pub queryables: Queryables,
     /// One permit per request in progress.
     admission: Semaphore,
+    pub clients: Clients,
     closed: AtomicBool,
 }
 
 impl Face {
     /// Whether a request would be served now.
     pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Relaxed) && self.admission.available_permits() > 0
+        !self.closed.load(Ordering::Relaxed)
+            && self.admission.available_permits() > 0
+            && !self.app.broker.snapshot().members.is_full()
     }
 
     /// Whether the process is about to end.
@@ -65,6 +71,18 @@ pub struct Call {
     pub snapshot: Arc<Snapshot>,
     pub links: Arc<Links>,
     pub request_id: Arc<str>,
+    /// Whose request it is, where that is known.
+    pub client: Option<IpAddr>,
+}
+
+impl Call {
+    /// Counts what a request cost members, beyond itself, on its client.
+    pub fn charge(&self, face: &Face, requests: u32) {
+        if let Some(client) = self.client {
+            let rate = self.snapshot.federation.limits.client_rate_per_s;
+            face.clients.charge(client, rate, requests.saturating_sub(1), Instant::now());
+        }
+    }
 }
 
 /// The whole service; cheap to clone.
@@ -82,6 +100,7 @@ impl Door {
             processes: Catalogue::default(),
             queryables: Queryables::default(),
             admission: Semaphore::new(in_flight_max),
+            clients: Clients::default(),
             closed: AtomicBool::new(false),
         });
         let router = routes::router(Arc::clone(&face));
@@ -178,14 +197,23 @@ impl Door {
             Ok(links) => links,
             Err(problem) => return problem.into_response(),
         };
+        let client = clients::client(&snapshot.federation, &parts);
         request = Request::from_parts(parts, body);
         rebase(request.uri_mut(), links.prefix());
 
+        let is_exempt = request.uri().path().starts_with("/health/");
+        let rate = snapshot.federation.limits.client_rate_per_s;
+        if let Some(Err(seconds)) =
+            client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, Instant::now()))
+        {
+            return Problem::too_many(rate, seconds).into_response();
+        }
         let permit = self.face.admission.try_acquire();
-        if permit.is_err() && !request.uri().path().starts_with("/health/") {
+        if (permit.is_err() || snapshot.members.is_full()) && !is_exempt {
             return Problem::overloaded().into_response();
         }
-        let call = Call { snapshot: Arc::clone(snapshot), links: Arc::new(links), request_id: Arc::clone(request_id) };
+        let (snapshot, request_id) = (Arc::clone(snapshot), Arc::clone(request_id));
+        let call = Call { snapshot, links: Arc::new(links), request_id, client };
         request.extensions_mut().insert(call);
         let response = match self.router.clone().oneshot(request).await {
             Ok(response) => response,

@@ -6,6 +6,7 @@
 
 mod access;
 mod admin;
+mod clients;
 mod collection_search;
 mod collections;
 mod conformance;

@@ -75,6 +75,17 @@ impl Problem {
         }
     }
 
+    /// A client that asks more often than it may.
+    pub fn too_many(rate: u32, seconds: u32) -> Self {
+        let description = format!(
+            "more than {rate} requests a second, those to members counted in; wait {seconds} s, or ask for less at once"
+        );
+        Self {
+            retry_after_s: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", description)
+        }
+    }
+
     pub fn looped() -> Self {
         let description = "the request has passed this federation before: a federation contains itself";
         Self::new(StatusCode::LOOP_DETECTED, "LoopDetected", description)

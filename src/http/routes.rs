@@ -88,6 +88,7 @@ pub mod tests {
             cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(60) },
             processes: 1,
             routing: crate::federation::Routing::default(),
+            registry: crate::federation::Registry::default(),
             members: Vec::new(),
         }
     }

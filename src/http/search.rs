@@ -143,6 +143,7 @@ pub async fn run(
         }
         Err(_) => {}
     }
+    call.charge(face, requests(&searched));
     let mut answer = searched.map_err(|error| Problem::of_search(error, |rel, token| paging.onward(rel, token)))?;
     if answer.report.ignored.is_empty() {
         answer.report.ignored.clone_from(&request.ignored);
@@ -162,6 +163,16 @@ fn tell(
     measure::search(report, request.limit, status == StatusCode::OK);
     let told = access::Told { route: paging.route(), status: status.as_u16(), took: begun.elapsed(), request };
     access::search(&call.snapshot, &told, report);
+}
+
+/// Requests that a search made to members.
+fn requests(searched: &Result<Answer, SearchError>) -> u32 {
+    let report = match searched {
+        Ok(answer) => &answer.report,
+        Err(SearchError::Failed { report, .. }) => report.as_ref(),
+        Err(_) => return 0,
+    };
+    report.members.iter().map(|member| member.requests).sum()
 }
 
 /// Reads `Prefer`; gives what is honoured.

@@ -23,6 +23,8 @@ const BLOCK: usize = 4 << 10;
 /// more than reading it.
 const SPARES_MAX: usize = 5;
 const SPARE_BYTES_MAX: usize = 1_280 << 10;
+/// With less than one part in so many left, new requests are refused at the door: the rest is for those already let in.
+const RESERVE_PARTS: usize = 16;
 /// What is set aside for a body that does not announce its size, and at most for one that does.
 const START_BYTES: usize = 16 << 10;
 const START_BYTES_MAX: usize = 4 << 20;
@@ -41,6 +43,8 @@ type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
 pub struct Memory {
     bodies: Semaphore,
     blocks: Arc<Semaphore>,
+    /// Blocks in all.
+    most: usize,
     spares: Spares,
 }
 
@@ -101,8 +105,14 @@ impl Memory {
         Self {
             bodies: Semaphore::new(BODIES_AT_ONCE),
             blocks: Arc::new(Semaphore::new(blocks)),
+            most: blocks,
             spares: Spares::default(),
         }
+    }
+
+    /// Whether about as many bytes are held as may be.
+    pub fn is_full(&self) -> bool {
+        self.blocks.available_permits() < self.most / RESERVE_PARTS
     }
 
     /// Waits for a turn to read a body, but not for long.
@@ -171,6 +181,16 @@ mod tests {
         assert!(!other.push(&[0]), "three blocks are held");
         drop(slice);
         assert!(memory.hold(0).push(&[0; 2 * BLOCK]), "the slice gave its blocks back");
+    }
+
+    #[test]
+    fn it_is_full_a_little_before_its_end() {
+        let memory = Memory::new(64 * BLOCK);
+        let mut held = memory.hold(0);
+        assert!(held.push(&[0; 60 * BLOCK]) && !memory.is_full());
+        assert!(held.push(&[0; 1]) && memory.is_full());
+        drop(held.keep());
+        assert!(!memory.is_full());
     }
 
     #[test]

@@ -6,9 +6,12 @@
 pub mod capabilities;
 mod client;
 mod csw;
+mod dialect;
 mod encode;
 mod error;
 mod findings;
+pub mod gocdb;
+mod guard;
 pub mod harvest;
 pub mod item;
 mod line;
@@ -34,8 +37,10 @@ use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::{Capabilities, Counts, Language, Source};
+pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use guard::{Bucket, Service, Standing, State, Told};
 pub use harvest::Harvest;
 pub use item::Item;
 use line::failure;
@@ -104,6 +109,11 @@ pub trait Member: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Asks for a sign of life, which also keeps a connection warm; an adapter that has none to give says nothing.
+    fn check(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Reads landing page and conformance again and replaces the capabilities; also a sign of life.
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>>;
 }
@@ -150,6 +160,8 @@ pub struct Page {
     pub invalid: Invalid,
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
+    /// There is no `next`, and yet the list goes on: the member gives no place to go on from.
+    pub cut: bool,
     pub matched: Option<Matched>,
     /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
     /// missing; or it could not be harvested whole.
@@ -195,6 +207,8 @@ pub struct Registry {
     members: Vec<Arc<dyn Member>>,
     /// The process APIs of those members that have one, likewise.
     process_apis: Vec<Arc<process_api::ProcessApi>>,
+    guards: Arc<guard::Guards>,
+    memory: Option<Arc<memory::Memory>>,
 }
 
 impl Registry {
@@ -225,7 +239,7 @@ impl Registry {
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
             .collect();
-        Self { members, process_apis }
+        Self { members, process_apis, guards: clients.guards(), memory: Some(clients.memory()) }
     }
 
     /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
@@ -242,19 +256,41 @@ impl Registry {
         };
         let members = fresh.members.into_iter().map(|new| {
             let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            if old.is_some() {
+                fresh.guards.adopt(new.id(), &self.guards);
+            }
             old.map_or(new, Arc::clone)
         });
         let process_apis = fresh.process_apis.into_iter().map(|new| {
             let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
             old.map_or(new, Arc::clone)
         });
-        Self { members: members.collect(), process_apis: process_apis.collect() }
+        let (members, process_apis) = (members.collect(), process_apis.collect());
+        // What is kept holds its bytes in the memory it began with, so that goes on counting.
+        Self { members, process_apis, guards: Arc::clone(&fresh.guards), memory: self.memory.clone().or(fresh.memory) }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members, process_apis: Vec::new() }
+        Self { members, process_apis: Vec::new(), guards: Arc::default(), memory: None }
+    }
+
+    /// Where the guard of a member stands; `None` where requests to it need none.
+    #[must_use]
+    pub fn guard(&self, id: &str, service: Service) -> Option<Told> {
+        self.guards.get(id, service).map(|guard| guard.told())
+    }
+
+    /// Whether answers of members hold about as many bytes as they may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.is_full())
+    }
+
+    /// Tells the metrics where the guards stand.
+    pub fn measure(&self) {
+        self.guards.measure();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {

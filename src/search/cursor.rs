@@ -453,6 +453,7 @@ mod tests {
             },
             processes: 1,
             routing: crate::federation::Routing::default(),
+            registry: crate::federation::Registry::default(),
             members: Vec::new(),
         }
     }

@@ -40,7 +40,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::federation::MemberId;
-use crate::members::Item;
+use crate::members::{Item, Service};
 use crate::telemetry::metrics;
 
 use page::PageRun;
@@ -197,7 +197,8 @@ fn answer(
     let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
     let verdict = outcome::decide(&end, plan, request.handling);
-    let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    say_why(snapshot, &mut report);
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =
@@ -223,6 +224,14 @@ fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms
         leg.ranges.iter_mut().for_each(|range| range.place = None);
     }
     keys.seal(&session, &snapshot.ids, now_ms)
+}
+
+/// Says of members that are not asked for a while why, and for how long.
+fn say_why(snapshot: &Snapshot, report: &mut Report) {
+    for member in report.members.iter_mut().filter(|member| member.status == outcome::Status::CircuitOpen) {
+        let guard = snapshot.members.guard(member.id.as_str(), Service::Catalogue);
+        member.reason = guard.map(|guard| guard.breaker.to_string());
+    }
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.

@@ -807,6 +807,7 @@ fn ring() -> (KeyRing, Ids) {
         cursor: federation::Cursor { keys: Vec::new(), life: Duration::from_secs(3600) },
         processes: 1,
         routing: crate::federation::Routing::default(),
+        registry: crate::federation::Registry::default(),
         members: Vec::new(),
     };
     (KeyRing::from_federation(&federation).expect("a key"), Ids::new(&federation))

@@ -48,6 +48,12 @@ pub struct MemberReport {
     /// For finding the log lines of a failed leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
+    /// Why a `circuit-open` member is not asked, and when it will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Seconds after which it is worth asking again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
     /// The feature a `skipped-capability` member lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
@@ -142,6 +148,7 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         returned: leg.returned,
         contradictions: leg.contradictions,
         requests: leg.requests,
+        retry_after_s: leg.retry_after_s,
         took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
         gaps: leg.gaps.iter().map(gap_report).collect(),
         turn_missed: leg.broken,
@@ -155,6 +162,8 @@ fn bare(id: &MemberId, status: Status, feature: Option<String>) -> MemberReport 
         status,
         retryable: status.retryable(),
         correlation: None,
+        reason: None,
+        retry_after_s: None,
         feature,
         returned: 0,
         contradictions: 0,

@@ -79,8 +79,10 @@ impl Residual {
     }
 
     fn meets_parameters(&self, item: &Item) -> bool {
-        one_of(self.collections.as_deref(), &item.collection)
-            && self.policy.as_ref().is_none_or(|policy| policy.sees(&item.collection))
+        // a member that gives no collection is taken at its word where only one was asked for
+        let collection = if item.collection.is_empty() { self.only_collection() } else { &item.collection };
+        one_of(self.collections.as_deref(), collection)
+            && self.policy.as_ref().is_none_or(|policy| policy.sees(collection))
             && one_of(self.ids.as_deref(), &item.id)
             && self.datetime.is_none_or(|asked| item.meets_time(&asked))
             && self.area.as_ref().is_none_or(|area| self.in_place(area, item))

@@ -209,6 +209,15 @@ pub fn reloads(good: u64, bad: u64, refused: bool) {
     gauge!(REFUSED).set(if refused { 1.0 } else { 0.0 });
 }
 
+/// How the registry of sites answered since the file names it, and how many members it names.
+pub fn registry(good: u64, empty: u64, failed: u64, members: usize) {
+    for (result, count) in [("good", good), ("empty", empty), ("failed", failed)] {
+        counter!(REGISTRY_ANSWERS, "result" => result).absolute(count);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of members")]
+    gauge!(REGISTRY_MEMBERS).set(members as f64);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ fn api(base: &str, credentials: Credentials) -> ProcessApi {
         credentials,
         fixed: HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static("test"))]),
         via: "1.1 stac-broker-test".into(),
-        turns: Semaphore::new(4),
+        guard: Arc::new(Guard::new(&MemberId::new("A"), &federation::Request::default(), true)),
         memory: Arc::new(Memory::new(1 << 20)),
         idle: reply::IDLE,
     }

@@ -119,7 +119,14 @@ pub async fn crawl(
     };
     let key = Base::key(&source.root);
     crawl.seen.insert(key.clone());
-    let root = Step { url: source.root.clone(), key, item: false, depth: 1, holder: Holder { id: "".into(), is_collection: false }, above: None };
+    let root = Step {
+        url: source.root.clone(),
+        key,
+        item: false,
+        depth: 1,
+        holder: Holder { id: "".into(), is_collection: false },
+        above: None,
+    };
     let visited = crawl.visit(&root).await;
     let visited = crawl.root(visited)?;
     let mut level = Vec::new();
@@ -130,7 +137,8 @@ pub async fn crawl(
             async move { (place, crawl.visit(step).await) }
         });
         let visits: Vec<_> = visits.collect();
-        let mut visited: Vec<_> = futures::stream::iter(visits).buffer_unordered(source.bounds.requests_max).collect().await;
+        let mut visited: Vec<_> =
+            futures::stream::iter(visits).buffer_unordered(source.bounds.requests_max).collect().await;
         visited.sort_unstable_by_key(|(place, _)| *place);
         let mut next = Vec::new();
         for (step, (_, visited)) in level.into_iter().zip(visited) {
@@ -202,9 +210,10 @@ impl Crawl<'_> {
                 self.read(step, &bytes, &url, validators)
             }
             Err(Lost::Gone) => Visited::Gone,
-            Err(Lost::Failed(failed)) if failed.fault == Fault::TooLarge => {
-                Visited::Bound(format!("one of its documents has more than {} bytes (`document_bytes_max`)", bounds.document_bytes_max))
-            }
+            Err(Lost::Failed(failed)) if failed.fault == Fault::TooLarge => Visited::Bound(format!(
+                "one of its documents has more than {} bytes (`document_bytes_max`)",
+                bounds.document_bytes_max
+            )),
             Err(Lost::Failed(failed)) => Visited::Failed(failed),
         }
     }

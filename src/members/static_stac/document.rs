@@ -177,7 +177,12 @@ mod tests {
         let own = r#"{"href":"https://a.example/cat/p/x.json","rel":"self","type":"application/json"}"#;
         let normal = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let first = |text: &str| normal(text)["links"][0].clone();
-        for links in [r"[ ]", r#"[{"rel":"child","href":"y"}]"#, r#"[{"rel":"self","href":"./x.json"}]"#, r#"[{"rel":"self","href":"https://b.example/x.json"}]"#] {
+        for links in [
+            r"[ ]",
+            r#"[{"rel":"child","href":"y"}]"#,
+            r#"[{"rel":"self","href":"./x.json"}]"#,
+            r#"[{"rel":"self","href":"https://b.example/x.json"}]"#,
+        ] {
             let text = format!(r#"{{"type":"Feature","id":"a","geometry":null,"properties":{{}},"links":{links}}}"#);
             assert_eq!(first(&bytes(&text)), normal(own), "{links}");
         }

@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::Failure;
 use super::client::Clients;
 use super::harvest::{Harvested, Progress, Source};
-use super::Failure;
 use super::line::Line;
 use crate::federation::{self, Crawl, Federation};
 

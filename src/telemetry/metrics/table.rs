@@ -37,6 +37,8 @@ pub(super) const BUFFERED: &str = "stac_broker_buffered_bytes";
 pub(super) const CACHE: &str = "stac_broker_cache_answers_total";
 pub(super) const ACCESS_LOST: &str = "stac_broker_access_lines_lost_total";
 pub(super) const SPANS: &str = "stac_broker_trace_spans_total";
+pub(super) const REGISTRY_ANSWERS: &str = "stac_broker_registry_answers_total";
+pub(super) const REGISTRY_MEMBERS: &str = "stac_broker_registry_members";
 pub(super) const INFO: &str = "stac_broker_info";
 pub(super) const MEMBER_HTTP: &str = "stac_broker_member_http_requests_total";
 pub(super) const MEMBER_HTTP_SECONDS: &str = "stac_broker_member_http_request_seconds";
@@ -121,5 +123,12 @@ pub const METRICS: &[Metric] = &[
     metric(CACHE, Kind::Counter, &["cache", "result"], "Answers about members' metadata, by where they came from."),
     metric(ACCESS_LOST, Kind::Counter, &[], "Lines of the access log that could not be written."),
     metric(SPANS, Kind::Counter, &["result"], "Spans of traces: exported to the collector, or lost on the way."),
+    metric(
+        REGISTRY_ANSWERS,
+        Kind::Counter,
+        &["result"],
+        "Answers of the registry of sites: good, empty (names nobody) and failed.",
+    ),
+    metric(REGISTRY_MEMBERS, Kind::Gauge, &[], "Members that the registry of sites names."),
     metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
 ];

@@ -168,7 +168,9 @@ async fn a_root_that_is_not_there_is_a_failure_and_never_an_empty_catalogue() {
         assert_eq!(member.health().last_failure, Some(fault));
     }
     files.well_again();
-    for (text, why) in [("{", "not JSON"), ("{\"type\":\"Feature\",\"id\":\"a\",\"geometry\":null}", "an Item"), ("[]", "begins")] {
+    for (text, why) in
+        [("{", "not JSON"), ("{\"type\":\"Feature\",\"id\":\"a\",\"geometry\":null}", "an Item"), ("[]", "begins")]
+    {
         files.put("catalog.stac.json", text);
         let failed = adapter(files.declared("S")).collections(soon()).await.unwrap_err();
         assert!(failed.detail.contains(why), "{failed}");
@@ -188,7 +190,10 @@ async fn a_crawl_that_fails_keeps_the_snapshot_and_says_its_age() {
     assert_eq!(all(&*member).await.len(), 24);
     let told = front.get("/federation/members/S").await;
     let told = told.json();
-    assert_eq!((&told["kind"], &told["status"], &told["harvest"]["failure"]), (&json!("static-stac"), &json!("offline"), &json!("bad-response")));
+    assert_eq!(
+        (&told["kind"], &told["status"], &told["harvest"]["failure"]),
+        (&json!("static-stac"), &json!("offline"), &json!("bad-response"))
+    );
     assert!(told["harvest"]["age_s"].is_i64() && told["harvest"]["read_at"].is_string(), "{told}");
 }
 

@@ -63,12 +63,15 @@ async fn check_everything(front: &Front, oracle: &Oracle) {
     let inside = oracle.only(|held| meets(&held.item, bbox));
     assert!(inside.0.len() > 3);
     check(front, "bbox=-100,-20,-20,30", &inside.newest_first()).await;
-    let over = oracle.only(|held| meets(&held.item, [170.0, -90.0, 180.0, 90.0]) || meets(&held.item, [-180.0, -90.0, -150.0, 90.0]));
+    let over = oracle.only(|held| {
+        meets(&held.item, [170.0, -90.0, 180.0, 90.0]) || meets(&held.item, [-180.0, -90.0, -150.0, 90.0])
+    });
     check(front, "bbox=170,-90,-150,90", &over.newest_first()).await;
     let late = oracle.only(|held| lasts_into(held, "2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"));
     assert!(!late.0.is_empty(), "forecasts end in the future");
     check(front, "datetime=2030-01-01T00:00:00Z/2031-01-01T00:00:00Z", &late.newest_first()).await;
-    let filter = |held: &Held| property(held, "processing:level") == "Level 3" || property(held, "n").as_u64() > Some(8);
+    let filter =
+        |held: &Held| property(held, "processing:level") == "Level 3" || property(held, "n").as_u64() > Some(8);
     check(front, "filter=%22processing:level%22='Level%203'%20OR%20n>8", &oracle.only(filter).newest_first()).await;
     let text = "filter=title%20LIKE%20'%25of%20product%202'%20AND%20NOT%20n%20IN%20(1,2)%20AND%20S_INTERSECTS(geometry,BBOX(-180,-40,0,40))";
     let wanted = oracle.only(|held| {
@@ -81,7 +84,8 @@ async fn check_everything(front: &Front, oracle: &Oracle) {
     let pages = front.walk_post(&json!({"limit": 7, "intersects": triangle})).await;
     // left of the line from the one corner to the other
     let wanted = oracle.only(|held| {
-        meets(&held.item, [-180.0, -60.0, -100.0, 20.0]) && number(&held.item, 0).max(-180.0) + 180.0 + number(&held.item, 1).max(-60.0) + 60.0 <= 80.0
+        meets(&held.item, [-180.0, -60.0, -100.0, 20.0])
+            && number(&held.item, 0).max(-180.0) + 180.0 + number(&held.item, 1).max(-60.0) + 60.0 <= 80.0
     });
     assert_eq!(names(&pages), wanted.newest_first());
 }
@@ -109,7 +113,8 @@ async fn a_catalogue_in_a_folder_is_searched_with_every_condition() {
         kind = "static-stac"
         url = "catalog.stac.json"
     "#;
-    let loaded = stac_broker::federation::load_text("t.toml", text, place.path()).map_err(|wrong| wrong.to_text()).unwrap();
+    let loaded =
+        stac_broker::federation::load_text("t.toml", text, place.path()).map_err(|wrong| wrong.to_text()).unwrap();
     let front = Front::of(loaded.federation).await;
     check_everything(&front, &Oracle::of([("S", items.as_slice())])).await;
     let item = front.get("/collections/S%7CSEA_002/items/cmems_p2_d1").await;
@@ -170,7 +175,8 @@ async fn clients_see_where_a_document_stands_at_the_catalogue() {
     let mut declared = files.declared("S");
     declared.aliases = vec!["https://stac.example/public".parse().unwrap()];
     files.change("SEA_002/cmems_p2_d1/dataset.stac.json", |item| {
-        item["links"] = json!([{"rel": "self", "href": "https://stac.example/public/SEA_002/cmems_p2_d1/dataset.stac.json"}]);
+        item["links"] =
+            json!([{"rel": "self", "href": "https://stac.example/public/SEA_002/cmems_p2_d1/dataset.stac.json"}]);
     });
     let front = Front::of(federation_of([declared])).await;
     let item = front.get("/collections/S%7CSEA_002/items/cmems_p2_d1").await;
@@ -204,7 +210,10 @@ async fn pages_go_on_over_a_new_snapshot() {
 
 #[tokio::test]
 async fn everything_is_exact_and_known_without_asking() {
-    let member = adapter(Declared { kind: Kind::StaticStac, ..declared("S", "http://127.0.0.1:9/catalog.json".parse().unwrap()) });
+    let member = adapter(Declared {
+        kind: Kind::StaticStac,
+        ..declared("S", "http://127.0.0.1:9/catalog.json".parse().unwrap())
+    });
     let can = member.capabilities();
     let all = [can.datetime, can.bbox, can.intersects, can.ids, can.collections, can.sort, can.filter];
     assert!(all.iter().all(|support| *support == Support::Exact) && can.discovered && can.counts_exact);

@@ -233,7 +233,11 @@ fn dataset(collection: &str, p: usize, d: usize) -> Value {
     let south = ((p * 13 + d * 7) % 150) as f64 - 80.0;
     let (east, north) = (west + 5.0, south + 4.0);
     let start = format!("{}-{:02}-01T00:00:00Z", 1993 + (p * 3 + d) % 30, 1 + d % 12);
-    let end = if d.is_multiple_of(5) { "2099-10-28T00:00:00Z".to_owned() } else { format!("{}-12-31T00:00:00Z", 2023 + d % 3) };
+    let end = if d.is_multiple_of(5) {
+        "2099-10-28T00:00:00Z".to_owned()
+    } else {
+        format!("{}-12-31T00:00:00Z", 2023 + d % 3)
+    };
     let mut properties = json!({
         "title": format!("dataset {d} of product {p}"), "processing:level": format!("Level {}", d % 5), "n": d,
     });

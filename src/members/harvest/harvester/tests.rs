@@ -45,9 +45,11 @@ impl Source for Script {
                 unreachable!("it never ends")
             };
             std::mem::forget(given_up);
-            let count = outcome.map_err(|fault| failure(fault, "as told"))? + before.map_or(0, |before| before.items.len());
+            let count =
+                outcome.map_err(|fault| failure(fault, "as told"))? + before.map_or(0, |before| before.items.len());
             let item = |n| {
-                let text = format!(r#"{{"type":"Feature","id":"i{n}","collection":"c","geometry":null,"properties":{{}}}}"#);
+                let text =
+                    format!(r#"{{"type":"Feature","id":"i{n}","collection":"c","geometry":null,"properties":{{}}}}"#);
                 Arc::new(Item::new(text).unwrap())
             };
             Ok(Harvested { items: (0..count).map(item).collect(), ..Harvested::default() })

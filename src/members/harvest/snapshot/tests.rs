@@ -43,7 +43,12 @@ async fn what_narrows_a_search_spares_the_other_items() {
     assert!(small.looked_at < 40, "{} of 10000 Items looked at for a small box", small.looked_at);
     let day = Interval::from_param("2007-03-01T00:00:00Z/2007-04-01T00:00:00Z").unwrap();
     let timed = searched(&snapshot, &Ask { datetime: Some(day), ..ask() }).await;
-    assert!(matched(&timed) > 0 && timed.looked_at < 3 * matched(&timed), "{} for {}", timed.looked_at, matched(&timed));
+    assert!(
+        matched(&timed) > 0 && timed.looked_at < 3 * matched(&timed),
+        "{} for {}",
+        timed.looked_at,
+        matched(&timed)
+    );
     let both = Ask { datetime: Some(day), bbox: boxed([0.0, -80.0, 40.0, -65.0]), ..ask() };
     let both = searched(&snapshot, &both).await;
     assert!(both.looked_at < 60, "{} for a box and a month", both.looked_at);
@@ -61,7 +66,11 @@ async fn what_narrows_a_search_spares_the_other_items() {
 #[tokio::test]
 async fn pages_are_the_whole_in_order_whatever_narrows() {
     let snapshot = snapshot(700);
-    for sortby in [vec![], vec![("properties.datetime".to_owned(), false)], vec![("collection".to_owned(), true), ("id".to_owned(), true)]] {
+    for sortby in [
+        vec![],
+        vec![("properties.datetime".to_owned(), false)],
+        vec![("collection".to_owned(), true), ("id".to_owned(), true)],
+    ] {
         let whole = searched(&snapshot, &Ask { limit: 1_000, sortby: sortby.clone(), ..ask() }).await.page;
         assert_eq!((whole.items.len(), whole.next.is_none()), (700, true));
         for limit in [1, 7, 100, 699, 700] {
@@ -102,7 +111,9 @@ fn an_item_that_comes_twice_is_there_once() {
     let items = vec![item(1), item(51), item(1), Arc::new(long)];
     let snapshot = Snapshot::of(Harvested { items, kept: (), ..Harvested::default() });
     assert_eq!((snapshot.len(), snapshot.left_out.count), (2, 2), "{:?}", snapshot.left_out);
-    assert!(snapshot.get("c1", "i1").is_some() && snapshot.get("c1", "i51").is_some() && snapshot.get("c2", "i1").is_none());
+    assert!(
+        snapshot.get("c1", "i1").is_some() && snapshot.get("c1", "i51").is_some() && snapshot.get("c2", "i1").is_none()
+    );
     assert!(!snapshot.listing().complete, "Items of a Collection that is not listed");
     assert_eq!(snapshot.items_of(Some("c1")).count(), 2);
     assert_eq!(snapshot.items_of(None).count(), 2);
