@@ -277,7 +277,9 @@ fn remarks(finding: &Finding) -> Vec<String> {
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
     if let Some(harvest) = &finding.harvest {
-        lines.push(format!("{id}: {}", told(harvest)));
+        if harvest.read_at.is_some() {
+            lines.push(format!("{id}: {}", told(harvest)));
+        }
         let remarks: Vec<String> = harvest.remarks().into_iter().map(|remark| format!("{id}: {remark}")).collect();
         lines.extend(cut(id, "further remarks", remarks.into_iter()));
     }
@@ -301,7 +303,7 @@ fn remarks(finding: &Finding) -> Vec<String> {
 fn told(harvest: &Harvest) -> String {
     let read = &harvest.read;
     format!(
-        "{} Collections and {} Items in {} documents of {} KiB",
+        "{} Collections and {} Items from {} documents of {} KiB",
         harvest.collections,
         harvest.items,
         read.documents,

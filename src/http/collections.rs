@@ -16,7 +16,7 @@ use crate::broker::Snapshot;
 use crate::collections::ids::Named;
 use crate::collections::search::{self, Found};
 use crate::collections::{CollectionHrefs, Entry, Lookup, write_merged};
-use crate::federation::{Kind, Member, MemberId};
+use crate::federation::{self, MemberId};
 
 use super::collection_search::Asked;
 use super::door::Call;
@@ -145,14 +145,14 @@ pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
 
 fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
     let declared = call.snapshot.federation.member(entry.member.as_str());
-    let canonical = declared.and_then(|member| match member.kind {
-        Kind::StacApi => Some(Links::member_collection(&member.url, &entry.native_id)),
+    // what is made of a record has no address of its own at the member; the record's is its `via`
+    let canonical = declared.filter(|member| !member.kind.has_records());
+    let canonical = canonical.map(|member| match member.kind {
         // it has no API whose addresses could be built
-        Kind::StaticStac => Some(entry.source(member)),
-        // what is made of a record has no address of its own at the member; the record's is its `via`
-        Kind::OgcRecords | Kind::Csw => None,
+        federation::Kind::StaticStac => entry.source(member),
+        _ => Links::member_collection(&member.url, &entry.native_id),
     });
-    let has_items = declared.is_none_or(Member::has_items);
+    let has_items = declared.is_none_or(federation::Member::has_items);
     let links = &call.links;
     let [items, queryables, sortables] =
         [Links::items, Links::queryables, Links::sortables].map(|of| has_items.then(|| of(links, &entry.exposed_id)));

@@ -217,24 +217,26 @@ impl Registry {
     pub fn new(federation: &federation::Federation) -> Self {
         let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
-        let adapter = |member: &federation::Member| -> Arc<dyn Member> {
+        let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
-                federation::Kind::StacApi => Arc::new(stac_api::StacApi::new(member, federation, &clients)),
+                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
                 federation::Kind::StaticStac => {
                     let source = static_stac::StaticStac::new(member, federation, &clients);
-                    Arc::new(harvest::Harvester::new(member, source))
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
                 federation::Kind::OgcRecords => {
                     let pages = records::RecordsApi::new(member, federation, &clients);
-                    Arc::new(harvest::Harvester::new(member, records::pages::Catalogue::new(member, pages)))
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
                 federation::Kind::Csw => {
                     let pages = csw::Csw::new(member, federation, &clients);
-                    Arc::new(harvest::Harvester::new(member, records::pages::Catalogue::new(member, pages)))
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
             }
         };
-        let members = enabled.map(adapter).collect();
+        let members = enabled.filter_map(adapter).collect();
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))

@@ -17,6 +17,7 @@ use super::{crawl, policy, processes, values};
 /// Longest member id: it stands in every collection id and cursor.
 pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
+/// Kinds of members.
 const KINDS: [&str; 4] = ["stac-api", "static-stac", "ogc-records", "csw"];
 
 impl Default for Request {

@@ -132,11 +132,9 @@ pub async fn crawl(
     let mut level = Vec::new();
     crawl.take(root, visited, &mut level);
     while !level.is_empty() {
-        let visits = level.iter().enumerate().map(|(place, step)| {
-            let crawl = &crawl;
-            async move { (place, crawl.visit(step).await) }
-        });
-        let visits: Vec<_> = visits.collect();
+        // made one by one: a visit in the making is some kilobytes, and a level can be all Items of a catalogue
+        let (crawling, steps) = (&crawl, &level);
+        let visits = (0..level.len()).map(|place| async move { (place, crawling.visit(&steps[place]).await) });
         let mut visited: Vec<_> =
             futures::stream::iter(visits).buffer_unordered(source.bounds.requests_max).collect().await;
         visited.sort_unstable_by_key(|(place, _)| *place);
@@ -246,7 +244,7 @@ impl Crawl<'_> {
                 self.again(step, next);
             }
             Visited::Gone => {
-                self.found.left_out.add(&name, "a link leads to it, but the server says that it is not there");
+                self.found.left_out.add(&name, "a link leads to it, but it is not there");
             }
             Visited::Failed(failed) => {
                 tracing::debug!(document = %name, fault = ?failed.fault, detail = %failed.detail, "document not read");

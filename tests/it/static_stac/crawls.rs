@@ -145,7 +145,7 @@ async fn faulty_items_and_dead_links_are_left_out_with_a_reason() {
     for part in [
         "left out `SEA_002/cmems_p2_d1/dataset.stac.json`: geometry is neither null nor a GeoJSON geometry",
         "left out `SEA_002/cmems_p2_d2/dataset.stac.json`: not JSON",
-        "left out `SEA_MULTIYEAR/product.stac.json`: a link leads to it, but the server says that it is not there",
+        "left out `SEA_MULTIYEAR/product.stac.json`: a link leads to it, but it is not there",
     ] {
         assert!(said.contains(part), "{said}");
     }

@@ -21,14 +21,18 @@ pub type Tree = BTreeMap<String, String>;
 pub fn tree(collections: &[Value], items: &[Value]) -> Tree {
     let mut tree = Tree::new();
     let mut children = Vec::new();
+    let mut of: HashMap<&str, Vec<&Value>> = HashMap::new();
+    for item in items {
+        of.entry(item["collection"].as_str().unwrap()).or_default().push(item);
+    }
     for collection in collections {
         let id = collection["id"].as_str().unwrap();
         children.push(json!({"rel": "child", "href": format!("{id}/product.stac.json"), "title": collection["title"]}));
         let mut links = vec![json!({"rel": "root", "href": "../catalog.stac.json"})];
-        for (n, item) in items.iter().filter(|item| item["collection"] == id).enumerate() {
+        for (n, item) in of.get(id).into_iter().flatten().enumerate() {
             let name = item["id"].as_str().unwrap();
             links.push(json!({"rel": "item", "href": format!("{name}/dataset.stac.json")}));
-            let mut item = item.clone();
+            let mut item = Value::clone(item);
             if n % 2 == 1 {
                 item.as_object_mut().unwrap().remove("collection");
             }
