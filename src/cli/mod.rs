@@ -8,6 +8,7 @@ mod explain;
 pub mod key;
 mod member;
 mod out;
+mod policy;
 mod probe;
 mod query;
 mod search;
@@ -60,6 +61,8 @@ enum Command {
     Search(search::Args),
     /// Check a catalogue that wants to join, or add it to the federation file
     Member(member::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
 }
@@ -100,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Member(args) => member::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
     }
 }

@@ -19,8 +19,8 @@ use super::line::{self, Line, Outgoing, Purpose};
 use super::next_link::{self, Delta, Sent};
 use super::said::Words;
 use super::stac_api::{SEGMENT, below, is_search, rebased, request};
-use super::{Ask, Failure, certificate, encode};
-use crate::federation::{self, Federation};
+use super::{Ask, Failure, Habits, certificate, encode};
+use crate::federation::{self, Dialect, Federation};
 
 /// One member, for whoever judges it.
 pub struct Inspector {
@@ -206,7 +206,7 @@ impl Question {
             Spelling::Plain(_) => 0,
             Spelling::Search { ask, .. } => ask.limit,
         };
-        let sent = Sent { url: &self.url, query: &query, body: body.as_ref(), limit, follow: None, mark: None };
+        let sent = Sent { url: &self.url, query: &query, body: body.as_ref(), limit, follow: None, mark: None, only: &[] };
         let token = next_link::token(links, &answer.headers, &sent).map_err(|error| error.to_string())?;
         let Some(token) = token else { return Ok(None) };
         let delta = Delta::open(&token).map_err(|error| error.to_string())?;
@@ -225,7 +225,7 @@ impl Question {
                 (Vec::new(), Some(encode::body(ask, words.as_ref(), true)))
             }
             Spelling::Search { ask, words, extra, whole, .. } => {
-                let mut query = encode::query(ask, words.as_ref(), true);
+                let mut query = encode::query(ask, words.as_ref(), true, Habits::of(Dialect::Standard));
                 // OGC API - Features knows no others (7.15)
                 query.retain(|(name, _)| *whole || ["limit", "bbox", "datetime"].contains(&name.as_str()));
                 query.extend(extra.iter().cloned());

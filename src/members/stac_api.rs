@@ -1,8 +1,12 @@
 //! The adapter of kind `stac-api`: discovery here, pages of Item Search in `search.rs`, members without Item Search in
-//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`.
+//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`, what kind of
+//! server it is in `kind.rs`.
 
 mod items_only;
+mod kind;
 mod listing;
+mod numbered;
+mod one_by_one;
 mod probe;
 mod search;
 
@@ -49,6 +53,10 @@ pub struct StacApi {
     known: ArcSwap<Capabilities>,
     /// What was known when it was last discovered, before any probe: what the next probe is held against.
     declared: ArcSwap<Capabilities>,
+    /// What that discovery found.
+    found: ArcSwap<Found>,
+    /// What one of its answers gave away of its kind, or that it is none of those it was taken for.
+    answered: Mutex<Option<kind::Answered>>,
     /// How searches found it to do otherwise than it declares, since it was discovered.
     observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
@@ -75,6 +83,9 @@ struct Landing {
     conforms_to: Option<Vec<String>>,
     #[serde(default)]
     links: Vec<Value>,
+    /// All else that it says.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 impl StacApi {
@@ -83,6 +94,8 @@ impl StacApi {
             line: Line::new(member, federation, clients),
             known: ArcSwap::from_pointee(Capabilities::implied(member)),
             declared: ArcSwap::from_pointee(Capabilities::implied(member)),
+            found: ArcSwap::default(),
+            answered: Mutex::default(),
             observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
@@ -103,8 +116,11 @@ impl StacApi {
         let purpose = request.purpose;
         let outcome = self.line.send(request, deadline).await;
         // a probe asks for what may well be refused: an answer of any kind is a sign of life
-        let failed = outcome.as_ref().err().filter(|failed| purpose == Purpose::Search || failed.status.is_none());
-        self.remember(failed);
+        let failed = outcome.as_ref().err().filter(|failed| purpose != Purpose::Probe || failed.status.is_none());
+        // What was not sent says nothing about the member at this moment.
+        if !failed.is_some_and(|failed| failed.fault == Fault::CircuitOpen) {
+            self.remember(failed);
+        }
         outcome
     }
 
@@ -122,8 +138,9 @@ impl StacApi {
 
     async fn read_landing(&self, deadline: Instant) -> Result<Arc<Capabilities>, Failure> {
         let answer = self.send(Outgoing::get(self.member.url.clone(), JSON), deadline).await?;
-        let landing: Landing = serde_json::from_slice(&answer.body)
-            .map_err(|error| failure(Fault::BadResponse, &format!("landing page is not a Catalog: {error}")))?;
+        let landing = serde_json::from_slice(&answer.body)
+            .map_err(|error| failure(Fault::BadResponse, &format!("landing page is not a Catalog: {error}")));
+        let landing: Landing = answer.trial.of(landing)?;
         let mut found = Found::default();
         let mut search_url = below(&self.member.url, "search");
         for link in landing.links.iter().filter_map(Value::as_object).filter(|link| is_search(link)) {
@@ -148,6 +165,8 @@ impl StacApi {
         if !found.search_link && !found.has("item-search") {
             found.items_only = self.search_is_absent(&search_url, deadline).await;
         }
+        found.seen = self.kind_of(&landing.rest, &found.conforms_to, &answer.headers);
+        self.found.store(Arc::new(found.clone()));
         let mut known = Capabilities::discovered(&self.member, &found);
         let declared = known.clone();
         if let Some(findings) = self.findings.lock().ok().and_then(|findings| findings.clone()) {
@@ -167,6 +186,11 @@ impl StacApi {
         self.distrusted.store(false, Ordering::Relaxed);
         self.probe_due.store(true, Ordering::Relaxed);
         Ok(known)
+    }
+
+    async fn read_sign_of_life(&self, deadline: Instant) -> Result<(), Failure> {
+        let landing = Outgoing { purpose: Purpose::Check, ..Outgoing::get(self.member.url.clone(), JSON) };
+        self.send(landing, deadline).await.map(|_| ())
     }
 
     /// Whether `/search` is not there, by any method that may be used.
@@ -385,6 +409,10 @@ impl Member for StacApi {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
         Box::pin(self.read_queryables(collection, deadline))
+    }
+
+    fn check(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.read_sign_of_life(deadline))
     }
 
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>> {

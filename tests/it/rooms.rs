@@ -50,7 +50,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("federation", &[]),
     ("cql2", &[]),
     ("telemetry", &[]),
-    ("cache", &[]),
+    ("cache", &["telemetry"]),
 ];
 
 /// The room of a file: the folder below `src`, or the file's own name at its top.
