@@ -39,10 +39,14 @@ pub struct Question {
     delta: Option<Delta>,
 }
 
+/// Parameters by name.
+type Query = Vec<(String, String)>;
+
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is asked")]
 enum Spelling {
     /// A GET with these parameters.
-    Plain(Vec<(String, String)>),
+    Plain(Query),
     Search {
         ask: Ask,
         words: Option<Words>,
@@ -206,7 +210,8 @@ impl Question {
             Spelling::Plain(_) => 0,
             Spelling::Search { ask, .. } => ask.limit,
         };
-        let sent = Sent { url: &self.url, query: &query, body: body.as_ref(), limit, follow: None, mark: None, only: &[] };
+        let sent =
+            Sent { url: &self.url, query: &query, body: body.as_ref(), limit, follow: None, mark: None, only: &[] };
         let token = next_link::token(links, &answer.headers, &sent).map_err(|error| error.to_string())?;
         let Some(token) = token else { return Ok(None) };
         let delta = Delta::open(&token).map_err(|error| error.to_string())?;
@@ -218,7 +223,8 @@ impl Question {
         self.delta.as_ref().map_or(first, |delta| delta.post)
     }
 
-    fn spelled(&self, by_post: bool) -> (Vec<(String, String)>, Option<Map<String, Value>>) {
+    /// The query of a GET, and the body of a POST.
+    fn spelled(&self, by_post: bool) -> (Query, Option<Map<String, Value>>) {
         match &self.spelling {
             Spelling::Plain(query) => (query.clone(), None),
             Spelling::Search { ask, words, .. } if by_post => {
