@@ -34,6 +34,9 @@ pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spr
 pub use registry::Registry;
 pub use validate::{Loaded, load, load_text};
 
+/// JSON Schema of the federation file, as text; tests hold it against the code that reads the file.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// Validated content of the federation file. Never changes once made.
 #[derive(Debug, Clone)]
 pub struct Federation {

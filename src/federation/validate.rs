@@ -362,3 +362,6 @@ fn read_members(root: &Keys<'_>, limits: &Limits, found: &mut Found) -> (Registr
     let all_read = reading.members.len() == reading.met;
     (registry, reading.members, all_read)
 }
+
+#[cfg(test)]
+mod schema_tests;

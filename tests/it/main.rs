@@ -24,6 +24,7 @@ mod reload;
 mod requests;
 mod rewriting;
 mod rooms;
+mod schema;
 mod support;
 mod unequal;
 mod view;

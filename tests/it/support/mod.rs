@@ -13,6 +13,7 @@
 pub mod answer;
 pub mod condition;
 pub mod front;
+pub mod json_schema;
 pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
