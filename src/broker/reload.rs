@@ -150,6 +150,9 @@ fn restart_needed(before: &Federation, now: &Federation) -> Vec<&'static str> {
     if before.limits.in_flight_max != now.limits.in_flight_max {
         keys.push("limits.in_flight_max");
     }
+    if before.telemetry != now.telemetry {
+        keys.push("telemetry");
+    }
     keys
 }
 

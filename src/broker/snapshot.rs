@@ -15,6 +15,7 @@ use crate::collections::{Ids, MemberView, View};
 use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Registry};
 
+use super::pulse;
 use super::registry::Joining;
 use super::reload::Reloads;
 
@@ -175,7 +176,16 @@ impl Broker {
                 is_current
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
-            let task = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
+            let every = Duration::from_secs(federation.limits.check_every_s.into());
+            let beat = pulse::beat(Arc::clone(member), every);
+            let fresh = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
+            let task = async move {
+                // The refresh ends when nobody listens any more, and with it the pulse.
+                tokio::select! {
+                    () = fresh => {}
+                    () = beat => {}
+                }
+            };
             tasks.insert(member.id().clone(), tokio::spawn(task).abort_handle());
         }
     }

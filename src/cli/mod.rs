@@ -9,6 +9,7 @@ mod explain;
 pub mod key;
 mod man;
 mod out;
+mod policy;
 mod probe;
 mod query;
 mod schema;
@@ -60,6 +61,8 @@ enum Command {
     /// Search all members and print the Items
     #[command(after_help = search::EXAMPLES)]
     Search(search::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
     /// Print the JSON Schema of the federation file
@@ -103,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -4,16 +4,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{FileArg, NO, WRONG, block_on, check, out};
+use super::{FileArg, NO, WRONG, block_on, check, out, query};
 use crate::broker::{Broker, registry, reload};
-use crate::federation::{Federation, Loaded};
+use crate::federation::{AccessLog, Federation, Loaded, Telemetry};
 use crate::http::{self, App, Office};
+use crate::members::remote::Remote;
 use crate::search::KeyRing;
+use crate::telemetry::access::{self, Destination};
 use crate::telemetry::metrics::Recorder;
+use crate::telemetry::otlp;
+
+/// A collector that takes longer loses the spans of one message.
+const COLLECTOR_TIME: Duration = Duration::from_secs(10);
 
 pub(super) const EXAMPLES: &str = "Examples:
   stac-broker serve
@@ -65,6 +72,9 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
         Ok(admin) => admin,
         Err(status) => return status,
     };
+    if let Err(status) = begin_telling(&federation.telemetry) {
+        return status;
+    }
     out::note(&announcement(&federation, address));
     tracing::info!(%address, members = federation.members.len(), "serving");
     let broker = Broker::start(federation);
@@ -84,11 +94,49 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
     watching.abort();
     asking.abort();
     hearing.abort();
+    access::finish();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::note(&format!("error: serving on `{address}` ended: {error}"));
             ExitCode::from(NO)
+        }
+    }
+}
+
+/// Opens the access log, and the way of spans to their collector.
+fn begin_telling(telemetry: &Telemetry) -> Result<(), ExitCode> {
+    let destination = match &telemetry.access_log {
+        AccessLog::Off => None,
+        AccessLog::Log => Some(Destination::Log),
+        AccessLog::File(path) => Some(Destination::File(path.clone())),
+    };
+    if let Some(destination) = destination
+        && let Err(error) = access::start(&destination)
+    {
+        let place = if let Destination::File(path) = &destination { path.display().to_string() } else { String::new() };
+        out::note(&format!(
+            "error: cannot write the access log `{place}`: {error}\n  hint: name another file as `telemetry.access_log`, or \"off\""
+        ));
+        return Err(ExitCode::from(NO));
+    }
+    let Some(base) = &telemetry.otlp_url else { return Ok(()) };
+    let collector = query::below(base, "v1/traces", &[]);
+    match Remote::new(base, COLLECTOR_TIME) {
+        Ok(remote) => {
+            let remote = Arc::new(remote);
+            let send = move |message: serde_json::Value| {
+                let (remote, collector) = (Arc::clone(&remote), collector.clone());
+                async move {
+                    remote.ask(&collector, Some(&message)).await.map(drop).map_err(|no_answer| no_answer.to_string())
+                }
+            };
+            otlp::start(telemetry.otlp_percent, send).map(tokio::spawn);
+            Ok(())
+        }
+        Err(error) => {
+            out::note(&format!("error: {error}"));
+            Err(ExitCode::from(NO))
         }
     }
 }

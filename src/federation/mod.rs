@@ -51,6 +51,7 @@ pub struct Federation {
     pub server: Server,
     pub limits: Limits,
     pub cursor: Cursor,
+    pub telemetry: Telemetry,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
     /// `[processes]`.
@@ -92,6 +93,32 @@ pub struct Admin {
     pub token: Option<Secret>,
 }
 
+/// `[telemetry]`: what is written of searches, and where traces go. Taken at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    pub access_log: AccessLog,
+    /// Base of a collector that speaks OTLP over HTTP; `None`: spans go nowhere.
+    pub otlp_url: Option<Url>,
+    /// Of the traces that begin here, how many in a hundred are recorded.
+    pub otlp_percent: u8,
+}
+
+/// Where the line of each search goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// To standard error, among the log.
+    #[default]
+    Log,
+    Off,
+    File(PathBuf),
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { access_log: AccessLog::Log, otlp_url: None, otlp_percent: 100 }
+    }
+}
+
 /// Bounds of one process; the defaults stand in `Limits::default`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -107,6 +134,10 @@ pub struct Limits {
     pub in_flight_max: usize,
     pub buffered_bytes_max: usize,
     pub request_body_bytes_max: usize,
+    /// Requests a second of one client address, those to members counted in; 0: as many as come.
+    pub client_rate_per_s: u32,
+    /// How often each member is asked for a sign of life, in seconds; 0: never.
+    pub check_every_s: u32,
 }
 
 impl Default for Limits {
@@ -121,6 +152,8 @@ impl Default for Limits {
             in_flight_max: 1024,
             buffered_bytes_max: 1_073_741_824,
             request_body_bytes_max: 1_048_576,
+            client_rate_per_s: 0,
+            check_every_s: 30,
         }
     }
 }
@@ -251,7 +284,10 @@ pub struct Request {
     pub page_items_max: Option<u32>,
     /// `None`: `limits.member_deadline`.
     pub deadline: Option<Duration>,
+    /// At most so many requests at once; how many within this is found out while asking.
     pub concurrency_max: usize,
+    /// At most so many requests a second; `None`: as many as come.
+    pub rate_per_s: Option<u32>,
     pub next_path: NextPath,
     /// Further headers sent with every request, names in lower case.
     pub headers: Vec<(String, String)>,

@@ -1,15 +1,16 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `registry.rs` the members in files of their own, `processes.rs` what concerns executions, `values.rs` addresses, secrets
-//! and other single values. Each function reads one table, notes what is wrong with it, and puts the default in the place
-//! of what it could not read, so that reading goes on.
+//! `registry.rs` the members in files of their own, `processes.rs` what concerns executions, `telemetry.rs` logs and traces,
+//! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! puts the default in the place of what it could not read, so that reading goes on.
 
 mod crawl;
 mod member;
 mod policy;
 mod processes;
 mod registry;
+mod telemetry;
 mod values;
 
 use std::io::Read;
@@ -141,6 +142,7 @@ fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
     let server = read_server(root.table("server").as_ref());
     let processes = read_processes(root);
     let cursor = read_cursor(root, processes);
+    let telemetry = root.table("telemetry").map(|keys| telemetry::read(&keys)).unwrap_or_default();
     let own = root.table("federation");
     if own.is_none() && !root.has("federation") {
         root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
@@ -174,6 +176,7 @@ fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
         server,
         limits,
         cursor,
+        telemetry,
         processes,
         routing: routing.unwrap_or_default(),
         registry,
@@ -260,10 +263,14 @@ fn read_admin(keys: &Keys<'_>) -> Admin {
 }
 
 fn read_limits(keys: &Keys<'_>) -> Limits {
-    keys.later("client_rate_per_s");
     let mut limits = Limits::default();
     let count = |key, max: i64, into: &mut u32| {
         if let Some(number) = keys.number(key, 1..=max).and_then(|at| u32::try_from(at.value).ok()) {
+            *into = number;
+        }
+    };
+    let or_none = |key, max: i64, into: &mut u32| {
+        if let Some(number) = keys.number(key, 0..=max).and_then(|at| u32::try_from(at.value).ok()) {
             *into = number;
         }
     };
@@ -286,6 +293,8 @@ fn read_limits(keys: &Keys<'_>) -> Limits {
     size("in_flight_max", 1..=1_000_000, &mut limits.in_flight_max);
     size("buffered_bytes_max", 1024..=1_099_511_627_776, &mut limits.buffered_bytes_max);
     size("request_body_bytes_max", 1024..=1_073_741_824, &mut limits.request_body_bytes_max);
+    or_none("client_rate_per_s", 1_000_000, &mut limits.client_rate_per_s);
+    or_none("check_every_s", 86_400, &mut limits.check_every_s);
     contradictions(keys, &limits);
     keys.finish();
     limits

@@ -22,7 +22,7 @@ use crate::federation::registry::LeftOut;
 use crate::federation::{Secret, interval};
 use crate::telemetry::metrics::{self, Recorder};
 
-use super::federation::{Status, listed, public, status};
+use super::federation::{Status, guard, listed, public, status};
 use super::respond::{self, Keep};
 use super::server::accept_until;
 
@@ -100,6 +100,8 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    metrics::buffered(crate::members::held_bytes());
+    snapshot.members.measure();
     let told = office.broker.reloads.told();
     if snapshot.federation.registry.gocdb.is_some() {
         let asked = office.broker.joining.told();
@@ -107,7 +109,8 @@ async fn rendered(State(office): State<Office>) -> Response {
         metrics::registry(asked.good, asked.empty, asked.failed, listed);
     }
     metrics::reloads(told.good, told.bad, told.refused_at.is_some());
-    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
+    let known: Vec<&str> = snapshot.federation.members.iter().map(|member| member.id.as_str()).collect();
+    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render(&known)).into_response()
 }
 
 /// `GET /admin/status`
@@ -142,6 +145,7 @@ fn members(snapshot: &Snapshot) -> Vec<Value> {
             "read_at": part.and_then(|part| part.read_at).map(interval::text),
             "stale": part.map(|part| part.stale),
             "notes": notes,
+            "guard": guard(snapshot, &member.id),
         })
     };
     snapshot.federation.members.iter().map(one).collect()

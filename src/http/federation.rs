@@ -14,7 +14,7 @@ use crate::collections::Known;
 use crate::federation::registry::Listed;
 use crate::federation::retention::{Period, Retention};
 use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
-use crate::members::Health;
+use crate::members::{Health, Service, State};
 
 use super::door::Call;
 use super::features::link;
@@ -114,7 +114,9 @@ fn describe(call: &Call, member: &Member) -> Value {
         "last_status_check": health.last_check.map(text),
         "last_successful_check": health.last_success.map(text),
         "last_failure": health.last_failure,
+        "guard": guard(snapshot, &member.id),
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),
         "links": [link("self", &self_href, JSON), link("root", &call.links.root(), JSON)],
@@ -124,6 +126,21 @@ fn describe(call: &Call, member: &Member) -> Value {
 /// What a registry of sites says of a member, and whether the federation file says more.
 pub fn listed(listed: &Listed) -> Value {
     json!({ "site": listed.site, "member": listed.member, "declared": listed.declared })
+}
+
+/// What stands between the broker and a member now: breaker, concurrency, a pause that it asked for.
+pub fn guard(snapshot: &Snapshot, member: &MemberId) -> Value {
+    let Some(told) = snapshot.members.guard(member.as_str(), Service::Catalogue) else { return Value::Null };
+    let is_closed = told.breaker.state == State::Closed;
+    json!({
+        "breaker": told.breaker.state.name(),
+        "reason": (!is_closed).then(|| told.breaker.to_string()),
+        "retry_after_s": (!is_closed).then(|| told.breaker.left_s()),
+        "openings": told.breaker.openings,
+        "concurrency_limit": told.concurrency_limit,
+        "in_flight": told.in_flight,
+        "pause_s": told.pause.as_secs(),
+    })
 }
 
 /// What the view has of the member.

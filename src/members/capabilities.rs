@@ -22,6 +22,8 @@ pub struct Capabilities {
     /// Item Search by POST, by GET.
     pub search_post: bool,
     pub search_get: bool,
+    /// The broker holds a snapshot of the member and evaluates everything itself.
+    pub evaluated_here: bool,
     /// The member has no Item Search: every collection costs a request, and at most so many are asked in one search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collections_max: Option<usize>,
@@ -192,6 +194,7 @@ impl Capabilities {
             discovered: false,
             search_post: member.request.method != Method::Get,
             search_get: member.request.method != Method::Post,
+            evaluated_here: false,
             collections_max: None,
             datetime: Support::Exact,
             bbox: Support::Exact,
@@ -242,6 +245,25 @@ impl Capabilities {
         known.note_search(member, found);
         known.overrule(member);
         known
+    }
+
+    /// What a member can do whose snapshot is searched in the broker: everything, exactly.
+    #[must_use]
+    pub fn evaluated_here(member: &Member, sort_fields: &[&str]) -> Self {
+        Self {
+            discovered: true,
+            evaluated_here: true,
+            // there is no address that anything would have to fit in
+            search_post: true,
+            search_get: true,
+            sort_fields: Some(sort_fields.iter().map(|field| (*field).to_owned()).collect()),
+            string_order_bytes: true,
+            filter: Support::Exact,
+            filter_lang: Language::ALL.to_vec(),
+            filter_classes: Class::ALL.into_iter().map(Class::name).collect(),
+            counts: Some(Counts::Exact),
+            ..Self::implied(member)
+        }
     }
 
     fn note_search(&mut self, member: &Member, found: &Found) {

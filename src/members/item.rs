@@ -4,6 +4,8 @@
 //! [`Reason`] (`members.md` section 5). A member name that the broker uses and that comes twice makes a document
 //! invalid, since readers disagree on which of the two counts.
 
+mod meets;
+mod subject;
 mod values;
 
 use std::ops::Range;
@@ -15,6 +17,8 @@ use super::Invalid;
 use super::scan::{Broken, Kind, Scanner, Text};
 use crate::cql2::times;
 use crate::federation::Bbox;
+
+pub use subject::Properties;
 
 /// Reasons kept of a page, for the log.
 const REASONS_MAX: usize = 8;
@@ -116,6 +120,13 @@ pub struct Split {
     pub partial: bool,
     /// The `links` array of the page, where there is one.
     pub links: Option<Bytes>,
+}
+
+impl Split {
+    /// Why the page is not complete, if it says so itself.
+    pub fn lacking(&self) -> Option<std::sync::Arc<str>> {
+        self.partial.then(|| "its own answer names members that are missing".into())
+    }
 }
 
 /// Splits an `ItemCollection`, or any JSON object with `features`, in one pass.

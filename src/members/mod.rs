@@ -9,7 +9,7 @@ mod encode;
 mod error;
 mod findings;
 pub mod gocdb;
-#[expect(dead_code, reason = "its first source is being written")]
+mod guard;
 pub mod harvest;
 pub mod item;
 mod line;
@@ -35,7 +35,11 @@ use crate::federation::{self, Bbox, Interval, MemberId};
 pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use guard::{Bucket, Service, Standing, State, Told};
+pub use harvest::Harvest;
 pub use item::Item;
+use line::failure;
+pub use memory::held_bytes;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -46,6 +50,11 @@ pub trait Member: Send + Sync {
 
     /// When the member last answered and what its last check said.
     fn health(&self) -> Health;
+
+    /// The state of its snapshot, where the member is read whole.
+    fn harvest(&self) -> Option<Harvest> {
+        None
+    }
 
     /// One page of Items.
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
@@ -87,6 +96,11 @@ pub trait Member: Send + Sync {
 
     /// Asks the member what it really does, a few requests one after the other, and adjusts the capabilities.
     fn probe(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Asks for a sign of life, which also keeps a connection warm; an adapter that has none to give says nothing.
+    fn check(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -137,8 +151,9 @@ pub struct Page {
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
     pub matched: Option<Matched>,
-    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
-    pub partial: bool,
+    /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
+    /// missing; or it could not be harvested whole.
+    pub partial: Option<Arc<str>>,
     /// A part of the condition was not sent to the member, for want of room or because it refused it.
     pub unsaid: bool,
     /// Size of the answer after decompression.
@@ -180,6 +195,8 @@ pub struct Registry {
     members: Vec<Arc<dyn Member>>,
     /// The process APIs of those members that have one, likewise.
     process_apis: Vec<Arc<process_api::ProcessApi>>,
+    guards: Arc<guard::Guards>,
+    memory: Option<Arc<memory::Memory>>,
 }
 
 impl Registry {
@@ -200,7 +217,7 @@ impl Registry {
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
             .collect();
-        Self { members, process_apis }
+        Self { members, process_apis, guards: clients.guards(), memory: Some(clients.memory()) }
     }
 
     /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
@@ -217,19 +234,41 @@ impl Registry {
         };
         let members = fresh.members.into_iter().map(|new| {
             let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            if old.is_some() {
+                fresh.guards.adopt(new.id(), &self.guards);
+            }
             old.map_or(new, Arc::clone)
         });
         let process_apis = fresh.process_apis.into_iter().map(|new| {
             let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
             old.map_or(new, Arc::clone)
         });
-        Self { members: members.collect(), process_apis: process_apis.collect() }
+        let (members, process_apis) = (members.collect(), process_apis.collect());
+        // What is kept holds its bytes in the memory it began with, so that goes on counting.
+        Self { members, process_apis, guards: Arc::clone(&fresh.guards), memory: self.memory.clone().or(fresh.memory) }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members, process_apis: Vec::new() }
+        Self { members, process_apis: Vec::new(), guards: Arc::default(), memory: None }
+    }
+
+    /// Where the guard of a member stands; `None` where requests to it need none.
+    #[must_use]
+    pub fn guard(&self, id: &str, service: Service) -> Option<Told> {
+        self.guards.get(id, service).map(|guard| guard.told())
+    }
+
+    /// Whether answers of members hold about as many bytes as they may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.is_full())
+    }
+
+    /// Tells the metrics where the guards stand.
+    pub fn measure(&self) {
+        self.guards.measure();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {

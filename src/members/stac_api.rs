@@ -103,8 +103,11 @@ impl StacApi {
         let purpose = request.purpose;
         let outcome = self.line.send(request, deadline).await;
         // a probe asks for what may well be refused: an answer of any kind is a sign of life
-        let failed = outcome.as_ref().err().filter(|failed| purpose == Purpose::Search || failed.status.is_none());
-        self.remember(failed);
+        let failed = outcome.as_ref().err().filter(|failed| purpose != Purpose::Probe || failed.status.is_none());
+        // What was not sent says nothing about the member at this moment.
+        if !failed.is_some_and(|failed| failed.fault == Fault::CircuitOpen) {
+            self.remember(failed);
+        }
         outcome
     }
 
@@ -122,8 +125,9 @@ impl StacApi {
 
     async fn read_landing(&self, deadline: Instant) -> Result<Arc<Capabilities>, Failure> {
         let answer = self.send(Outgoing::get(self.member.url.clone(), JSON), deadline).await?;
-        let landing: Landing = serde_json::from_slice(&answer.body)
-            .map_err(|error| failure(Fault::BadResponse, &format!("landing page is not a Catalog: {error}")))?;
+        let landing = serde_json::from_slice(&answer.body)
+            .map_err(|error| failure(Fault::BadResponse, &format!("landing page is not a Catalog: {error}")));
+        let landing: Landing = answer.trial.of(landing)?;
         let mut found = Found::default();
         let mut search_url = below(&self.member.url, "search");
         for link in landing.links.iter().filter_map(Value::as_object).filter(|link| is_search(link)) {
@@ -167,6 +171,11 @@ impl StacApi {
         self.distrusted.store(false, Ordering::Relaxed);
         self.probe_due.store(true, Ordering::Relaxed);
         Ok(known)
+    }
+
+    async fn read_sign_of_life(&self, deadline: Instant) -> Result<(), Failure> {
+        let landing = Outgoing { purpose: Purpose::Check, ..Outgoing::get(self.member.url.clone(), JSON) };
+        self.send(landing, deadline).await.map(|_| ())
     }
 
     /// Whether `/search` is not there, by any method that may be used.
@@ -385,6 +394,10 @@ impl Member for StacApi {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
         Box::pin(self.read_queryables(collection, deadline))
+    }
+
+    fn check(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.read_sign_of_life(deadline))
     }
 
     fn discover(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Capabilities>, Failure>> {

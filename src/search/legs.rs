@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::broker::Snapshot;
 use crate::federation::MemberId;
@@ -85,6 +85,11 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
 
 /// What a member said goes to the log, never to the client.
 fn told(leg: &Leg, elapsed_ms: u64, failure: &Failure) -> (Fault, Option<u32>) {
+    if failure.fault == Fault::CircuitOpen {
+        // Told once, when it opened.
+        debug!(member = %leg.member, retry_after_s = failure.retry_after_s, "leg not asked, its breaker is open");
+        return (failure.fault, failure.retry_after_s);
+    }
     warn!(member = %leg.member, elapsed_ms, status = failure.status, fault = ?failure.fault, detail = %failure.detail, "leg failed");
     (failure.fault, failure.retry_after_s)
 }

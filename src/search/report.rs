@@ -1,6 +1,6 @@
 //! `federation:report`: what was asked, what is missing, and why (`semantics.md` section 5).
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::federation::{MemberId, interval};
@@ -14,6 +14,12 @@ use super::session::Gap;
 /// The report of one page; serialises to the object of `semantics.md` section 5.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
+    /// When the walk began that the page belongs to; for the log.
+    #[serde(skip)]
+    pub started: DateTime<Utc>,
+    /// There is a next page.
+    #[serde(skip)]
+    pub continues: bool,
     pub complete: bool,
     pub order: AppliedOrder,
     pub members: Vec<MemberReport>,
@@ -42,6 +48,12 @@ pub struct MemberReport {
     /// For finding the log lines of a failed leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
+    /// Why a `circuit-open` member is not asked, and when it will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Seconds after which it is worth asking again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
     /// The feature a `skipped-capability` member lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
@@ -102,6 +114,8 @@ impl Report {
                 .map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))),
         );
         Self {
+            started: DateTime::default(),
+            continues: false,
             complete,
             order: applied(&plan.order, plan.legs.len()),
             members,
@@ -134,6 +148,7 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         returned: leg.returned,
         contradictions: leg.contradictions,
         requests: leg.requests,
+        retry_after_s: leg.retry_after_s,
         took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
         gaps: leg.gaps.iter().map(gap_report).collect(),
         turn_missed: leg.broken,
@@ -147,6 +162,8 @@ fn bare(id: &MemberId, status: Status, feature: Option<String>) -> MemberReport 
         status,
         retryable: status.retryable(),
         correlation: None,
+        reason: None,
+        retry_after_s: None,
         feature,
         returned: 0,
         contradictions: 0,

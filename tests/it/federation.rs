@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::house::{Source, sources};
 use stac_broker::federation::{
-    Ambiguous, Auth, CODES, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
+    AccessLog, Ambiguous, Auth, CODES, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load,
+    load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -143,6 +144,9 @@ fn a_file_with_every_key() {
     assert_eq!((federation.delimiter, federation.processes), ('~', 3));
     assert_eq!(federation.limits.buffered_bytes_max, 0x0100_0000);
     assert_eq!(federation.cursor.keys.len(), 1);
+    let telemetry = &federation.telemetry;
+    assert_eq!(telemetry.access_log, AccessLog::File(folder("good").join("access.log")));
+    assert_eq!((telemetry.otlp_url.as_ref().unwrap().as_str(), telemetry.otlp_percent), ("http://127.0.0.1:4318/", 5));
     assert_eq!(federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(), ["EODC", "GRNET"]);
     assert!(federation.members[1].policy.focus.is_some(), "paths are relative to the file that has them");
     assert_eq!(federation.registry.directory.as_deref(), Some("members.d"));
@@ -153,6 +157,8 @@ fn a_file_with_every_key() {
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    assert_eq!(member.request.rate_per_s, Some(5));
+    assert_eq!((federation.limits.client_rate_per_s, federation.limits.check_every_s), (20, 0));
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
     assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));

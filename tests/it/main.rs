@@ -22,6 +22,7 @@ mod real_data;
 mod registry;
 mod reload;
 mod requests;
+mod retry_missed;
 mod rewriting;
 mod rooms;
 mod schema;

@@ -28,6 +28,7 @@ impl Default for Request {
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         }
@@ -204,7 +205,6 @@ fn read_url(keys: &Keys<'_>, at: &At<&str>, internal: bool) -> Option<Url> {
 }
 
 fn read_request(keys: &Keys<'_>, kind: Kind, limits: &Limits) -> Request {
-    keys.later("rate_per_s");
     crawl::refuse_request(keys, kind);
     let mut request = Request::default();
     if let Some(at) = keys.text("method") {
@@ -234,6 +234,7 @@ fn read_request(keys: &Keys<'_>, kind: Kind, limits: &Limits) -> Request {
     if let Some(at) = keys.number("concurrency_max", 1..=10_000) {
         request.concurrency_max = usize::try_from(at.value).unwrap_or(CONCURRENCY);
     }
+    request.rate_per_s = keys.number("rate_per_s", 1..=10_000).and_then(|at| u32::try_from(at.value).ok());
     if let Some(headers) = keys.table("headers") {
         request.headers = read_headers(&headers);
     }

@@ -206,12 +206,12 @@ impl StacApi {
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
         let exact = self.known.load().counts_exact;
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
             matched: split.matched.map(|count| Matched { count, exact }),
-            partial: split.partial,
             unsaid: false,
             bytes: answer.body.len(),
         })
@@ -251,7 +251,7 @@ fn take(page: &mut Page, part: Page, first: bool) {
     page.items.extend(part.items);
     page.invalid.count += part.invalid.count;
     page.invalid.reasons.extend(part.invalid.reasons.into_iter().take(1));
-    page.partial |= part.partial;
+    page.partial = page.partial.take().or(part.partial);
     page.bytes += part.bytes;
     if let (Some(sum), Some(matched), true) = (&mut page.matched, part.matched, first) {
         sum.count += matched.count;

@@ -143,7 +143,7 @@ impl StacApi {
         let request = Outgoing { purpose, ..request(&url, &query, body.as_ref(), delta) };
         let answer = self.send(request, deadline).await?;
         let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
-        let split = split.inspect_err(|failed| self.remember(Some(failed)))?;
+        let split = answer.trial.of(split.inspect_err(|failed| self.remember(Some(failed))))?;
         let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
         let sent =
             Sent { url: &url, query: &query, body: body.as_ref(), limit: ask.limit, follow: base, mark: said.mark };
@@ -152,12 +152,12 @@ impl StacApi {
         let listed = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         let counted = split.matched.filter(|_| listed && said.whole);
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
-            partial: split.partial,
             unsaid: !said.whole,
             bytes: answer.body.len(),
         })

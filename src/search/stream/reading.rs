@@ -103,7 +103,11 @@ impl Stream {
         if !unseen {
             return Ok(false);
         }
-        if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
+        if order.key_after(&key, last)
+            && order.key_after(&key, &self.start)
+            && self.in_ranges(&key, order)
+            && keeps(&item)
+        {
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
@@ -159,16 +163,17 @@ impl Stream {
                     self.next = Next::Bound(Position::Before(first.clone()));
                 }
             }
-            None => self.known = Position::End,
+            None => self.list_is_over(order),
             // an empty page is the end, unless it has a new token
             Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
-                self.known = Position::End;
+                self.list_is_over(order);
             }
             Some(token) => self.follow(token, received, advanced, asked),
         }
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+        self.pass_ranges(order);
     }
 
     /// Whether the list has not come behind the first key that it began with.
