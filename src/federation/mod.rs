@@ -13,6 +13,7 @@ mod problem;
 pub mod processes;
 pub mod registry;
 pub mod retention;
+pub mod tls;
 mod validate;
 
 use std::borrow::Borrow;
@@ -32,6 +33,7 @@ pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{CODES, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use registry::Registry;
+pub use tls::Tls;
 pub use validate::{Loaded, load, load_text};
 
 /// JSON Schema of the federation file, as text; tests hold it against the code that reads the file.
@@ -77,6 +79,8 @@ impl Federation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// `None`: plain HTTP, behind a proxy.
+    pub tls: Option<Tls>,
     pub admin: Admin,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<IpNet>,

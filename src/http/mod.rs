@@ -33,6 +33,7 @@ mod routes;
 mod search;
 mod server;
 mod stream;
+mod tls;
 
 use std::sync::Arc;
 

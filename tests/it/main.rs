@@ -27,6 +27,7 @@ mod rewriting;
 mod rooms;
 mod schema;
 mod support;
+mod tls;
 mod unequal;
 mod view;
 mod walk;

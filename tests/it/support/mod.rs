@@ -114,6 +114,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
 
             admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
