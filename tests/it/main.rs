@@ -13,6 +13,7 @@ mod filters;
 mod hostile;
 mod house;
 mod items_only;
+mod kubernetes;
 mod operating;
 mod probes;
 mod processes;
