@@ -179,7 +179,9 @@ impl Door {
 
         let is_exempt = request.uri().path().starts_with("/health/");
         let rate = snapshot.federation.limits.client_rate_per_s;
-        if let Some(Err(seconds)) = client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, Instant::now())) {
+        if let Some(Err(seconds)) =
+            client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, Instant::now()))
+        {
             return Problem::too_many(rate, seconds).into_response();
         }
         let permit = self.face.admission.try_acquire();

@@ -80,7 +80,10 @@ impl Problem {
         let description = format!(
             "more than {rate} requests a second, those to members counted in; wait {seconds} s, or ask for less at once"
         );
-        Self { retry_after_s: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", description) }
+        Self {
+            retry_after_s: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", description)
+        }
     }
 
     pub fn looped() -> Self {

@@ -177,8 +177,7 @@ impl Line {
         let now = Instant::now();
         let deadline = deadline.min(now + self.budget);
         let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
-        let key =
-            (request.purpose, request.url.clone(), request.body.clone(), request.accept, request.headers.clone());
+        let key = (request.purpose, request.url.clone(), request.body.clone(), request.accept, request.headers.clone());
         match self.flights.fly(key, deadline, shared, || self.sent(request, deadline)).await {
             Flown::Led(outcome) => outcome,
             Flown::Joined(outcome) => {
@@ -201,7 +200,7 @@ impl Line {
         let pass = self.guard.enter(deadline).await?;
         self.guard.asked();
         let ended = match self.attempt(&request, deadline).await {
-            Ok(answer) => return Ok(self.good(pass, answer)),
+            Ok(answer) => return Ok(good(pass, answer)),
             Err(ended) => ended,
         };
         let pause = ended.lost.filter(|_| pass.may_go_again()).and_then(|lost| self.guard.again(lost, deadline));
@@ -211,14 +210,9 @@ impl Line {
         sleep(pause).await;
         let pass = self.guard.enter(deadline).await?;
         match self.attempt(&request, deadline).await {
-            Ok(answer) => Ok(self.good(pass, answer)),
+            Ok(answer) => Ok(good(pass, answer)),
             Err(ended) => Err(self.bad(pass, ended, rules)),
         }
-    }
-
-    fn good(&self, pass: Pass, mut answer: Answer) -> Answer {
-        answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
-        answer
     }
 
     fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
@@ -350,6 +344,12 @@ impl Line {
             }
         }
     }
+}
+
+/// A whole answer, which has yet to be read.
+fn good(pass: Pass, mut answer: Answer) -> Answer {
+    answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
+    answer
 }
 
 /// What others get of an outcome. That the leader's time was over is its own matter.

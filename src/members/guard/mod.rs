@@ -81,10 +81,15 @@ pub struct Told {
 
 /// Whether a request may go now.
 enum Door {
-    Open { tries: bool },
+    Open {
+        tries: bool,
+    },
     Shut(Failure, &'static str),
     /// `pace`: the time until the pace allows one more; else there is no turn.
-    Wait { pace: Option<Duration>, answers: u64 },
+    Wait {
+        pace: Option<Duration>,
+        answers: u64,
+    },
 }
 
 impl Guard {
@@ -390,7 +395,9 @@ impl Guards {
             (key.1 == Service::Catalogue).then(|| Arc::clone(guard))
         };
         let guards: Vec<Arc<Guard>> = self.lock().iter().filter_map(catalogues).collect();
-        guards.iter().for_each(|guard| guard.measure());
+        for guard in guards {
+            guard.measure();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(MemberId, Service), Arc<Guard>>> {

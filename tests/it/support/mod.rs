@@ -16,6 +16,7 @@ pub mod front;
 pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
+pub mod proxy;
 pub mod scripted;
 pub mod store;
 
