@@ -7,6 +7,7 @@ pub mod demo;
 mod explain;
 pub mod key;
 mod out;
+mod policy;
 mod probe;
 mod query;
 mod search;
@@ -57,6 +58,8 @@ enum Command {
     /// Search all members and print the Items
     #[command(after_help = search::EXAMPLES)]
     Search(search::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
 }
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
     }
 }

@@ -1,4 +1,5 @@
-//! `check --probe`: asks every member who it is, which Collections it has, and tries what it can do.
+//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, and tries
+//! what it can do.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -8,17 +9,18 @@ use serde_json::{Value, json};
 use super::{Format, NO, block_on, out};
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
-use crate::federation::{Federation, MemberId, Support};
-use crate::members::{Capabilities, Failure};
+use crate::federation::{Dialect, Federation, MemberId, Support, registry};
+use crate::members::{Capabilities, Failure, gocdb};
 use crate::processes::catalogue::{Catalogue, Listed};
 use crate::processes::merge::{self, Difference};
 
 /// Reasons that are printed of one member; `--format json` has all.
 const REASONS_SHOWN: usize = 10;
 
-/// Asks every enabled member. Ends with status 1 when one of them fails.
+/// Asks the registry and every enabled member. Ends with status 1 when one of them fails.
 pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
     block_on(async {
+        let (federation, answered) = with_registry(federation).await;
         let registry = crate::members::Registry::new(&federation);
         let asked = registry.iter().count() as u64;
         let broker = Broker::of(federation, registry);
@@ -43,8 +45,35 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
             Format::Text => out::data(&text(&findings)),
         };
         let good = |finding: &Finding| finding.failure.is_none() && !finding.processes_unread;
-        if findings.iter().all(good) { ExitCode::SUCCESS } else { ExitCode::from(NO) }
+        if answered && findings.iter().all(good) { ExitCode::SUCCESS } else { ExitCode::from(NO) }
     })
+}
+
+/// The federation with the members that the registry names, where the file names one, and whether it answered. What it
+/// names and what is left out of it is told on standard error.
+async fn with_registry(federation: Federation) -> (Federation, bool) {
+    let Some(question) = &federation.registry.gocdb else { return (federation, true) };
+    let bar = out::progress(None, "asking the registry");
+    let answer = gocdb::endpoints(question, &federation).await;
+    bar.finish_and_clear();
+    let endpoints = match answer {
+        Ok(endpoints) => endpoints,
+        Err(failure) => {
+            out::note(&format!("error: the registry at {} gave no answer: {}", question.url, failure.detail));
+            return (federation, false);
+        }
+    };
+    let joined = registry::joined(&federation, &endpoints);
+    let named = out::counted(endpoints.len(), "endpoint");
+    out::note(&format!("the registry names {named} `STAC` in the scope `{}`", question.scope));
+    for listed in &joined.registry.listed {
+        let how = if listed.declared { "declared as" } else { "is the member" };
+        out::note(&format!("  {}: {how} `{}`", listed.site, listed.member));
+    }
+    for left in &joined.registry.left_out {
+        out::note(&format!("  {}: left out: {}", left.endpoint.site, left.reason));
+    }
+    (joined, true)
 }
 
 /// What was found at one member.
@@ -237,6 +266,7 @@ fn remarks(finding: &Finding) -> Vec<String> {
     if let Some((fault, detail)) = &finding.failure {
         lines.push(format!("{id}: {fault} at {}: {detail}", finding.url));
     }
+    lines.extend(finding.capabilities.iter().filter_map(dialect).map(|dialect| format!("{id}: dialect: {dialect}")));
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
@@ -253,6 +283,16 @@ fn remarks(finding: &Finding) -> Vec<String> {
     });
     lines.extend(cut(id, "further collections are repaired", repaired));
     lines
+}
+
+/// The kind of server that it is taken for, where that is not simply the standard.
+fn dialect(can: &Capabilities) -> Option<String> {
+    let name = can.dialect.name();
+    match &can.dialect_seen {
+        Some(sign) => Some(format!("{name} (seen: {sign})")),
+        None if can.dialect == Dialect::Standard => None,
+        None => Some(format!("{name} (the federation file)")),
+    }
 }
 
 fn cut(id: &str, more: &str, lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

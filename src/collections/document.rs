@@ -143,15 +143,16 @@ fn write_united(documents: &[Object<'_>], out: &mut Vec<u8>) {
 
 fn write_links(hrefs: &CollectionHrefs<'_>, member: Option<(&RawValue, Option<&Url>)>, out: &mut Vec<u8>) {
     let own = [
-        ("self", hrefs.self_href, JSON),
-        ("root", hrefs.root_href, JSON),
-        ("parent", hrefs.root_href, JSON),
+        ("self", Some(hrefs.self_href), JSON),
+        ("root", Some(hrefs.root_href), JSON),
+        ("parent", Some(hrefs.root_href), JSON),
         ("items", hrefs.items_href, GEOJSON),
         (QUERYABLES, hrefs.queryables_href, SCHEMA),
         (SORTABLES, hrefs.sortables_href, SCHEMA),
+        ("canonical", hrefs.canonical, JSON),
     ];
     out.push(b'[');
-    for (rel, href, media) in own.into_iter().chain(hrefs.canonical.map(|href| ("canonical", href, JSON))) {
+    for (rel, href, media) in own.into_iter().filter_map(|(rel, href, media)| Some((rel, href?, media))) {
         if rel != "self" {
             out.push(b',');
         }

@@ -45,3 +45,11 @@ impl Default for Crawl {
         }
     }
 }
+
+impl super::Member {
+    /// Whether it has Items at all: records that become Collections have none (`records_as`).
+    #[must_use]
+    pub fn has_items(&self) -> bool {
+        !self.kind.has_records() || matches!(self.crawl.records, Records::Items { .. })
+    }
+}

@@ -11,6 +11,7 @@ pub mod interval;
 pub mod policy;
 mod problem;
 pub mod processes;
+pub mod registry;
 pub mod retention;
 mod validate;
 
@@ -28,12 +29,13 @@ pub use area::{Area, Bbox};
 pub use harvest::{Crawl, Records};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{CODES, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
+pub use registry::Registry;
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Federation {
     /// Id of the landing page, `[a-z0-9-]+`.
     pub id: String,
@@ -46,11 +48,15 @@ pub struct Federation {
     pub server: Server,
     pub limits: Limits,
     pub cursor: Cursor,
+    pub telemetry: Telemetry,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
     /// `[processes]`.
     pub routing: Routing,
-    /// In the order of the file; disabled members are kept, so that they can be named as pruned.
+    /// `[registry]`.
+    pub registry: Registry,
+    /// In the order of the file, of the files of sites by name, and of the registry; disabled members are kept, so that
+    /// they can be named as pruned.
     pub members: Vec<Member>,
 }
 
@@ -82,6 +88,32 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
     /// Asked for by every path of it.
     pub token: Option<Secret>,
+}
+
+/// `[telemetry]`: what is written of searches, and where traces go. Taken at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    pub access_log: AccessLog,
+    /// Base of a collector that speaks OTLP over HTTP; `None`: spans go nowhere.
+    pub otlp_url: Option<Url>,
+    /// Of the traces that begin here, how many in a hundred are recorded.
+    pub otlp_percent: u8,
+}
+
+/// Where the line of each search goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// To standard error, among the log.
+    #[default]
+    Log,
+    Off,
+    File(PathBuf),
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { access_log: AccessLog::Log, otlp_url: None, otlp_percent: 100 }
+    }
 }
 
 /// Bounds of one process; the defaults stand in `Limits::default`.
@@ -190,6 +222,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// A STAC API of which nothing else is said.
+    ///
+    /// # Errors
+    /// Why it can be no member, as a sentence.
+    pub fn plain(id: &str, title: &str, url: &str, internal: bool) -> Result<Self, String> {
+        validate::plain_member(id, title, url, internal)
+    }
+
     /// Whether a request to the member is the same under both declarations: they differ at most in what decides
     /// *whether* it is asked.
     #[must_use]
@@ -226,6 +266,12 @@ impl Kind {
         }
     }
 
+    /// Whether members of this kind have metadata records, which become Collections or Items here.
+    #[must_use]
+    pub fn has_records(self) -> bool {
+        matches!(self, Self::OgcRecords | Self::Csw)
+    }
+
     /// Whether members of this kind are read whole now and then, and searched in the broker.
     #[must_use]
     pub fn is_harvested(self) -> bool {
@@ -237,6 +283,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub method: Method,
+    pub dialect: Dialect,
     /// Largest page to ask for; `None`: what discovery says, else 1000.
     pub page_items_max: Option<u32>,
     /// `None`: `limits.member_deadline`.
@@ -255,6 +302,61 @@ pub enum Method {
     Auto,
     Get,
     Post,
+}
+
+/// The kind of server behind a member, where it does otherwise than the standard says (`members.md` section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// What the member gives away of itself decides.
+    Auto,
+    Standard,
+    Resto,
+    /// The older CDSE and CREODIAS catalogues.
+    Page,
+    StacServer,
+    Pgstac,
+    PlanetaryComputer,
+    Cmr,
+    Fedeo,
+    Geoserver,
+}
+
+impl Dialect {
+    pub const ALL: [Self; 10] = [
+        Self::Auto,
+        Self::Standard,
+        Self::Resto,
+        Self::Page,
+        Self::StacServer,
+        Self::Pgstac,
+        Self::PlanetaryComputer,
+        Self::Cmr,
+        Self::Fedeo,
+        Self::Geoserver,
+    ];
+
+    /// As the federation file and reports write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Standard => "standard",
+            Self::Resto => "resto",
+            Self::Page => "page",
+            Self::StacServer => "stac-server",
+            Self::Pgstac => "pgstac",
+            Self::PlanetaryComputer => "planetary-computer",
+            Self::Cmr => "cmr",
+            Self::Fedeo => "fedeo",
+            Self::Geoserver => "geoserver",
+        }
+    }
+}
+
+impl serde::Serialize for Dialect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// What is kept of a member's `next` link besides its parameters (`members.md` section 4).

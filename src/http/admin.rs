@@ -12,14 +12,17 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
+use url::Url;
 
+use crate::broker::registry::Asked;
 use crate::broker::reload::Told;
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
+use crate::federation::registry::LeftOut;
 use crate::federation::{Secret, interval};
 use crate::telemetry::metrics::{self, Recorder};
 
-use super::federation::{Status, guard, status};
+use super::federation::{Status, guard, listed, public, status};
 use super::respond::{self, Keep};
 use super::server::accept_until;
 
@@ -97,14 +100,23 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    metrics::buffered(crate::members::held_bytes());
     snapshot.members.measure();
     let told = office.broker.reloads.told();
+    if snapshot.federation.registry.gocdb.is_some() {
+        let asked = office.broker.joining.told();
+        let listed = snapshot.federation.registry.listed.len();
+        metrics::registry(asked.good, asked.empty, asked.failed, listed);
+    }
     metrics::reloads(told.good, told.bad, told.refused_at.is_some());
-    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
+    let known: Vec<&str> = snapshot.federation.members.iter().map(|member| member.id.as_str()).collect();
+    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render(&known)).into_response()
 }
 
 /// `GET /admin/status`
 async fn told(State(office): State<Office>) -> Response {
+    // Before the snapshot: what it tells of is in effect by then.
+    let asked = office.broker.joining.told();
     let snapshot = office.broker.snapshot();
     respond::json(
         &json!({
@@ -112,6 +124,7 @@ async fn told(State(office): State<Office>) -> Response {
             "started": interval::text(office.started),
             "federation": snapshot.federation.id,
             "members": members(&snapshot),
+            "registry": registry(&snapshot, &asked),
             "reloads": reloads(&office.broker.reloads.told()),
         }),
         Keep::Never,
@@ -138,6 +151,27 @@ fn members(snapshot: &Snapshot) -> Vec<Value> {
     snapshot.federation.members.iter().map(one).collect()
 }
 
+/// What the registry says, and what came of it; nothing where the file names none.
+fn registry(snapshot: &Snapshot, asked: &Asked) -> Value {
+    let registry = &snapshot.federation.registry;
+    let Some(gocdb) = &registry.gocdb else { return Value::Null };
+    let left_out = |left: &LeftOut| {
+        let url = Url::parse(&left.endpoint.url).map(|url| public(&url)).ok();
+        json!({ "site": left.endpoint.site, "url": url, "reason": left.reason })
+    };
+    json!({
+        "url": public(&gocdb.url),
+        "scope": gocdb.scope,
+        "refresh_s": gocdb.refresh.as_secs(),
+        "asked_at": asked.asked_at.map(interval::text),
+        "answered_at": asked.answered_at.map(interval::text),
+        "answers": { "good": asked.good, "empty": asked.empty, "failed": asked.failed },
+        "problem": asked.problem,
+        "listed": registry.listed.iter().map(listed).collect::<Vec<_>>(),
+        "left_out": registry.left_out.iter().map(left_out).collect::<Vec<_>>(),
+    })
+}
+
 fn reloads(told: &Told) -> Value {
     json!({
         "good": told.good,
@@ -149,8 +183,9 @@ fn reloads(told: &Told) -> Value {
     })
 }
 
-/// `POST /admin/reload`: 200 when the file is in effect, 409 when it was refused.
+/// `POST /admin/reload`: asks the registry again, and looks at the file; 200 when the file is in effect, 409 when it was refused.
 async fn reload(State(office): State<Office>) -> Response {
+    office.broker.joining.ask_now();
     let told = office.broker.reloads.look_now().await;
     let mut response = respond::json(&reloads(&told), Keep::Never);
     if told.refused_at.is_some() {

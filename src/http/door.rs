@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,12 +20,13 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
-use tracing::{Instrument, debug, error, error_span};
+use tracing::{Instrument, debug, error, error_span, field};
 
 use crate::broker::Snapshot;
 use crate::collections::Queryables;
 use crate::processes::catalogue::Catalogue;
-use crate::telemetry::metrics;
+use crate::telemetry::context::Context;
+use crate::telemetry::{metrics, otlp};
 
 use super::App;
 use super::clients::{self, Clients};
@@ -132,15 +134,22 @@ impl Door {
 
     /// The answer with every header and, for a problem, its body. A panic ends here.
     async fn finished(&self, request: Request) -> Response {
-        let request_id = respond::request_id();
+        let context = Arc::new(Context::of(request.headers()));
+        let request_id = Arc::clone(&context.request_id);
+        let _in_flight = metrics::InFlight::begin();
+        let (since, method) = (SystemTime::now(), request.method().clone());
         let snapshot = self.face.app.broker.snapshot();
         let begun = std::time::Instant::now();
         let asked = respond::Asked::of(&request);
         let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
-        let span = error_span!("request", %request_id);
+        let span = error_span!("request", %request_id, trace_id = field::Empty);
+        if context.trace.parent.is_some() {
+            span.record("trace_id", field::display(&context.trace.id));
+        }
         let admitted = self.admitted(request, &request_id, &snapshot);
-        let mut response = caught(admitted).instrument(span.clone()).await;
+        let admitted = Arc::clone(&context).scope(caught(admitted));
+        let mut response = admitted.instrument(span.clone()).await;
         let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
@@ -155,7 +164,22 @@ impl Door {
             debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
             response = respond::exception(&exception, &path, &request_id);
         }
-        metrics::request(&route, response.status().as_u16(), begun.elapsed());
+        let status = response.status();
+        metrics::request(&route, status, begun.elapsed());
+        otlp::ended(&context.trace, || otlp::Span {
+            name: format!("{method} {route}"),
+            id: context.trace.span,
+            parent: context.trace.parent,
+            is_client: false,
+            since,
+            until: SystemTime::now(),
+            status: Some(status.as_u16()),
+            about: vec![
+                ("http.request.method", method.to_string()),
+                ("http.route", route),
+                ("stac_broker.request_id", request_id.to_string()),
+            ],
+        });
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response
     }

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::broker::Snapshot;
 use crate::collections::Known;
+use crate::federation::registry::Listed;
 use crate::federation::retention::{Period, Retention};
 use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
 use crate::members::{Health, Service, State};
@@ -108,16 +109,24 @@ fn describe(call: &Call, member: &Member) -> Value {
         "kind": member.kind.name(),
         "url": public(&member.url),
         "enabled": member.enabled,
+        "registry": snapshot.federation.registry.listed.iter().find(|of| of.member == member.id).map(listed),
         "status": if member.enabled { Status::of(&health).name() } else { "disabled" },
         "last_status_check": health.last_check.map(text),
         "last_successful_check": health.last_success.map(text),
         "last_failure": health.last_failure,
         "guard": guard(snapshot, &member.id),
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "has_items": member.has_items(),
+        "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),
         "links": [link("self", &self_href, JSON), link("root", &call.links.root(), JSON)],
     })
+}
+
+/// What a registry of sites says of a member, and whether the federation file says more.
+pub fn listed(listed: &Listed) -> Value {
+    json!({ "site": listed.site, "member": listed.member, "declared": listed.declared })
 }
 
 /// What stands between the broker and a member now: breaker, concurrency, a pause that it asked for.
@@ -193,7 +202,7 @@ fn duration(period: Period) -> String {
 }
 
 /// An address without the credentials that somebody may have written into it.
-fn public(url: &Url) -> String {
+pub fn public(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for addresses that cannot carry credentials.
     let _ = url.set_username("");

@@ -6,12 +6,16 @@ use crate::search::Report;
 use crate::telemetry::metrics::{self, Share};
 
 /// Counts a page. `answered` is false when the search failed as a whole.
-pub fn search(report: &Report, answered: bool) {
+pub fn search(report: &Report, limit: u32, answered: bool) {
     metrics::page(match (answered, report.complete) {
         (false, _) => "failed",
         (true, true) => "complete",
         (true, false) => "incomplete",
     });
+    let given: u32 = report.members.iter().map(|member| member.returned).sum();
+    if answered && given < limit && report.continues {
+        metrics::short_page();
+    }
     for member in &report.members {
         metrics::share(&Share {
             member: member.id.as_str(),

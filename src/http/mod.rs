@@ -4,9 +4,10 @@
 //! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
 //! request passes on its way in and out.
 
-mod collection_search;
+mod access;
 mod admin;
 mod clients;
+mod collection_search;
 mod collections;
 mod conformance;
 mod door;

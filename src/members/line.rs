@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
@@ -19,8 +19,8 @@ use super::guard::flights::{Flights, Flown};
 use super::guard::{Guard, Judged, Lost, Pass, RETRY_AFTER_MAX_S, Rules, Service, Trial};
 use super::memory::Memory;
 use super::{Failure, Fault};
-use crate::federation;
-use crate::telemetry::metrics;
+use crate::federation::{self, MemberId};
+use crate::telemetry::{context, metrics};
 
 /// Same-origin redirects followed on one metadata GET.
 const REDIRECTS_MAX: usize = 3;
@@ -59,7 +59,6 @@ pub enum Expects {
     /// An object.
     Json,
     /// Some element, declaration or comment.
-    #[expect(dead_code, reason = "for kinds of member that are about to come")]
     Xml,
 }
 
@@ -140,6 +139,7 @@ impl From<Failure> for Ended {
 
 /// The line to one member.
 pub struct Line {
+    member: MemberId,
     client: Result<reqwest::Client, String>,
     base: Url,
     internal: bool,
@@ -155,6 +155,7 @@ pub struct Line {
 impl Line {
     pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
         Self {
+            member: member.id.clone(),
             client: clients.shared(member.internal).clone(),
             base: member.url.clone(),
             internal: member.internal,
@@ -166,6 +167,12 @@ impl Line {
             guard: clients.guard(member, Service::Catalogue),
             flights: Flights::default(),
         }
+    }
+
+    /// The same line with another bound on one answer.
+    pub fn with_answer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.answer_bytes_max = bytes_max;
+        self
     }
 
     /// Sends a request and reads its whole answer, or takes that of an equal one under way: nothing that is sent here
@@ -290,11 +297,20 @@ impl Line {
         if let Some((name, value)) = &self.auth {
             headers.insert(name.clone(), value.clone());
         }
+        let method = if request.body.is_some() { Method::POST } else { Method::GET };
+        let mut leaving = context::leaving(self.member.as_str(), &method);
+        if let Some(leaving) = &leaving {
+            leaving.mark(&mut headers);
+        }
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.get(request.url.clone()),
         };
-        builder.headers(headers).send().await.map_err(|error| {
+        let sent = builder.headers(headers).send().await;
+        if let (Some(leaving), Ok(response)) = (&mut leaving, &sent) {
+            leaving.answered(response.status().as_u16());
+        }
+        sent.map_err(|error| {
             let lost = lost(&error);
             Ended { failed: sending(&error.without_url()), lost }
         })

@@ -4,6 +4,7 @@
 //! before the last ones take theirs. That order only smooths bursts: a turn is over after a while though its body is
 //! not, and a body that waited long enough is read without one, so that slow members cannot hold up the others.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,14 @@ const RESERVE_PARTS: usize = 16;
 /// What is set aside for a body that does not announce its size, and at most for one that does.
 const START_BYTES: usize = 16 << 10;
 const START_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that are held now, by whichever members: over a reload there are two sets of them for a while.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of members' answers that are held at this moment, in whole blocks.
+pub fn held_bytes() -> usize {
+    HELD.load(Ordering::Relaxed)
+}
 
 type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -70,6 +79,8 @@ struct Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        let blocks = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        HELD.fetch_sub(blocks * BLOCK, Ordering::Relaxed);
         let fits = (START_BYTES..=SPARE_BYTES_MAX).contains(&self.bytes.capacity());
         if fits
             && let Ok(mut spares) = self.spares.lock()
@@ -134,6 +145,7 @@ impl Held {
                 Some(held) => held.merge(permit),
                 None => self.body.permit = Some(permit),
             }
+            HELD.fetch_add((wanted - self.counted) * BLOCK, Ordering::Relaxed);
             self.counted = wanted;
         }
         self.body.bytes.extend_from_slice(chunk);

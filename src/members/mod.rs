@@ -5,17 +5,20 @@
 
 pub mod capabilities;
 mod client;
+mod csw;
+mod dialect;
 mod encode;
 mod error;
 mod findings;
+pub mod gocdb;
 mod guard;
-#[expect(dead_code, reason = "its first source is being written")]
 pub mod harvest;
 pub mod item;
 mod line;
 mod memory;
 mod next_link;
 pub mod process_api;
+mod records;
 pub mod remote;
 pub mod rewrite;
 mod said;
@@ -33,10 +36,14 @@ use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::{Capabilities, Counts, Language, Source};
+pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use guard::{Bucket, Service, Standing, State, Told};
+pub use harvest::Harvest;
 pub use item::Item;
+use line::failure;
+pub use memory::held_bytes;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -47,6 +54,11 @@ pub trait Member: Send + Sync {
 
     /// When the member last answered and what its last check said.
     fn health(&self) -> Health;
+
+    /// The state of its snapshot, where the member is read whole.
+    fn harvest(&self) -> Option<Harvest> {
+        None
+    }
 
     /// One page of Items.
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
@@ -142,9 +154,12 @@ pub struct Page {
     pub invalid: Invalid,
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
+    /// There is no `next`, and yet the list goes on: the member gives no place to go on from.
+    pub cut: bool,
     pub matched: Option<Matched>,
-    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
-    pub partial: bool,
+    /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
+    /// missing; or it could not be harvested whole.
+    pub partial: Option<Arc<str>>,
     /// A part of the condition was not sent to the member, for want of room or because it refused it.
     pub unsaid: bool,
     /// Size of the answer after decompression.
@@ -199,8 +214,18 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
-                // refused by validation as long as they have no adapter
-                federation::Kind::StaticStac | federation::Kind::OgcRecords | federation::Kind::Csw => None,
+                federation::Kind::OgcRecords => {
+                    let pages = records::RecordsApi::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                federation::Kind::Csw => {
+                    let pages = csw::Csw::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                // refused by validation as long as it has no adapter
+                federation::Kind::StaticStac => None,
             }
         };
         let members = enabled.filter_map(adapter).collect();

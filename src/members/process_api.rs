@@ -25,6 +25,7 @@ use super::line::{self, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
+use crate::telemetry::context;
 
 pub use reply::{BodyStream, Buffered, Reply};
 
@@ -38,15 +39,12 @@ const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Bytes of the `Via` of a request, our own entry included; longer ones are cut at the front.
 const VIA_BYTES_MAX: usize = 2 << 10;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
 /// What of a client's request goes on to a member.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// Sent only to a member whose `auth.mode` is `forward`.
     authorization: Option<HeaderValue>,
-    /// `Accept-Language`, `traceparent`, `tracestate`.
+    /// `Accept-Language`.
     carried: Vec<(HeaderName, HeaderValue)>,
     /// The `Via` so far.
     via: Option<String>,
@@ -56,7 +54,7 @@ impl Caller {
     /// Takes from a request what may travel on; all else stays behind.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let carried = [ACCEPT_LANGUAGE, TRACEPARENT, TRACESTATE];
+        let carried = [ACCEPT_LANGUAGE];
         let carried = carried.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         let authorization = headers.get(AUTHORIZATION).cloned().map(|mut value| {
             value.set_sensitive(true);
@@ -323,7 +321,12 @@ impl ProcessApi {
             let text = "address is private and the member is not declared `internal`";
             return Err(NoReply::before(failure(Fault::Unreachable, text)));
         }
-        let mut builder = client.request(request.method.clone(), url.clone()).headers(self.headers(request, caller));
+        let mut headers = self.headers(request, caller);
+        let mut leaving = context::leaving(self.member.as_str(), &request.method);
+        if let Some(leaving) = &leaving {
+            leaving.mark(&mut headers);
+        }
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(headers);
         if let Some((body, media_type)) = &request.body {
             builder = builder.header(CONTENT_TYPE, media_type.clone()).body(body.clone());
         }
@@ -331,6 +334,9 @@ impl ProcessApi {
             let sent = if error.is_connect() { Sent::No } else { Sent::Maybe };
             NoReply { failure: line::sending(&error.without_url()), sent }
         })?;
+        if let Some(leaving) = &mut leaving {
+            leaving.answered(response.status().as_u16());
+        }
         let headers = response.headers();
         if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
             return Err(NoReply::after(failure(Fault::TooLarge, "headers over 32 KiB")));

@@ -1,8 +1,12 @@
 //! The adapter of kind `stac-api`: discovery here, pages of Item Search in `search.rs`, members without Item Search in
-//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`.
+//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`, what kind of
+//! server it is in `kind.rs`.
 
 mod items_only;
+mod kind;
 mod listing;
+mod numbered;
+mod one_by_one;
 mod probe;
 mod search;
 
@@ -49,6 +53,10 @@ pub struct StacApi {
     known: ArcSwap<Capabilities>,
     /// What was known when it was last discovered, before any probe: what the next probe is held against.
     declared: ArcSwap<Capabilities>,
+    /// What that discovery found.
+    found: ArcSwap<Found>,
+    /// What one of its answers gave away of its kind, or that it is none of those it was taken for.
+    answered: Mutex<Option<kind::Answered>>,
     /// How searches found it to do otherwise than it declares, since it was discovered.
     observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
@@ -75,6 +83,9 @@ struct Landing {
     conforms_to: Option<Vec<String>>,
     #[serde(default)]
     links: Vec<Value>,
+    /// All else that it says.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 impl StacApi {
@@ -83,6 +94,8 @@ impl StacApi {
             line: Line::new(member, federation, clients),
             known: ArcSwap::from_pointee(Capabilities::implied(member)),
             declared: ArcSwap::from_pointee(Capabilities::implied(member)),
+            found: ArcSwap::default(),
+            answered: Mutex::default(),
             observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
@@ -152,6 +165,8 @@ impl StacApi {
         if !found.search_link && !found.has("item-search") {
             found.items_only = self.search_is_absent(&search_url, deadline).await;
         }
+        found.seen = self.kind_of(&landing.rest, &found.conforms_to, &answer.headers);
+        self.found.store(Arc::new(found.clone()));
         let mut known = Capabilities::discovered(&self.member, &found);
         let declared = known.clone();
         if let Some(findings) = self.findings.lock().ok().and_then(|findings| findings.clone()) {

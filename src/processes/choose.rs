@@ -224,7 +224,7 @@ async fn has(snapshot: &Snapshot, id: &MemberId, located: &Located, deadline: In
     };
     match member.search(&ask, deadline).await {
         Ok(page) if !page.items.is_empty() => Probed::Some,
-        Ok(page) if page.received == 0 && page.next.is_none() && !page.partial => Probed::None,
+        Ok(page) if page.received == 0 && page.next.is_none() && page.partial.is_none() => Probed::None,
         Ok(_) => Probed::Unknown,
         Err(failure) => {
             tracing::debug!(member = %id, fault = ?failure.fault, detail = %failure.detail, "member not probed");

@@ -41,6 +41,8 @@ pub struct QuotaLeg {
     place: Place,
     /// Token of the page after the one at hand; `None` when that was the last.
     next: Option<Token>,
+    /// There is none, though the list goes on.
+    cut: bool,
     pub asked: Option<Request>,
     /// A page is at hand (possibly used up).
     open: bool,
@@ -51,7 +53,7 @@ pub struct QuotaLeg {
     pub ended: bool,
     pub answered: bool,
     /// It said of an answer that it is not complete.
-    pub partial: bool,
+    pub partial: Option<std::sync::Arc<str>>,
     pub invalid: u32,
     pub matched: Option<u64>,
     pub returned: u32,
@@ -79,6 +81,7 @@ impl QuotaLeg {
             buffer: VecDeque::new(),
             place,
             next: None,
+            cut: false,
             asked: None,
             open: false,
             tokens: Vec::new(),
@@ -86,7 +89,7 @@ impl QuotaLeg {
             requests: 0,
             failure: None,
             answered: false,
-            partial: false,
+            partial: None,
             invalid: 0,
             matched: None,
             returned: 0,
@@ -116,6 +119,7 @@ impl QuotaLeg {
                 self.buffer.push_back((index, item));
             }
         }
+        self.cut = page.cut && page.next.is_none();
         self.next = page.next;
         if self.is_barren(asked) {
             self.open = false;
@@ -160,6 +164,7 @@ impl QuotaLeg {
         self.open = false;
         match self.next.take() {
             Some(token) => self.place = Place { token: Some(token), size: self.place.size, ..Place::default() },
+            None if self.cut => self.failure = Some(Status::TooLarge.into()),
             None => self.ended = true,
         }
     }
@@ -251,9 +256,10 @@ impl Quota {
             // it kept its place, so nothing was lost but what its own answers lacked
             leg.session.gaps.retain(|gap| gap.to.is_some());
         }
-        if page.partial && !leg.partial {
-            leg.partial = true;
-            leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
+        if page.partial.is_some() && leg.partial.is_none() {
+            leg.partial.clone_from(&page.partial);
+            let (from, to) = (Position::Start, Some(Position::End));
+            leg.session.push_gap(Gap { from, to, status: Status::BadResponse, place: None });
         }
         leg.feed(page, &asked, &mut keeps);
     }

@@ -1,6 +1,6 @@
 //! `federation:report`: what was asked, what is missing, and why (`semantics.md` section 5).
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::federation::{MemberId, interval};
@@ -14,6 +14,12 @@ use super::session::Gap;
 /// The report of one page; serialises to the object of `semantics.md` section 5.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
+    /// When the walk began that the page belongs to; for the log.
+    #[serde(skip)]
+    pub started: DateTime<Utc>,
+    /// There is a next page.
+    #[serde(skip)]
+    pub continues: bool,
     pub complete: bool,
     pub order: AppliedOrder,
     pub members: Vec<MemberReport>,
@@ -108,6 +114,8 @@ impl Report {
                 .map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))),
         );
         Self {
+            started: DateTime::default(),
+            continues: false,
             complete,
             order: applied(&plan.order, plan.legs.len()),
             members,

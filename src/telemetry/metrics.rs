@@ -18,6 +18,9 @@ use table::*;
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// Upper bounds of the histogram of cursors, up to the longest that is written into a link.
+const BYTES: [f64; 6] = [128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Counter,
@@ -46,6 +49,7 @@ impl Recorder {
     pub fn install() -> Result<Self, String> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES))
             .map_err(|wrong| wrong.to_string())?;
         let handle = builder.install_recorder().map_err(|wrong| wrong.to_string())?;
         for Metric { name, kind, help, .. } in METRICS {
@@ -59,17 +63,30 @@ impl Recorder {
         Ok(Self(handle))
     }
 
-    /// All metrics in the text format of Prometheus.
+    /// All metrics in the text format of Prometheus. Of a member that a reload took away there is no state to tell: its
+    /// gauges would keep their last value, and alerts their alarm.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, members: &[&str]) -> String {
         self.0.run_upkeep();
-        self.0.render()
+        let text = self.0.render();
+        let gauges = METRICS.iter().filter(|metric| metric.kind == Kind::Gauge);
+        let of_members: Vec<&str> = gauges.filter(|gauge| gauge.labels == ["member"]).map(|gauge| gauge.name).collect();
+        let is_gone = |line: &str| {
+            let Some((name, rest)) = line.split_once("{member=\"") else { return false };
+            of_members.contains(&name) && !rest.split_once('"').is_some_and(|(member, _)| members.contains(&member))
+        };
+        text.lines().filter(|line| !is_gone(line)).flat_map(|line| [line, "\n"]).collect()
     }
 }
 
-/// A request was answered. `route` is the pattern of its path, not the path.
-pub fn request(route: &str, status: u16, took: Duration) {
-    counter!(REQUESTS, "route" => route.to_owned(), "status" => status.to_string()).increment(1);
+/// A request was answered. `route` is the pattern of its path, not the path. A status that passes through from a member
+/// can be any number; the ones that are not registered count by their class.
+pub fn request(route: &str, status: http::StatusCode, took: Duration) {
+    let status = match status.canonical_reason() {
+        Some(_) => status.as_str().to_owned(),
+        None => format!("{}xx", status.as_u16() / 100),
+    };
+    counter!(REQUESTS, "route" => route.to_owned(), "status" => status).increment(1);
     histogram!(REQUEST_SECONDS, "route" => route.to_owned()).record(took.as_secs_f64());
 }
 
@@ -129,11 +146,74 @@ pub fn member(member: &str, up: bool, collections: usize, quarantined: usize) {
     gauge!(QUARANTINED, "member" => member.to_owned()).set(number(quarantined));
 }
 
+/// A page had fewer Items than it could have, and others follow.
+pub fn short_page() {
+    counter!(SHORT_PAGES).increment(1);
+}
+
+/// A cursor was refused: `too-long`, `not-a-cursor`, `version`, `sealed`, `expired` or `other-search`.
+pub fn cursor_refused(cause: &'static str) {
+    counter!(CURSOR_ERRORS, "cause" => cause).increment(1);
+}
+
+/// A cursor was given.
+pub fn cursor_given(bytes: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands of bytes")]
+    histogram!(CURSOR_BYTES).record(bytes as f64);
+}
+
+/// Bytes of members' answers that the process holds at this moment.
+pub fn buffered(bytes: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    gauge!(BUFFERED).set(bytes as f64);
+}
+
+/// A request of a client in progress, however it ends.
+pub struct InFlight(());
+
+impl InFlight {
+    #[must_use]
+    pub fn begin() -> Self {
+        gauge!(IN_FLIGHT).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1.0);
+    }
+}
+
+/// An answer about metadata of members: `fresh`, `stale`, `read`, `refused` (failed a moment ago), `failed`, `busy`.
+pub fn cached(cache: &'static str, result: &'static str) {
+    counter!(CACHE, "cache" => cache, "result" => result).increment(1);
+}
+
+/// A line of the access log that could not be written.
+pub fn access_lost() {
+    counter!(ACCESS_LOST).increment(1);
+}
+
+/// Spans that the collector took (`exported`) or did not get (`lost`).
+pub fn spans(result: &'static str, count: u64) {
+    counter!(SPANS, "result" => result).increment(count);
+}
+
 /// How reloads went since the start.
 pub fn reloads(good: u64, bad: u64, refused: bool) {
     counter!(RELOADS, "result" => "good").absolute(good);
     counter!(RELOADS, "result" => "bad").absolute(bad);
     gauge!(REFUSED).set(if refused { 1.0 } else { 0.0 });
+}
+
+/// How the registry of sites answered since the file names it, and how many members it names.
+pub fn registry(good: u64, empty: u64, failed: u64, members: usize) {
+    for (result, count) in [("good", good), ("empty", empty), ("failed", failed)] {
+        counter!(REGISTRY_ANSWERS, "result" => result).absolute(count);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of members")]
+    gauge!(REGISTRY_MEMBERS).set(members as f64);
 }
 
 #[cfg(test)]
@@ -150,7 +230,7 @@ mod tests {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}: only counters end in _total");
             if *kind == Kind::Histogram {
-                assert!(name.ends_with("_seconds"), "{name}: the unit is part of the name");
+                assert!(name.ends_with("_seconds") || name.ends_with("_bytes"), "{name}: the unit is part of the name");
             }
             let reserved = ["le", "quantile", "job", "instance"];
             assert!(labels.iter().all(|label| !reserved.contains(label)), "{name}");

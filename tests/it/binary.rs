@@ -23,17 +23,17 @@ fn program() -> Command {
 }
 
 /// Runs to its end; the members go on serving meanwhile.
-async fn run(args: &[&str]) -> Output {
+pub async fn run(args: &[&str]) -> Output {
     let mut program = program();
     program.args(args);
     tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap()
 }
 
-fn stdout(output: &Output) -> &str {
+pub fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-fn stderr(output: &Output) -> &str {
+pub fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
@@ -44,7 +44,7 @@ pub struct File {
 }
 
 impl File {
-    fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("federation.toml");
         std::fs::write(&path, text).unwrap();

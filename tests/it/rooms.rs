@@ -34,7 +34,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("federation", &[]),
     ("cql2", &[]),
     ("telemetry", &[]),
-    ("cache", &[]),
+    ("cache", &["telemetry"]),
 ];
 
 /// The room of a file: the folder below `src`, or the file's own name at its top.

@@ -8,22 +8,24 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::file::{At, Keys, Notes, nearest};
-use super::super::{Auth, Declared, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support};
+use super::super::{
+    Auth, Declared, Dialect, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support,
+};
+use super::registry::Taken;
 use super::{crawl, policy, processes, values};
 
 /// Longest member id: it stands in every collection id and cursor.
-const ID_BYTES_MAX: usize = 64;
+pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
 /// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 1] = ["stac-api"];
-const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
-const DIALECTS_LATER: [&str; 8] =
-    ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
+const KINDS: [&str; 3] = ["stac-api", "ogc-records", "csw"];
+const KINDS_LATER: [&str; 1] = ["static-stac"];
 
 impl Default for Request {
     fn default() -> Self {
         Self {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
@@ -34,8 +36,8 @@ impl Default for Request {
     }
 }
 
-/// Reads a member; `taken` has the ids so far in lower case, with the spelling they were first given in.
-pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, String>) -> Option<Member> {
+/// Reads a member; `taken` has the ids so far.
+pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut Taken) -> Option<Member> {
     let id = keys.text("id");
     let place = id.as_ref().map_or_else(|| keys.name("id"), |id| format!("member `{}`", id.value));
     if id.is_none() && !keys.has("id") {
@@ -129,17 +131,18 @@ fn check_id(notes: &Notes<'_>, id: &At<&str>) {
 }
 
 /// Takes an id for this member; no two may differ by case alone, since people and file systems mix them up.
-fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut HashMap<String, String>) {
+fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut Taken) {
     match taken.entry(id.value.to_ascii_lowercase()) {
         Entry::Vacant(place) => {
-            place.insert(id.value.to_string());
+            place.insert((id.value.to_string(), notes.name.to_owned()));
         }
         Entry::Occupied(first) => {
-            let first = first.get();
+            let (first, file) = first.get();
+            let elsewhere = if file == notes.name { String::new() } else { format!(" in `{file}`") };
             let clause = if *first == id.value {
-                "taken already".to_string()
+                format!("taken already{elsewhere}")
             } else {
-                format!("which differs from `{first}` by case alone")
+                format!("which differs from `{first}`{elsewhere} by case alone")
             };
             id.refuse(notes, "duplicate-member", &clause, Some("give each member an id of its own".into()));
         }
@@ -214,7 +217,8 @@ fn read_request(keys: &Keys<'_>, kind: Kind, limits: &Limits) -> Request {
         };
     }
     if let Some(at) = keys.text("dialect") {
-        later_or_unknown(keys.notes, &at, &["auto", "standard"], &DIALECTS_LATER);
+        later_or_unknown(keys.notes, &at, &Dialect::ALL.map(Dialect::name), &[]);
+        request.dialect = Dialect::ALL.into_iter().find(|known| known.name() == at.value).unwrap_or(Dialect::Auto);
     }
     if let Some(at) = keys.text("next_path") {
         later_or_unknown(keys.notes, &at, &["rebase", "follow"], &[]);

@@ -6,6 +6,13 @@
 //!
 //! It deliberately does not know in which form a member publishes its Collections and Items: sources do.
 
+mod harvester;
+mod order;
+mod queryables;
+mod snapshot;
+mod state;
+mod tree;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +21,9 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{Failure, Item};
+
+pub use harvester::Harvester;
+pub use state::{Harvest, Running};
 
 /// Reasons that are kept of one harvest; the rest is counted.
 const LEFT_OUT_MAX: usize = 100;
@@ -24,7 +34,7 @@ const LEFT_OUT_CHARS_MAX: usize = 300;
 pub trait Source: Send + Sync + 'static {
     /// What a later harvest wants to know of an earlier one: validators for conditional requests, places of what did not
     /// change. It lives as long as the snapshot.
-    type Kept: Send + Sync;
+    type Kept: Send + Sync + 'static;
 
     /// Reads everything within the bounds of the member's [`Crawl`](crate::federation::Crawl). A part that fails is taken
     /// from `before`, where there is one, else left out and said so; what comes by the deadline is given back as it is.
@@ -49,6 +59,8 @@ pub struct Harvested<K> {
     /// Each with the id of its Collection in [`Item::collection`], whether its bytes name it or not.
     pub items: Vec<Arc<Item>>,
     pub left_out: LeftOut,
+    /// What was lacking or changed on the way, for admins, one sentence each; a few.
+    pub notes: Vec<String>,
     /// Why this is not all the member has, as a sentence for people: a bound, a part that failed and was never read before.
     pub incomplete: Option<String>,
     pub tally: Tally,
@@ -61,6 +73,7 @@ impl<K: Default> Default for Harvested<K> {
             collections: Vec::new(),
             items: Vec::new(),
             left_out: LeftOut::default(),
+            notes: Vec::new(),
             incomplete: None,
             tally: Tally::default(),
             kept: K::default(),
@@ -69,7 +82,7 @@ impl<K: Default> Default for Harvested<K> {
 }
 
 /// What was left out of a harvest, and why, for admins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
     pub count: u64,
     /// The first of them: which document, and the reason.
@@ -87,7 +100,7 @@ impl LeftOut {
 }
 
 /// What a harvest cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
     /// Documents, or pages of records, that were asked for.
     pub documents: u64,

@@ -164,7 +164,9 @@ impl StacApi {
                 break;
             }
         }
-        page.matched = page.matched.filter(|_| counted && at >= collections.len());
+        // the collection that the walk stands in was counted by its first page
+        let reached = at + usize::from(delta.is_some());
+        page.matched = page.matched.filter(|_| counted && reached >= collections.len());
         if let Some(collection) = collections.get(at) {
             let token = delta.and_then(|delta| delta.seal().ok()).map(|token| token.0.into());
             page.next = Some(Place { collection: collection.clone(), token }.seal()?);
@@ -184,7 +186,8 @@ impl StacApi {
         let own =
             self.listed.load().iter().find(|listed| listed.id == collection).and_then(|listed| listed.items.clone());
         let url = own.unwrap_or_else(|| items_url(&self.member.url, collection));
-        let query = encode::query(ask, None, false);
+        let known = self.known.load_full();
+        let query = encode::query(ask, None, false, known.habits());
         let outgoing = Outgoing { purpose, ..request(&url, &query, None, delta) };
         let answer = match self.send(outgoing, deadline).await {
             // a Collection without Items has no such address
@@ -201,17 +204,18 @@ impl StacApi {
         for item in split.items.iter_mut().filter(|item| item.collection.is_empty()) {
             item.collection = collection.into();
         }
-        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None };
+        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None, only: &[] };
         let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
-        let exact = self.known.load().counts_exact;
+        let exact = known.counts_exact;
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
+            cut: false,
             matched: split.matched.map(|count| Matched { count, exact }),
-            partial: split.partial,
             unsaid: false,
             bytes: answer.body.len(),
         })
@@ -251,7 +255,7 @@ fn take(page: &mut Page, part: Page, first: bool) {
     page.items.extend(part.items);
     page.invalid.count += part.invalid.count;
     page.invalid.reasons.extend(part.invalid.reasons.into_iter().take(1));
-    page.partial |= part.partial;
+    page.partial = page.partial.take().or(part.partial);
     page.bytes += part.bytes;
     if let (Some(sum), Some(matched), true) = (&mut page.matched, part.matched, first) {
         sum.count += matched.count;

@@ -42,6 +42,8 @@ impl StacApi {
         let mut bytes = 0;
         let mut delta: Option<Delta> = None;
         let mut tokens = Vec::new();
+        // what the last page says that says anything: an empty page at the end has no count
+        let mut matched = None;
         for page in 0..LISTING_PAGES_MAX {
             let answer = self.send(request(&url, &[], None, delta.as_ref()), deadline).await;
             // What was read stays useful, though it proves nothing any more.
@@ -52,11 +54,12 @@ impl StacApi {
             bytes += answer.body.len();
             let before = listing.collections.len();
             let read = take_collections(&answer.body, &mut listing);
-            let (links, matched) = match read {
+            let (links, counted) = match read {
                 Err(_) if page > 0 => return Ok(listing),
                 other => other?,
             };
-            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None };
+            matched = counted.or(matched);
+            let sent = Sent { url: &url, query: &[], body: None, limit: 0, follow: None, mark: None, only: &[] };
             let Ok(next) = next_link::token(links.as_deref(), &answer.headers, &sent) else { return Ok(listing) };
             let Some(next) = next else {
                 let unsure = page == 0

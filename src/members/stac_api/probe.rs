@@ -17,6 +17,7 @@ use super::{JSON, StacApi, below};
 use crate::cql2::{Comparison, Expr, Value as Cql};
 use crate::federation::{Bbox, Interval, Support};
 use crate::members::capabilities::{Capabilities, Counts, Language};
+use crate::members::dialect::Filters;
 use crate::members::findings::{Findings, Seen, Spoke};
 use crate::members::line::{Outgoing, Purpose};
 use crate::members::next_link::Delta;
@@ -62,6 +63,7 @@ struct Probe<'a> {
 impl StacApi {
     /// Runs a probe, and adjusts the capabilities by what it saw.
     pub(super) async fn run_probe(&self, deadline: Instant) -> Result<(), Failure> {
+        self.look_at_an_answer(deadline).await;
         let can = self.known.load_full();
         let probe = Probe { api: self, can, deadline, left: AtomicUsize::new(REQUESTS_MAX) };
         let findings = match probe.run().await {
@@ -209,7 +211,9 @@ impl Probe<'_> {
     }
 
     fn ids_help(&self, findings: &Findings) -> bool {
-        matches!(findings.ids, Some(Support::Exact | Support::Inexact)) && self.can.collections_max.is_none()
+        let found = matches!(findings.ids, Some(Support::Exact | Support::Inexact));
+        // where they override all else, nothing can be learnt beside them
+        found && self.can.collections_max.is_none() && !self.can.ids_alone
     }
 
     /// `datetime`, `bbox` and `intersects`, each inside and outside.
@@ -242,6 +246,10 @@ impl Probe<'_> {
 
     /// Filter in each language and method, and the Query extension.
     async fn conditions(&self, known: &Known, findings: &mut Findings) -> Result<(), Failure> {
+        let habits = self.can.habits();
+        if habits.filters == Filters::Never && !habits.query {
+            return Ok(());
+        }
         let languages = if self.can.filter_lang.is_empty() { &Language::ALL[..] } else { &self.can.filter_lang };
         let ask = Ask { limit: 2, ..Ask::default() };
         for by_post in [true, false] {
@@ -271,7 +279,7 @@ impl Probe<'_> {
             let outside = self.see(&ask, &compared(Comparison::Less), by_post, known).await?;
             findings.filter_property = Seen::judge_exactly(inside, outside);
         }
-        if self.ids_help(findings) {
+        if self.ids_help(findings) && habits.query {
             let ask = Ask { ids: Some(vec![known.id.clone()]), limit: 2, ..Ask::default() };
             let query = |op: &str| {
                 let query = serde_json::json!({ name.as_str(): { op: value } });
@@ -291,7 +299,9 @@ impl Probe<'_> {
     /// Two pages down, two pages up, and the order without `sortby`.
     async fn order(&self, findings: &mut Findings) -> Result<(), Failure> {
         let by = |descending| vec![("properties.datetime".to_owned(), descending)];
-        let (down, up) = (self.times(by(true)).await?, self.times(by(false)).await?);
+        let down = self.times(by(true)).await?;
+        // what it cannot do it is not asked: the direction that it has must do
+        let up = if self.can.sort_ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());
@@ -347,6 +357,11 @@ impl Probe<'_> {
         let names = schema["properties"].as_object().filter(|_| closed).map(|properties| properties.keys());
         Ok(names.map(|names| names.take(QUERYABLES_MAX).cloned().collect()))
     }
+}
+
+fn reversed(mut times: Vec<i64>) -> Vec<i64> {
+    times.reverse();
+    times
 }
 
 /// An id that no Item has.

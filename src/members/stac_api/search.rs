@@ -6,9 +6,10 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::{StacApi, below, request};
+use super::{StacApi, below, numbered, request};
 use crate::federation::{NextPath, Support};
 use crate::members::capabilities::{ALL_REFUSED, Capabilities};
+use crate::members::dialect::Paging;
 use crate::members::encode;
 use crate::members::item::{Bounds, split_page};
 use crate::members::line::{Outgoing, Purpose, failure};
@@ -46,8 +47,16 @@ impl StacApi {
                 let delta = Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?;
                 self.later_page(ask, &delta, deadline).await
             }
-            None => self.first_page(ask, deadline).await,
+            None => match &ask.ids {
+                Some(ids) if self.known.load().ids_alone => self.one_by_one(ask, ids, deadline).await,
+                _ => self.first_page(ask, deadline).await,
+            },
         }
+    }
+
+    /// The first page of an ask without a condition.
+    pub(super) async fn one_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+        self.first_page(ask, deadline).await
     }
 
     async fn later_page(&self, ask: &Ask, delta: &Delta, deadline: Instant) -> Result<Page, Failure> {
@@ -68,6 +77,10 @@ impl StacApi {
         let known = self.known.load_full();
         let by_post = known.by_post() && !self.post_refused.load(Ordering::Relaxed);
         match self.with_condition(ask, &known, by_post, deadline).await {
+            Err(failed) if !by_post && self.misjudged(&failed) => {
+                let known = self.known.load_full();
+                self.with_condition(ask, &known, known.by_post(), deadline).await
+            }
             Err(failed) if by_post && known.search_get && matches!(failed.status, Some(405 | 501)) => {
                 let page = self.with_condition(ask, &known, false, deadline).await?;
                 self.post_refused.store(true, Ordering::Relaxed);
@@ -135,29 +148,46 @@ impl StacApi {
     pub(super) async fn exchange(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
         let Exchange { ask, delta, by_post, said, purpose } = *exchange;
         let known = self.known.load_full();
+        let habits = known.habits();
         let exact = known.intersects != Support::Unsupported;
         let url = self.page_url(delta);
         let words = said.words.as_ref();
-        let query = if by_post { Vec::new() } else { encode::query(ask, words, exact) };
+        let query = if by_post { Vec::new() } else { encode::query(ask, words, exact, habits) };
         let body = by_post.then(|| encode::body(ask, words, exact));
         let request = Outgoing { purpose, ..request(&url, &query, body.as_ref(), delta) };
         let answer = self.send(request, deadline).await?;
         let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
         let split = answer.trial.of(split.inspect_err(|failed| self.remember(Some(failed))))?;
         let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
-        let sent =
-            Sent { url: &url, query: &query, body: body.as_ref(), limit: ask.limit, follow: base, mark: said.mark };
-        let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
-            .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
+        let only = if let Paging::Only(names) = habits.paging { names } else { &[] };
+        let sent = Sent {
+            url: &url,
+            query: &query,
+            body: body.as_ref(),
+            limit: ask.limit,
+            follow: base,
+            mark: said.mark,
+            only,
+        };
+        let next = match habits.paging {
+            Paging::Numbered(name) => numbered::next(name, delta, &split, ask.limit, said.mark),
+            Paging::Next | Paging::Only(_) => next_link::token(split.links.as_deref(), &answer.headers, &sent),
+        };
+        let next = next.map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
+        let next = next.filter(|_| split.received > 0 || !habits.empty_page_ends);
+        let deep = next.is_some() && numbered::is_last(habits, delta);
+        let cut = deep || (next.is_none() && !habits.full_page_ends && split.received >= ask.limit);
+        let next = next.filter(|_| !deep);
         let listed = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         let counted = split.matched.filter(|_| listed && said.whole);
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
+            cut,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
-            partial: split.partial,
             unsaid: !said.whole,
             bytes: answer.body.len(),
         })

@@ -7,8 +7,8 @@ use url::Url;
 use crate::collections::{Entry, Known, Quarantined};
 use crate::federation::retention::{Period, Retention};
 use crate::federation::{
-    Auth, Bbox, Cursor, Declared, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy, Request, Rule,
-    Server, Support,
+    Auth, Bbox, Cursor, Declared, Dialect, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy,
+    Request, Rule, Server, Support,
 };
 use crate::search::residual::tests::item;
 
@@ -70,6 +70,7 @@ fn member(id: &str, policy: Policy) -> Member {
         internal: false,
         request: Request {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
@@ -99,9 +100,11 @@ fn federation(members: Vec<Member>) -> Federation {
             cors_origins: Vec::new(),
         },
         limits: Limits::default(),
+        telemetry: crate::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(86_400) },
         processes: 1,
         routing: crate::federation::Routing::default(),
+        registry: crate::federation::Registry::default(),
         members,
     }
 }

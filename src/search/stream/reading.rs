@@ -38,6 +38,7 @@ impl Stream {
         let tie_before = self.last_first.clone();
         let received = page.received;
         self.capped = received < asked.limit && page.next.is_some();
+        self.surely_cut = page.cut;
         let mut unseen = 0_usize;
         let met_in_list = self.list_seen.len();
         for item in page.items {
@@ -103,7 +104,11 @@ impl Stream {
         if !unseen {
             return Ok(false);
         }
-        if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
+        if order.key_after(&key, last)
+            && order.key_after(&key, &self.start)
+            && self.in_ranges(&key, order)
+            && keeps(&item)
+        {
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
@@ -150,6 +155,7 @@ impl Stream {
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
         match next {
+            None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 // in a tie that was walked into, the bound would lead back to where an earlier page began
@@ -159,16 +165,17 @@ impl Stream {
                     self.next = Next::Bound(Position::Before(first.clone()));
                 }
             }
-            None => self.known = Position::End,
+            None => self.list_is_over(order),
             // an empty page is the end, unless it has a new token
             Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
-                self.known = Position::End;
+                self.list_is_over(order);
             }
             Some(token) => self.follow(token, received, advanced, asked),
         }
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+        self.pass_ranges(order);
     }
 
     /// Whether the list has not come behind the first key that it began with.
@@ -177,11 +184,23 @@ impl Stream {
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
-        self.mode == Mode::Keyset
-            && self.by_time
-            && received > 0
-            && received >= asked.limit
-            && self.last_first.is_some()
+        self.surely_cut || (self.goes_on_by_bound() && received > 0 && received >= asked.limit)
+    }
+
+    /// Whether what was read gives a bound to go on from.
+    fn goes_on_by_bound(&self) -> bool {
+        self.mode == Mode::Keyset && self.by_time && self.last_first.is_some()
+    }
+
+    /// The list goes on, and there is no way to the rest of it.
+    fn fail_cut(&mut self) {
+        if self.mode == Mode::Drain {
+            self.buffer.clear();
+            let feature = "sort; its list ends before its last Item".to_owned();
+            self.fail(LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() });
+        } else {
+            self.fail(Status::TooLarge.into());
+        }
     }
 
     fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {

@@ -23,6 +23,16 @@ pub(super) const COLLECTIONS: &str = "stac_broker_member_collections";
 pub(super) const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
 pub(super) const RELOADS: &str = "stac_broker_reloads_total";
 pub(super) const REFUSED: &str = "stac_broker_reload_refused";
+pub(super) const SHORT_PAGES: &str = "stac_broker_short_pages_total";
+pub(super) const CURSOR_ERRORS: &str = "stac_broker_cursor_errors_total";
+pub(super) const CURSOR_BYTES: &str = "stac_broker_cursor_bytes";
+pub(super) const IN_FLIGHT: &str = "stac_broker_requests_in_flight";
+pub(super) const BUFFERED: &str = "stac_broker_buffered_bytes";
+pub(super) const CACHE: &str = "stac_broker_cache_answers_total";
+pub(super) const ACCESS_LOST: &str = "stac_broker_access_lines_lost_total";
+pub(super) const SPANS: &str = "stac_broker_trace_spans_total";
+pub(super) const REGISTRY_ANSWERS: &str = "stac_broker_registry_answers_total";
+pub(super) const REGISTRY_MEMBERS: &str = "stac_broker_registry_members";
 pub(super) const INFO: &str = "stac_broker_info";
 pub(super) const MEMBER_HTTP: &str = "stac_broker_member_http_requests_total";
 pub(super) const MEMBER_HTTP_SECONDS: &str = "stac_broker_member_http_request_seconds";
@@ -93,5 +103,20 @@ pub const METRICS: &[Metric] = &[
     metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
     metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
     metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
+    metric(SHORT_PAGES, Kind::Counter, &[], "Pages with fewer Items than asked for though more follow."),
+    metric(CURSOR_ERRORS, Kind::Counter, &["cause"], "Cursors that were refused, by cause."),
+    metric(CURSOR_BYTES, Kind::Histogram, &[], "Size of the cursors given to clients."),
+    metric(IN_FLIGHT, Kind::Gauge, &[], "Requests of clients in progress."),
+    metric(BUFFERED, Kind::Gauge, &[], "Bytes of members' answers that are held at this moment."),
+    metric(CACHE, Kind::Counter, &["cache", "result"], "Answers about members' metadata, by where they came from."),
+    metric(ACCESS_LOST, Kind::Counter, &[], "Lines of the access log that could not be written."),
+    metric(SPANS, Kind::Counter, &["result"], "Spans of traces: exported to the collector, or lost on the way."),
+    metric(
+        REGISTRY_ANSWERS,
+        Kind::Counter,
+        &["result"],
+        "Answers of the registry of sites: good, empty (names nobody) and failed.",
+    ),
+    metric(REGISTRY_MEMBERS, Kind::Gauge, &[], "Members that the registry of sites names."),
     metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
 ];

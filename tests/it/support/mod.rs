@@ -11,12 +11,14 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod catalogue;
 pub mod condition;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
 pub mod process_stub;
 pub mod proxy;
+pub mod replay;
 pub mod scripted;
 pub mod store;
 
@@ -24,14 +26,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stac_broker::federation::{
-    Auth, Cursor, Declared, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns, Policy,
-    Request, Server,
+    Auth, Cursor, Declared, Dialect, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns,
+    Policy, Request, Server,
 };
 use url::Url;
 
 pub use front::Front;
 pub use monitor::OutboundMonitor;
-pub use scripted::{Fails, Filters, NextForm, Running, ScriptedMember};
+pub use scripted::{Fails, Filters, NextForm, Quirks, Running, ScriptedMember};
 
 /// `count` Items of one collection, a minute apart from 2025-01-01 on, ids `{collection}-0000` and so on, all in one place.
 pub fn items(collection: &str, count: usize) -> Vec<Value> {
@@ -79,6 +81,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         internal: true,
         request: Request {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
@@ -120,9 +123,11 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
             cors_origins: vec!["*".to_owned()],
         },
         limits: Limits::default(),
+        telemetry: stac_broker::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
         routing: stac_broker::federation::Routing::default(),
+        registry: stac_broker::federation::Registry::default(),
         members: members.into_iter().collect(),
     }
 }

@@ -7,12 +7,12 @@ use std::cell::OnceCell;
 use chrono::SecondsFormat;
 use geo::Geometry;
 
+use super::Item;
 use crate::cql2::Subject;
 use crate::federation::MemberId;
-use crate::members::Item;
 
 /// An Item and the values of the properties that are looked at.
-pub(super) struct Properties<'a> {
+pub struct Properties<'a> {
     item: &'a Item,
     collection: &'a str,
     member: Option<&'a MemberId>,
@@ -23,8 +23,9 @@ pub(super) struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    /// `collection` is that of an Item that names none.
-    pub(super) fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
+    /// `collection` is that of an Item that names none; `member` who gave it.
+    #[must_use]
+    pub fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
         let collection = if item.collection.is_empty() { collection } else { &item.collection };
         Self { item, collection, member, names, values: item.values(names), geometry: OnceCell::new() }
     }
