@@ -66,7 +66,8 @@ impl RecordsApi {
         let (body, items) = (answer.body, place.catalogue.clone());
         let read = tokio::task::spawn_blocking(move || page(&body, &items)).await;
         let (content, links, print) = read.map_err(|error| bad(&error.to_string()))?.map_err(|error| bad(&error))?;
-        let sent = Sent { url: &place.catalogue, query: &query, body: None, limit: size, follow: None, mark: None };
+        let sent =
+            Sent { url: &place.catalogue, query: &query, body: None, limit: size, follow: None, mark: None, only: &[] };
         let next = next_link::token(links.as_deref().map(str::as_bytes), &headers, &sent);
         let next = next.map_err(|error| bad(&error.to_string()))?;
         let next = next.map(|token| Place { catalogue: place.catalogue.clone(), token: Some(token.0) });
