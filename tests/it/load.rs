@@ -16,7 +16,7 @@ use crate::support::{Fails, Front, Running, ScriptedMember, federation_of, items
 
 /// Searches at once, and as many as are taken at once where there is a capacity.
 const CLIENTS: usize = 8;
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 
 /// The length of a phase; `None`: these figures are not wanted now.
 #[expect(clippy::print_stdout, reason = "who reads the figures wants to know that there are none")]
@@ -76,7 +76,6 @@ fn ratio(a: usize, b: usize) -> f64 {
 
 /// One member hangs: once its breaker is open, p99 within 10 % of healthy, and at most 1.2 times the requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "figures to be read")]
 async fn one_hung_member() {
     let Some(phase) = phase() else { return };
     let members = members(5, Duration::from_millis(20)).await;
@@ -120,10 +119,10 @@ async fn one_hung_member() {
 
 /// Five times capacity: refusals within 50 ms, at least 90 % of the peak, and well again within five seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "figures to be read")]
 async fn five_times_capacity() {
     let Some(phase) = phase() else { return };
-    let members = members(2, Duration::from_millis(100)).await;
+    // So slow that what is measured is the broker and not what this machine can compute.
+    let members = members(2, Duration::from_millis(400)).await;
     let mut declared = federation(&members);
     declared.limits.in_flight_max = AT_ONCE;
     let front = Arc::new(Front::of(declared).await);
@@ -175,7 +174,6 @@ fn held() -> (usize, usize, usize) {
 
 /// Faults under load: no task, socket or memory is left. The promise is ten minutes: `STAC_BROKER_LOAD_S=600`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "figures to be read")]
 async fn nothing_is_left_of_faults_under_load() {
     let Some(phase) = phase() else { return };
     let members = members(4, Duration::from_millis(2)).await;
