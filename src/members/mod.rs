@@ -4,6 +4,7 @@
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
 pub mod capabilities;
+mod certificate;
 mod client;
 mod csw;
 mod dialect;
@@ -13,7 +14,9 @@ mod findings;
 pub mod gocdb;
 mod guard;
 pub mod harvest;
+pub mod inspect;
 pub mod item;
+pub mod known;
 mod line;
 mod memory;
 mod next_link;
@@ -24,6 +27,7 @@ pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -39,11 +43,14 @@ pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use findings::Seen;
 pub use guard::{Bucket, Service, Standing, State, Told};
 pub use harvest::Harvest;
 pub use item::Item;
+pub use known::Known;
 use line::failure;
 pub use memory::held_bytes;
+pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -58,6 +65,11 @@ pub trait Member: Send + Sync {
     /// The state of its snapshot, where the member is read whole.
     fn harvest(&self) -> Option<Harvest> {
         None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// One page of Items.
@@ -214,6 +226,10 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
                 federation::Kind::OgcRecords => {
                     let pages = records::RecordsApi::new(member, federation, &clients);
                     let source = records::pages::Catalogue::new(member, pages);
@@ -224,8 +240,6 @@ impl Registry {
                     let source = records::pages::Catalogue::new(member, pages);
                     Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
-                // refused by validation as long as it has no adapter
-                federation::Kind::StaticStac => None,
             }
         };
         let members = enabled.filter_map(adapter).collect();

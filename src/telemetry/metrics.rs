@@ -4,6 +4,7 @@
 //! client or a member. Only this file knows the metrics library; where no recorder was installed nothing is counted.
 
 mod guard;
+mod harvest;
 mod table;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use guard::{Breaker, Guard, breaker_opened, coalesced, guard, retried, retry_withheld, sent, unsent};
+pub use harvest::{Harvested, harvest};
 pub use table::METRICS;
 use table::*;
 

@@ -299,6 +299,10 @@ impl Served {
         Self { child, base, admin }
     }
 
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());

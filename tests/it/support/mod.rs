@@ -13,6 +13,7 @@
 pub mod answer;
 pub mod catalogue;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
