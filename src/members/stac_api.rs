@@ -2,6 +2,7 @@
 //! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`, what kind of
 //! server it is in `kind.rs`.
 
+mod deep;
 mod items_only;
 mod kind;
 mod listing;
@@ -9,6 +10,7 @@ mod numbered;
 mod one_by_one;
 mod probe;
 mod search;
+mod slices;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,6 +59,8 @@ pub struct StacApi {
     found: ArcSwap<Found>,
     /// What one of its answers gave away of its kind, or that it is none of those it was taken for.
     answered: Mutex<Option<kind::Answered>>,
+    /// How wide a window of time was that it could be read in.
+    width: slices::Width,
     /// How searches found it to do otherwise than it declares, since it was discovered.
     observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
@@ -96,6 +100,7 @@ impl StacApi {
             declared: ArcSwap::from_pointee(Capabilities::implied(member)),
             found: ArcSwap::default(),
             answered: Mutex::default(),
+            width: slices::Width::default(),
             observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stac_broker::federation::{Auth, Federation, Member as Declared, Method, Secret, Support};
+use stac_broker::federation::{Auth, Dialect, Federation, Member as Declared, Method, Secret, Support};
 use stac_broker::members::{Ask, Failure, Fault, Member, Page, Registry};
 use tokio::time::Instant;
 
+use crate::support::page::Page as NumberedPages;
+use crate::support::resto::Resto;
+use crate::support::stub::Stub;
 use crate::support::{Fails, NextForm, OutboundMonitor, Running, ScriptedMember, federation_of, items};
 
 fn soon() -> Instant {
@@ -78,6 +81,37 @@ async fn every_form_of_next_is_walked_to_the_end() {
                 check_walk(ScriptedMember::new("A").items(items("c", 60)).next_form(form), method, limit).await;
             }
         }
+    }
+}
+
+/// All ids of a list, in the order of its pages.
+async fn list_of(member: &dyn Member, limit: u32, descending: bool) -> Vec<String> {
+    let ask = Ask { limit, sortby: vec![("properties.datetime".to_owned(), descending)], ..Ask::default() };
+    walk(member, ask, 200).await.unwrap().iter().flat_map(ids).collect()
+}
+
+#[tokio::test]
+async fn every_dialect_is_walked_to_the_end_in_either_direction() {
+    let wanted = |descending: bool| {
+        let up = (0..60).map(|n| format!("c-{n:04}"));
+        if descending { up.rev().collect::<Vec<_>>() } else { up.collect() }
+    };
+    let stubs = [
+        (Dialect::Resto, Stub::start("A", Resto::new(items("c", 60))).await),
+        (Dialect::Page, Stub::start("A", NumberedPages::new(items("c", 60))).await),
+    ];
+    for (dialect, stub) in &stubs {
+        let member = adapter_of(&federation_of([stub.declared(*dialect)]));
+        for limit in [1, 7, 100] {
+            for descending in [true, false] {
+                let got = list_of(&*member, limit, descending).await;
+                assert_eq!(got, wanted(descending), "{} in pages of {limit}", dialect.name());
+            }
+        }
+        let item = member.item("c", "c-0007", soon()).await.unwrap().unwrap();
+        assert_eq!((&*item.id, &*item.collection), ("c-0007", "c"));
+        let listing = member.collections(soon()).await.unwrap();
+        assert_eq!((listing.collections.len(), listing.complete), (1, true));
     }
 }
 

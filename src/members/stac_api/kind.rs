@@ -53,7 +53,7 @@ impl StacApi {
         let body = Map::from_iter([("limit".to_owned(), Value::from(1))]);
         let url = self.search_url.load_full();
         let small =
-            if known.by_post() { request(&url, &[], Some(&body), None) } else { request(&url, &limit, None, None) };
+            if known.search_get { request(&url, &limit, None, None) } else { request(&url, &[], Some(&body), None) };
         let Ok(answer) = self.send(Outgoing { purpose: Purpose::Probe, ..small }, deadline).await else { return };
         let Ok(page) = serde_json::from_slice::<Map<String, Value>>(&answer.body) else { return };
         let seen = in_answer(&page, &answer.headers);

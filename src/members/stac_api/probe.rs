@@ -287,7 +287,8 @@ impl Probe<'_> {
         let by = |descending| vec![("properties.datetime".to_owned(), descending)];
         let down = self.times(by(true)).await?;
         // what it cannot do it is not asked: the direction that it has must do
-        let up = if self.can.sort_ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
+        let up =
+            if self.can.habits().sorting.ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());

@@ -17,11 +17,14 @@ pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
 pub mod proxy;
 pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
