@@ -236,7 +236,7 @@ impl Line {
         let pass = self.guard.enter(deadline).await?;
         self.guard.asked();
         let ended = match self.attempt(&request, deadline).await {
-            Ok(answer) => return Ok(self.good(pass, answer)),
+            Ok(answer) => return Ok(good(pass, answer)),
             Err(ended) => ended,
         };
         let pause = ended.lost.filter(|_| pass.may_go_again()).and_then(|lost| self.guard.again(lost, deadline));
@@ -246,14 +246,9 @@ impl Line {
         sleep(pause).await;
         let pass = self.guard.enter(deadline).await?;
         match self.attempt(&request, deadline).await {
-            Ok(answer) => Ok(self.good(pass, answer)),
+            Ok(answer) => Ok(good(pass, answer)),
             Err(ended) => Err(self.bad(pass, ended, rules)),
         }
-    }
-
-    fn good(&self, pass: Pass, mut answer: Answer) -> Answer {
-        answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
-        answer
     }
 
     fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
@@ -394,6 +389,12 @@ impl Line {
             }
         }
     }
+}
+
+/// A whole answer, which has yet to be read.
+fn good(pass: Pass, mut answer: Answer) -> Answer {
+    answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
+    answer
 }
 
 /// What others get of an outcome. That the leader's time was over is its own matter.
