@@ -57,8 +57,8 @@ impl Residual {
             return Fit::Dropped;
         }
         let Some(filter) = &self.filter else { return Fit::Kept };
-        let subject =
-            Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties).known_as(self.aliases);
+        let subject = Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties);
+        let subject = subject.with_aliases(self.aliases);
         if filter.holds(&subject) == Some(true) {
             return Fit::Kept;
         }

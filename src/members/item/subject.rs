@@ -31,9 +31,9 @@ impl<'a> Properties<'a> {
         Self { item, collection, member, names, aliases: &[], values: item.values(names), geometry: OnceCell::new() }
     }
 
-    /// With the member's other names of properties, ours first; they must be among the names that are looked at.
+    /// The member's other names for properties: ours, its own.
     #[must_use]
-    pub fn known_as(self, aliases: &'static [(&'static str, &'static str)]) -> Self {
+    pub fn with_aliases(self, aliases: &'static [(&'static str, &'static str)]) -> Self {
         Self { aliases, ..self }
     }
 

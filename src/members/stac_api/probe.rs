@@ -69,6 +69,7 @@ impl StacApi {
         self.known.rcu(|current| {
             let mut known = (**self.declared.load()).clone();
             known.search_post = current.search_post;
+            known.page_items_max = known.page_items_max.min(self.page_cap.load(Ordering::Relaxed));
             known.filter_refused.clone_from(&current.filter_refused);
             findings.apply(&mut known);
             if distrusted {
@@ -122,6 +123,8 @@ impl Probe<'_> {
         } else {
             let Ok(delta) = ask.token.as_ref().map(Delta::open).transpose() else { return Ok(Some(Err(()))) };
             let by_post = delta.as_ref().map_or(by_post, |delta| delta.post);
+            let named = self.api.with_collections(ask, self.deadline).await?;
+            let ask = named.as_ref().unwrap_or(ask);
             let first = Exchange { by_post, purpose: Purpose::Probe, ..Exchange::of(ask, said) };
             self.api.exchange(&Exchange { delta: delta.as_ref(), ..first }, self.deadline).await
         };

@@ -42,6 +42,13 @@ impl StacApi {
         if self.known.load().collections_max.is_some() {
             return self.walk(ask, Purpose::Search, deadline).await;
         }
+        match self.with_collections(ask, deadline).await? {
+            Some(named) => Ok(self.under_names(self.any_page(&named, deadline).await?)),
+            None => self.any_page(ask, deadline).await,
+        }
+    }
+
+    async fn any_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
         let known = self.known.load_full();
         if !known.habits().sorting.ascending && slices::needed(ask) && ask.ids.is_none() {
             return self.slice(ask, deadline).await;
@@ -148,7 +155,7 @@ impl StacApi {
     }
 
     /// One request to `/search`, and what its answer holds.
-    pub(super) async fn exchange(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn exchange_once(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
         let Exchange { ask, delta, by_post, said, purpose } = *exchange;
         let known = self.known.load_full();
         let habits = known.habits();
