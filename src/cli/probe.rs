@@ -1,5 +1,5 @@
-//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, tries
-//! what it can do, and holds its policy against what it has.
+//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, tries what
+//! it can do, and holds its policy against what it has.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
 use crate::collections::refresh::{AT_ONCE, PROBE_TIME};
 use crate::federation::{Dialect, Federation, MemberId, Support, registry};
-use crate::members::{Capabilities, Failure, gocdb};
+use crate::members::{Capabilities, Failure, Harvest, gocdb};
 use crate::onboarding::policy::{self, Held, ItemSeen, Remark};
 use crate::processes::catalogue::{Catalogue, Listed};
 use crate::processes::merge::{self, Difference};
@@ -102,6 +102,8 @@ struct Finding {
     /// Its list of processes could not be read, or not whole.
     processes_unread: bool,
     warnings: Vec<String>,
+    /// Of a member that is read whole.
+    harvest: Option<Harvest>,
     /// What it was found to hold; absent where it was not asked.
     held: Option<Held>,
     /// What its policy and this disagree in.
@@ -178,6 +180,7 @@ fn finding(
         warnings: unproven.get(id).cloned().into_iter().collect(),
         ..Finding::default()
     };
+    finding.harvest = snapshot.members.get(id.as_str()).and_then(|member| member.harvest());
     let Some(part) = snapshot.view.member(id) else { return finding };
     finding.listed = part.entries.len();
     finding.complete = part.known == Known::Complete;
@@ -223,6 +226,7 @@ fn as_json(finding: &Finding) -> Value {
             "unanswered": held.failed,
             "remarks": finding.policy.iter().map(|remark| json!({ "seen": remark.seen, "remedy": remark.remedy, "toml": remark.toml })).collect::<Vec<_>>(),
         })),
+        "harvest": finding.harvest,
     })
 }
 
@@ -271,6 +275,9 @@ fn filters(can: &Capabilities) -> String {
 }
 
 fn methods(can: &Capabilities) -> &'static str {
+    if can.evaluated_here {
+        return "snapshot";
+    }
     if can.collections_max.is_some() {
         return "by collection";
     }
@@ -300,6 +307,13 @@ fn remarks(finding: &Finding) -> Vec<String> {
     lines.extend(finding.capabilities.iter().filter_map(dialect).map(|dialect| format!("{id}: dialect: {dialect}")));
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
+    if let Some(harvest) = &finding.harvest {
+        if harvest.read_at.is_some() {
+            lines.push(format!("{id}: {}", told(harvest)));
+        }
+        let remarks: Vec<String> = harvest.remarks().into_iter().map(|remark| format!("{id}: {remark}")).collect();
+        lines.extend(cut(id, "further remarks", remarks.into_iter()));
+    }
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
         let named = if collection.is_empty() {
             "a collection without id".to_owned()
@@ -337,6 +351,18 @@ fn policies(finding: &Finding) -> Vec<String> {
         lines.extend(remark.toml.iter().map(|line| format!("      {line}")));
     }
     lines
+}
+
+/// What a harvest brought, and what it cost.
+fn told(harvest: &Harvest) -> String {
+    let read = &harvest.read;
+    format!(
+        "{} Collections and {} Items from {} documents of {} KiB",
+        harvest.collections,
+        harvest.items,
+        read.documents,
+        read.bytes.div_ceil(1024)
+    )
 }
 
 /// The kind of server that it is taken for, where that is not simply the standard.

@@ -54,14 +54,18 @@ impl Entry {
     /// from the base.
     #[must_use]
     pub fn source(&self, member: &federation::Member) -> String {
-        let base = member.url.as_str().trim_end_matches('/');
+        let base = member.base();
+        let base = base.as_str().trim_end_matches('/');
         let given = serde_json::from_slice::<Object<'_>>(&self.document)
             .ok()
             .and_then(|document| document.get("links").and_then(|links| links::href(links, &["self"])))
             .and_then(|href| Url::parse(&href).ok())
             .map(String::from);
+        let below = |href: &str, base: &str| href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        let published =
+            |href: &str| member.aliases.iter().any(|alias| below(href, alias.as_str().trim_end_matches('/')));
         match given {
-            Some(href) if href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')) => href,
+            Some(href) if below(&href, base) || (member.kind.is_harvested() && published(&href)) => href,
             _ => {
                 let id = percent_encoding::utf8_percent_encode(&self.native_id, SEGMENT);
                 format!("{base}/collections/{id}")

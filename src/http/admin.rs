@@ -105,6 +105,17 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    for (member, harvest) in snapshot.members.iter().filter_map(|member| Some((member.id(), member.harvest()?))) {
+        let seen = metrics::Harvested {
+            age_s: harvest.age_s,
+            items: harvest.items,
+            complete: harvest.complete,
+            left_out: harvest.left_out.count,
+            bytes: harvest.read.bytes,
+            running: harvest.running.map_or(0, |running| running.documents),
+        };
+        metrics::harvest(member.as_str(), &seen);
+    }
     metrics::buffered(crate::members::held_bytes());
     snapshot.members.measure();
     let told = office.broker.reloads.told();

@@ -147,7 +147,11 @@ fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
     let declared = call.snapshot.federation.member(entry.member.as_str());
     // what is made of a record has no address of its own at the member; the record's is its `via`
     let canonical = declared.filter(|member| !member.kind.has_records());
-    let canonical = canonical.map(|member| Links::member_collection(&member.url, &entry.native_id));
+    let canonical = canonical.map(|member| match member.kind {
+        // it has no API whose addresses could be built
+        federation::Kind::StaticStac => entry.source(member),
+        _ => Links::member_collection(&member.url, &entry.native_id),
+    });
     let has_items = declared.is_none_or(federation::Member::has_items);
     let links = &call.links;
     let [items, queryables, sortables] =

@@ -73,7 +73,8 @@ fn bases(snapshot: &Snapshot, member: &MemberId) -> Vec<String> {
     let declared = snapshot.federation.member(member.as_str());
     // what is made of a record has no address of its own at the member; the record's is its `via`
     let Some(declared) = declared.filter(|member| !member.kind.has_records()) else { return Vec::new() };
-    let urls = std::iter::once(&declared.url).chain(&declared.aliases);
+    let base = declared.base();
+    let urls = std::iter::once(&base).chain(&declared.aliases);
     urls.map(|url| url.as_str().trim_end_matches('/').to_owned()).collect()
 }
 

@@ -27,6 +27,7 @@ pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -64,6 +65,11 @@ pub trait Member: Send + Sync {
     /// The state of its snapshot, where the member is read whole.
     fn harvest(&self) -> Option<Harvest> {
         None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// One page of Items.
@@ -220,6 +226,10 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
                 federation::Kind::OgcRecords => {
                     let pages = records::RecordsApi::new(member, federation, &clients);
                     let source = records::pages::Catalogue::new(member, pages);
@@ -230,8 +240,6 @@ impl Registry {
                     let source = records::pages::Catalogue::new(member, pages);
                     Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
-                // refused by validation as long as it has no adapter
-                federation::Kind::StaticStac => None,
             }
         };
         let members = enabled.filter_map(adapter).collect();

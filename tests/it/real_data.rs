@@ -26,7 +26,7 @@ pub fn folder(what: &str) -> Option<PathBuf> {
 }
 
 /// The lines of a file, unpacked where its name ends in `.gz`.
-fn lines(path: &Path) -> Vec<String> {
+pub fn lines(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {

@@ -17,9 +17,8 @@ use super::{crawl, policy, processes, values};
 /// Longest member id: it stands in every collection id and cursor.
 pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
-/// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 3] = ["stac-api", "ogc-records", "csw"];
-const KINDS_LATER: [&str; 1] = ["static-stac"];
+/// Kinds of members.
+const KINDS: [&str; 4] = ["stac-api", "static-stac", "ogc-records", "csw"];
 
 impl Default for Request {
     fn default() -> Self {
@@ -151,7 +150,7 @@ fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut Taken) {
 
 fn read_kind(keys: &Keys<'_>) -> Kind {
     let Some(written) = keys.text("kind") else { return Kind::StacApi };
-    later_or_unknown(keys.notes, &written, &KINDS, &KINDS_LATER);
+    later_or_unknown(keys.notes, &written, &KINDS, &[]);
     Kind::ALL.into_iter().find(|kind| kind.name() == written.value).unwrap_or(Kind::StacApi)
 }
 

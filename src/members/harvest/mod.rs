@@ -137,3 +137,13 @@ impl Progress {
         self.bytes.store(0, Ordering::Relaxed);
     }
 }
+
+/// A member of a kind that is harvested, with nothing said that has a default.
+#[cfg(test)]
+pub(in crate::members) fn for_tests(id: &str) -> crate::federation::Member {
+    let text = format!(
+        "[federation]\nid = \"t\"\n[[member]]\nid = \"{id}\"\nkind = \"static-stac\"\nurl = \"https://a.example/catalog.json\"\n"
+    );
+    let loaded = crate::federation::load_text("t", &text, std::path::Path::new("")).unwrap();
+    loaded.federation.members.into_iter().next().unwrap()
+}

@@ -13,13 +13,17 @@
 pub mod answer;
 pub mod catalogue;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
 pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
