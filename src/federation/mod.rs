@@ -4,6 +4,7 @@
 //! [`Federation`] or into every [`Problem`] at once, `policy.rs` and `retention.rs` answer the questions a plan asks.
 //! Start reading at [`Federation`].
 
+pub mod addition;
 pub mod area;
 mod file;
 pub mod harvest;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use addition::{Addition, quoted};
 pub use area::{Area, Bbox};
 pub use harvest::{Crawl, Records};
 pub use interval::Interval;

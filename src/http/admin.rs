@@ -1,4 +1,7 @@
-//! The admin listener: metrics, the running federation, reload. Nothing of it is answered on the public one.
+//! The admin listener: metrics, the running federation, reload, the checklist for catalogues that want to join. Nothing of
+//! it is answered on the public one.
+
+mod check;
 
 use std::io;
 use std::sync::Arc;
@@ -63,8 +66,10 @@ fn router(office: Office) -> Router {
         .route("/metrics", get(rendered))
         .route("/admin/status", get(told))
         .route("/admin/reload", post(reload))
+        .route("/admin/members/check", post(check::answer))
         .fallback(|| async {
-            refused(StatusCode::NOT_FOUND, "NotFound", "paths here: `/metrics`, `/admin/status`, `/admin/reload`")
+            let paths = "paths here: `/metrics`, `/admin/status`, `/admin/reload`, `/admin/members/check`";
+            refused(StatusCode::NOT_FOUND, "NotFound", paths)
         })
         .layer(middleware::from_fn_with_state(office.clone(), admitted))
         .with_state(office)

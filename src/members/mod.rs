@@ -4,6 +4,7 @@
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
 pub mod capabilities;
+mod certificate;
 mod client;
 mod csw;
 mod dialect;
@@ -13,7 +14,9 @@ mod findings;
 pub mod gocdb;
 mod guard;
 pub mod harvest;
+pub mod inspect;
 pub mod item;
+pub mod known;
 mod line;
 mod memory;
 mod next_link;
@@ -40,11 +43,14 @@ pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use findings::Seen;
 pub use guard::{Bucket, Service, Standing, State, Told};
 pub use harvest::Harvest;
 pub use item::Item;
+pub use known::Known;
 use line::failure;
 pub use memory::held_bytes;
+pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {

@@ -44,7 +44,7 @@ const CONDITION_SHOWN: usize = 120;
 /// Bytes of the queryables of one collection; real ones have some ten thousand.
 const QUERYABLES_BYTES_MAX: usize = 512 << 10;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A STAC API.
 pub struct StacApi {
@@ -285,7 +285,7 @@ impl StacApi {
 }
 
 /// A request: our own query, plus what a token adds or overrides.
-fn request(
+pub(super) fn request(
     url: &Url,
     query: &[(String, String)],
     body: Option<&Map<String, Value>>,
@@ -317,7 +317,7 @@ fn request(
 }
 
 /// An address below a landing page; a query of the landing page itself is kept.
-fn below(base: &Url, path: &str) -> Url {
+pub(super) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url.set_fragment(None);
@@ -325,13 +325,13 @@ fn below(base: &Url, path: &str) -> Url {
 }
 
 /// Links are chosen by relation *and* type: some catalogues have `search` links to descriptions in XML.
-fn is_search(link: &Map<String, Value>) -> bool {
+pub(super) fn is_search(link: &Map<String, Value>) -> bool {
     let rel = link.get("rel").and_then(Value::as_str).is_some_and(|rel| rel == "search");
     rel && link.get("type").and_then(Value::as_str).is_none_or(|media| media.contains("json"))
 }
 
 /// The path of a member's link below its configured base, at the configured origin; `None` when it leads elsewhere.
-fn rebased(member: &federation::Member, target: &Url) -> Option<Url> {
+pub(super) fn rebased(member: &federation::Member, target: &Url) -> Option<Url> {
     let bases = std::iter::once(&member.url).chain(&member.aliases);
     let rest = bases.filter(|base| base.origin() == target.origin()).find_map(|base| {
         target.path().strip_prefix(base.path().trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'))

@@ -16,6 +16,7 @@ mod hostile;
 mod house;
 mod items_only;
 mod malformed;
+mod joining;
 mod operating;
 mod probes;
 mod processes;

@@ -27,7 +27,7 @@ pub(super) fn read(keys: &Keys<'_>) -> Telemetry {
     }
     if let (Some(at), false) = (percent, keys.has("otlp_url")) {
         let hint = Some("add `otlp_url`, or remove `otlp_percent`".to_owned());
-        at.blame(keys.notes, "contradiction", "is a share of traces that nobody collects", hint);
+        at.blame(keys.notes, "contradicting-keys", "is a share of traces that nobody collects", hint);
     }
     keys.finish();
     telemetry
