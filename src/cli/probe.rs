@@ -102,12 +102,12 @@ struct Finding {
     /// Its list of processes could not be read, or not whole.
     processes_unread: bool,
     warnings: Vec<String>,
+    /// Of a member that is read whole.
+    harvest: Option<Harvest>,
     /// What it was found to hold; absent where it was not asked.
     held: Option<Held>,
     /// What its policy and this disagree in.
     policy: Vec<Remark>,
-    /// Of a member that is read whole.
-    harvest: Option<Harvest>,
 }
 
 /// Adds what was found of policies, of as many members at the same time as elsewhere.
@@ -219,7 +219,6 @@ fn as_json(finding: &Finding) -> Value {
         "collections": { "listed": finding.listed, "complete": finding.complete, "quarantined": documents(&finding.quarantined), "repaired": repaired },
         "processes": finding.processes.map(|offered| json!({ "offered": offered, "complete": !finding.processes_unread })),
         "warnings": finding.warnings,
-        "harvest": finding.harvest,
         "policy": finding.held.as_ref().map(|held| json!({
             "oldest": held.oldest.as_ref().map(item),
             "newest": held.newest.as_ref().map(item),
@@ -227,6 +226,7 @@ fn as_json(finding: &Finding) -> Value {
             "unanswered": held.failed,
             "remarks": finding.policy.iter().map(|remark| json!({ "seen": remark.seen, "remedy": remark.remedy, "toml": remark.toml })).collect::<Vec<_>>(),
         })),
+        "harvest": finding.harvest,
     })
 }
 

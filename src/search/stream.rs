@@ -130,6 +130,8 @@ pub struct Stream {
     cut: bool,
     /// The member says so itself, or its kind does.
     surely_cut: bool,
+    /// How often a full page had no next link though nobody says that it is cut.
+    pub suspicious_ends: u32,
     /// The member's last page was smaller than asked, though not its last.
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
@@ -247,6 +249,7 @@ impl Stream {
             capped: false,
             cut: false,
             surely_cut: false,
+            suspicious_ends: 0,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             list_seen: HashSet::new(),

@@ -154,6 +154,7 @@ impl Stream {
             self.known = order.later(&self.known, &read).clone();
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
+        self.suspicious_ends += u32::from(self.cut && !self.surely_cut);
         match next {
             None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {

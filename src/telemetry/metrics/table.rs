@@ -16,6 +16,8 @@ pub(super) const MEMBER_SECONDS: &str = "stac_broker_member_search_seconds";
 pub(super) const MEMBER_ITEMS: &str = "stac_broker_member_items_total";
 pub(super) const CONTRADICTIONS: &str = "stac_broker_member_contradictions_total";
 pub(super) const PRUNED: &str = "stac_broker_pruned_total";
+pub(super) const POLICY: &str = "stac_broker_member_policy_contradictions_total";
+pub(super) const SUSPICIOUS: &str = "stac_broker_member_suspicious_ends_total";
 pub(super) const GAPS: &str = "stac_broker_gaps_total";
 pub(super) const DROPPED: &str = "stac_broker_items_dropped_total";
 pub(super) const UP: &str = "stac_broker_member_up";
@@ -102,6 +104,13 @@ pub const METRICS: &[Metric] = &[
     ),
     metric(MEMBER_IN_FLIGHT, Kind::Gauge, &["member"], "Requests under way at a member."),
     metric(PAUSE, Kind::Gauge, &["member"], "Seconds left of the pause that a member asked for; 0: none."),
+    metric(
+        POLICY,
+        Kind::Counter,
+        &["member", "rule"],
+        "Items given to clients though a rule of their member's policy excludes them.",
+    ),
+    metric(SUSPICIOUS, Kind::Counter, &["member"], "Full pages of a member without a link to the next one."),
     metric(GAPS, Kind::Counter, &["member"], "Ranges reported as possibly missing."),
     metric(DROPPED, Kind::Counter, &["reason"], "Items not passed on: invalid, or given before."),
     metric(UP, Kind::Gauge, &["member"], "1 when the last check of a member went well, else 0."),
