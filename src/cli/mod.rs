@@ -3,14 +3,17 @@
 //! Exit status: 0 good, 1 the answer is no (a failed check, an incomplete search), 2 the request or the file is wrong.
 
 pub mod check;
+mod completions;
 pub mod demo;
 mod explain;
 pub mod key;
+mod man;
 mod member;
 mod out;
 mod policy;
 mod probe;
 mod query;
+mod schema;
 mod search;
 mod serve;
 
@@ -59,12 +62,21 @@ enum Command {
     /// Search all members and print the Items
     #[command(after_help = search::EXAMPLES)]
     Search(search::Args),
-    /// Try a policy on the searches of an access log
-    Policy(policy::Args),
     /// Check a catalogue that wants to join, or add it to the federation file
     Member(member::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
+    /// Print the JSON Schema of the federation file
+    #[command(after_help = schema::EXAMPLES)]
+    Schema(schema::Args),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::Args),
+    /// Print the manual page, or write one for each command
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::Args),
 }
 
 /// The federation file, where a command takes one.
@@ -102,9 +114,12 @@ pub fn run() -> ExitCode {
         Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
-        Command::Policy(args) => policy::run(&args),
         Command::Member(args) => member::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

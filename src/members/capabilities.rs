@@ -44,7 +44,7 @@ pub struct Capabilities {
     pub sort: Support,
     /// Fields known to sort; `None`: all, verified while reading.
     pub sort_fields: Option<Vec<String>>,
-    /// False: it sorts downwards only.
+    /// False: it sorts downwards only, and takes no windows of time to be read upwards by.
     pub sort_ascending: bool,
     /// Attested order without `sortby`: `-datetime` or `datetime`.
     pub native_order: Option<String>,
@@ -306,7 +306,8 @@ impl Capabilities {
             self.sort_fields = Some(fields.iter().map(|(ours, _)| (*ours).to_owned()).collect());
             self.sources.insert("sort", Source::Dialect);
         }
-        self.sort_ascending = habits.sorting.ascending;
+        // upwards it can be read by windows of time
+        self.sort_ascending = habits.sorting.ascending || self.datetime != Support::Unsupported;
         self.ids_alone = habits.ids == Ids::OverrideOneByOne;
         self.datetime_starts = habits.times.starts_only;
         self.counts_exact &= !habits.counts_estimated;

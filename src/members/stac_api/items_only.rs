@@ -5,6 +5,8 @@
 //! names the collection that the walk stands in, with the member's own place in it. Pages of a member may be short or
 //! empty in the middle, since some of them page before they filter; what matters is whether they have a `next`.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,7 +82,7 @@ struct Document {
 
 impl StacApi {
     /// Keeps the ids of a listing, and where the Items are where that is not where the standard puts them.
-    pub(super) fn keep_listed(&self, collections: &[Bytes]) {
+    pub(super) fn keep_listed(&self, collections: &[Bytes], complete: bool) {
         let listed = collections.iter().filter_map(|text| {
             let document: Document = serde_json::from_slice(text).ok()?;
             let id = document.id?;
@@ -98,6 +100,12 @@ impl StacApi {
         let mut listed: Vec<Listed> = listed.collect();
         listed.sort_by(|a, b| a.id.cmp(&b.id));
         self.listed.store(listed.into());
+        self.listed_whole.store(complete, Ordering::Relaxed);
+    }
+
+    /// The ids of its Collections, as last listed.
+    pub(super) fn listed_ids(&self) -> Vec<String> {
+        self.listed.load().iter().map(|listed| listed.id.clone()).collect()
     }
 
     /// Some Collection of the member.
@@ -112,7 +120,7 @@ impl StacApi {
         }
         let mut ids = match &ask.collections {
             Some(ids) => ids.clone(),
-            None => self.listed.load().iter().map(|listed| listed.id.clone()).collect(),
+            None => self.listed_ids(),
         };
         ids.sort_unstable();
         ids.dedup();

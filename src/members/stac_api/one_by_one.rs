@@ -26,7 +26,7 @@ impl StacApi {
         for id in ids {
             let ask =
                 Ask { ids: Some(vec![id.clone()]), sortby: ask.sortby.clone(), limit: OF_ONE_ID, ..Ask::default() };
-            let part = self.one_page(&ask, deadline).await?;
+            let part = self.first_page(&ask, deadline).await?;
             page.received += part.received;
             page.bytes += part.bytes;
             page.partial = page.partial.take().or(part.partial);

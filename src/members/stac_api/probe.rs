@@ -69,6 +69,7 @@ impl StacApi {
         self.known.rcu(|current| {
             let mut known = (**self.declared.load()).clone();
             known.search_post = current.search_post;
+            known.page_items_max = known.page_items_max.min(self.page_cap.load(Ordering::Relaxed));
             known.filter_refused.clone_from(&current.filter_refused);
             findings.apply(&mut known);
             if distrusted {
@@ -122,6 +123,8 @@ impl Probe<'_> {
         } else {
             let Ok(delta) = ask.token.as_ref().map(Delta::open).transpose() else { return Ok(Some(Err(()))) };
             let by_post = delta.as_ref().map_or(by_post, |delta| delta.post);
+            let named = self.api.with_collections(ask, self.deadline).await?;
+            let ask = named.as_ref().unwrap_or(ask);
             let first = Exchange { by_post, purpose: Purpose::Probe, ..Exchange::of(ask, said) };
             self.api.exchange(&Exchange { delta: delta.as_ref(), ..first }, self.deadline).await
         };
@@ -287,7 +290,8 @@ impl Probe<'_> {
         let by = |descending| vec![("properties.datetime".to_owned(), descending)];
         let down = self.times(by(true)).await?;
         // what it cannot do it is not asked: the direction that it has must do
-        let up = if self.can.sort_ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
+        let up =
+            if self.can.habits().sorting.ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::{StacApi, below, numbered, request};
+use super::{StacApi, below, deep, numbered, request, slices};
 use crate::federation::{NextPath, Support};
 use crate::members::capabilities::{ALL_REFUSED, Capabilities};
 use crate::members::dialect::Paging;
@@ -42,21 +42,31 @@ impl StacApi {
         if self.known.load().collections_max.is_some() {
             return self.walk(ask, Purpose::Search, deadline).await;
         }
-        match &ask.token {
-            Some(token) => {
-                let delta = Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?;
-                self.later_page(ask, &delta, deadline).await
-            }
-            None => match &ask.ids {
-                Some(ids) if self.known.load().ids_alone => self.one_by_one(ask, ids, deadline).await,
-                _ => self.first_page(ask, deadline).await,
-            },
+        match self.with_collections(ask, deadline).await? {
+            Some(named) => Ok(self.under_names(self.any_page(&named, deadline).await?)),
+            None => self.any_page(ask, deadline).await,
         }
     }
 
-    /// The first page of an ask without a condition.
-    pub(super) async fn one_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
-        self.first_page(ask, deadline).await
+    async fn any_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+        let known = self.known.load_full();
+        if !known.habits().sorting.ascending && slices::needed(ask) && ask.ids.is_none() {
+            return self.slice(ask, deadline).await;
+        }
+        if deep::needed(&known, ask) {
+            return self.deep(ask, deadline).await;
+        }
+        match &ask.ids {
+            Some(ids) if known.ids_alone => self.one_by_one(ask, ids, deadline).await,
+            _ => self.listed_page(ask, deadline).await,
+        }
+    }
+
+    /// A page of a list as the member gives it.
+    pub(super) async fn listed_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+        let Some(token) = &ask.token else { return self.first_page(ask, deadline).await };
+        let delta = Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?;
+        self.later_page(ask, &delta, deadline).await
     }
 
     async fn later_page(&self, ask: &Ask, delta: &Delta, deadline: Instant) -> Result<Page, Failure> {
@@ -73,7 +83,7 @@ impl StacApi {
         }
     }
 
-    async fn first_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn first_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
         let known = self.known.load_full();
         let by_post = known.by_post() && !self.post_refused.load(Ordering::Relaxed);
         match self.with_condition(ask, &known, by_post, deadline).await {
@@ -145,7 +155,7 @@ impl StacApi {
     }
 
     /// One request to `/search`, and what its answer holds.
-    pub(super) async fn exchange(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn exchange_once(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
         let Exchange { ask, delta, by_post, said, purpose } = *exchange;
         let known = self.known.load_full();
         let habits = known.habits();

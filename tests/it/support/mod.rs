@@ -15,12 +15,17 @@ pub mod catalogue;
 pub mod condition;
 pub mod files;
 pub mod front;
+pub mod json_schema;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
+pub mod proxy;
 pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
@@ -117,6 +122,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
 
             admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
