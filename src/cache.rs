@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use crate::telemetry::context::carried;
+use crate::telemetry::metrics;
+
 /// Keys that are read at the same time; each is a task and a connection to a member.
 const FLIGHTS_MAX: usize = 64;
 /// What an entry weighs beside its answer: the key, two times, the books of the cache.
@@ -87,6 +90,8 @@ pub enum Unread<E> {
 
 /// Answers by key, bounded by their weight in bytes. Cheap to clone; clones share what is held.
 pub struct Cache<K, V, E> {
+    /// What is counted under.
+    name: &'static str,
     times: Times,
     held: moka::sync::Cache<K, Held<V, E>>,
     flights: Flights<K, V, E>,
@@ -108,7 +113,7 @@ impl<V, E: Clone> Clone for Held<V, E> {
 
 impl<K, V, E> Clone for Cache<K, V, E> {
     fn clone(&self) -> Self {
-        Self { times: self.times, held: self.held.clone(), flights: self.flights.clone() }
+        Self { name: self.name, times: self.times, held: self.held.clone(), flights: self.flights.clone() }
     }
 }
 
@@ -118,9 +123,14 @@ where
     V: Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// An empty cache that holds at most so many bytes; `weigh` gives those of one answer.
+    /// An empty cache that holds at most so many bytes; `weigh` gives those of one answer, `name` is for metrics.
     #[must_use]
-    pub fn new(times: Times, bytes_max: u64, weigh: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
+    pub fn new(
+        name: &'static str,
+        times: Times,
+        bytes_max: u64,
+        weigh: impl Fn(&V) -> usize + Send + Sync + 'static,
+    ) -> Self {
         let weight = move |_: &K, held: &Held<V, E>| {
             let answer = held.good.as_ref().map_or(0, |(value, _)| weigh(value));
             u32::try_from(answer.saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
@@ -132,7 +142,7 @@ where
             .time_to_live(times.kept)
             .eviction_policy(moka::policy::EvictionPolicy::lru())
             .build();
-        Self { times, held, flights: Flights::default() }
+        Self { name, times, held, flights: Flights::default() }
     }
 
     /// The answer of a key: held, or read by `read`. Needs a running tokio runtime. Waits no longer than the reading
@@ -153,7 +163,25 @@ where
     {
         let held = self.held.get(&key).unwrap_or(Held { good: None, failed: None });
         let age = |at: Instant| now.saturating_duration_since(at);
-        match self.times.step(held.good.as_ref().map(|good| age(good.1)), held.failed.as_ref().map(|bad| age(bad.1))) {
+        let step =
+            self.times.step(held.good.as_ref().map(|good| age(good.1)), held.failed.as_ref().map(|bad| age(bad.1)));
+        let answer = self.taken(step, now, key, held, read).await;
+        metrics::cached(self.name, counted_as(step, &answer));
+        answer
+    }
+
+    async fn taken<F>(
+        &self,
+        step: Step,
+        now: Instant,
+        key: K,
+        held: Held<V, E>,
+        read: impl FnOnce() -> F,
+    ) -> Result<Got<V>, Unread<E>>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        match step {
             Step::Serve | Step::Refuse => self.given(&held, now),
             Step::ServeAndRead => {
                 // Should no further reading be possible now, the next request tries again.
@@ -225,8 +253,20 @@ where
             drop(listed);
             landed.send_replace(Some(held));
         };
-        tokio::spawn(task.in_current_span());
+        tokio::spawn(carried(task).in_current_span());
         Some(flight)
+    }
+}
+
+/// Where an answer came from, in a word.
+fn counted_as<V, E>(step: Step, answer: &Result<Got<V>, Unread<E>>) -> &'static str {
+    match (step, answer) {
+        (_, Ok(got)) if got.stale => "stale",
+        (Step::Read, Ok(_)) => "read",
+        (_, Ok(_)) => "fresh",
+        (Step::Refuse, Err(_)) => "refused",
+        (_, Err(Unread::Busy)) => "busy",
+        (_, Err(_)) => "failed",
     }
 }
 
@@ -286,7 +326,7 @@ mod tests {
 
     impl Asked {
         fn new(bytes_max: u64) -> Self {
-            let cache = Cache::new(TIMES, bytes_max, String::len);
+            let cache = Cache::new("test", TIMES, bytes_max, String::len);
             Self { cache, start: Instant::now(), readings: Arc::default() }
         }
 
@@ -386,7 +426,7 @@ mod tests {
 
     #[tokio::test]
     async fn readings_at_once_are_bounded() {
-        let cache: Cache<usize, (), ()> = Cache::new(TIMES, 1 << 20, |()| 0);
+        let cache: Cache<usize, (), ()> = Cache::new("test", TIMES, 1 << 20, |()| 0);
         let never = || async { std::future::pending::<Result<(), ()>>().await };
         for key in 0..FLIGHTS_MAX {
             let got = cache.get(key, never);
@@ -397,7 +437,7 @@ mod tests {
 
     #[tokio::test]
     async fn weight_is_bounded() {
-        let cache: Cache<usize, Vec<u8>, ()> = Cache::new(TIMES, 64 << 10, Vec::len);
+        let cache: Cache<usize, Vec<u8>, ()> = Cache::new("test", TIMES, 64 << 10, Vec::len);
         for key in 0..100 {
             assert_eq!(cache.get(key, || async { Ok(vec![0; 8 << 10]) }).await.unwrap().value.len(), 8 << 10);
         }

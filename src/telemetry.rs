@@ -5,7 +5,13 @@
 //! (category of a failure), `detail` (what was seen; it may quote a member), `status` (of HTTP), `elapsed_ms`. Units
 //! stand in the names. Never logged: credentials, bodies, cursors. It knows no other room.
 
+pub mod access;
+pub mod context;
 pub mod metrics;
+pub mod otlp;
+mod trace;
+
+pub use trace::{SpanId, Trace, TraceId};
 
 use std::io::IsTerminal;
 

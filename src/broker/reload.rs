@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, watch};
 
-use crate::federation::{Federation, Problems, Severity, load};
+use crate::federation::{Federation, load};
 
 use super::Broker;
 
@@ -20,6 +20,8 @@ use super::Broker;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Problems kept for the admin's status: the first tells what to mend first.
 const PROBLEMS_MAX: usize = 50;
+/// Files of a folder that are looked at: more than are read, since some of them may be hidden or no TOML.
+const FILES_MAX: usize = 1024;
 
 /// How reloads went. Start-up is none of them.
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ pub struct Told {
     pub taken_at: Option<DateTime<Utc>>,
     /// When a file was refused last, unless a good one came after it.
     pub refused_at: Option<DateTime<Utc>>,
-    /// Why, as `check` says it.
+    /// Why, as `check` says it, each with its file and line.
     pub problems: Vec<String>,
     /// Keys that changed but need a restart to take effect.
     pub restart_needed: Vec<&'static str>,
@@ -127,18 +129,13 @@ fn reload(
             }
             Err(wrong) => vec![wrong],
         },
-        Err(problems) => sentences(&problems),
+        Err(problems) => problems.lines().into_iter().take(PROBLEMS_MAX).collect(),
     };
     for problem in &problems {
         tracing::error!(%problem, "federation file refused, the last good one stays in effect");
     }
     broker.reloads.refused(problems);
     None
-}
-
-fn sentences(problems: &Problems) -> Vec<String> {
-    let errors = problems.list.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.take(PROBLEMS_MAX).map(|problem| problem.sentence.clone()).collect()
 }
 
 /// What was bound at start and stays until the next.
@@ -153,14 +150,28 @@ fn restart_needed(before: &Federation, now: &Federation) -> Vec<&'static str> {
     if before.limits.in_flight_max != now.limits.in_flight_max {
         keys.push("limits.in_flight_max");
     }
+    if before.telemetry != now.telemetry {
+        keys.push("telemetry");
+    }
     keys
 }
 
-/// A sum over what the files say; one that cannot be read is a content of its own.
+/// A sum over what the files say; one that cannot be read is a content of its own. A folder says what its files say.
 fn print(file: &Path, files: &[PathBuf]) -> u64 {
     let mut sum = DefaultHasher::new();
     for file in std::iter::once(file).chain(files.iter().map(PathBuf::as_path)) {
-        std::fs::read(file).ok().hash(&mut sum);
+        match std::fs::read_dir(file) {
+            Ok(entries) => {
+                let files = entries.take(FILES_MAX).flatten().map(|entry| entry.path());
+                let mut inside: Vec<PathBuf> =
+                    files.filter(|file| file.extension().is_some_and(|extension| extension == "toml")).collect();
+                inside.sort();
+                for file in inside {
+                    (&file, std::fs::read(&file).ok()).hash(&mut sum);
+                }
+            }
+            Err(_no_folder) => std::fs::read(file).ok().hash(&mut sum),
+        }
     }
     sum.finish()
 }

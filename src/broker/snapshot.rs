@@ -15,6 +15,8 @@ use crate::collections::{Ids, MemberView, View};
 use crate::federation::{Federation, MemberId};
 use crate::members::{Failure, Registry};
 
+use super::pulse;
+use super::registry::Joining;
 use super::reload::Reloads;
 
 /// What one request runs with.
@@ -36,6 +38,8 @@ pub struct Broker {
     gates: Arc<Gates>,
     /// How the reloads of the federation file went.
     pub reloads: Reloads,
+    /// What is declared, and what a registry names besides.
+    pub joining: Joining,
 }
 
 impl Broker {
@@ -52,10 +56,11 @@ impl Broker {
     #[must_use]
     pub fn of(federation: Federation, registry: Registry) -> Arc<Self> {
         let untried = registry.iter().map(|member| member.id().clone()).collect();
+        let federation = Arc::new(federation);
         let snapshot = Snapshot {
             view: Arc::new(View::unread(&federation)),
             ids: Arc::new(Ids::new(&federation)),
-            federation: Arc::new(federation),
+            federation: Arc::clone(&federation),
             members: Arc::new(registry),
         };
         Arc::new(Self {
@@ -64,6 +69,7 @@ impl Broker {
             tasks: Mutex::default(),
             gates: Arc::default(),
             reloads: Reloads::default(),
+            joining: Joining::of(federation),
         })
     }
 
@@ -118,7 +124,7 @@ impl Broker {
     ///
     /// A member that is asked as before keeps its adapter, and one whose policy is as before its Collections and its
     /// refresh too; every other one is read anew, and until then asked without knowing its Collections.
-    pub fn replace(self: &Arc<Self>, federation: Federation) {
+    pub(super) fn swap(self: &Arc<Self>, federation: Federation) {
         let before = self.snapshot();
         let registry = before.members.succeeded(&before.federation, &federation);
         let ids = Arc::new(Ids::new(&federation));
@@ -170,7 +176,16 @@ impl Broker {
                 is_current
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
-            let task = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
+            let every = Duration::from_secs(federation.limits.check_every_s.into());
+            let beat = pulse::beat(Arc::clone(member), every);
+            let fresh = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
+            let task = async move {
+                // The refresh ends when nobody listens any more, and with it the pulse.
+                tokio::select! {
+                    () = fresh => {}
+                    () = beat => {}
+                }
+            };
             tasks.insert(member.id().clone(), tokio::spawn(task).abort_handle());
         }
     }

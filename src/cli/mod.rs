@@ -6,7 +6,9 @@ pub mod check;
 pub mod demo;
 mod explain;
 pub mod key;
+mod member;
 mod out;
+mod policy;
 mod probe;
 mod query;
 mod search;
@@ -57,6 +59,10 @@ enum Command {
     /// Search all members and print the Items
     #[command(after_help = search::EXAMPLES)]
     Search(search::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
+    /// Check a catalogue that wants to join, or add it to the federation file
+    Member(member::Args),
     /// Print a new cursor key
     Key(key::Args),
 }
@@ -77,6 +83,11 @@ impl FileArg {
             || std::env::var_os("STAC_BROKER_FEDERATION").filter(|value| !value.is_empty()).map(PathBuf::from);
         self.file.clone().or_else(environment).unwrap_or_else(|| PathBuf::from("federation.toml"))
     }
+
+    /// The file named on the command line, for commands that need none.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.file.clone()
+    }
 }
 
 /// Parses the arguments and runs the command. 0: good, 1: the answer is no, 2: the request or the file is wrong.
@@ -91,6 +102,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Member(args) => member::run(&args),
         Command::Key(args) => key::run(&args),
     }
 }

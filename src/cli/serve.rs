@@ -4,16 +4,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{FileArg, NO, WRONG, block_on, check, out};
-use crate::broker::{Broker, reload};
-use crate::federation::{Federation, Loaded};
+use super::{FileArg, NO, WRONG, block_on, check, out, query};
+use crate::broker::{Broker, registry, reload};
+use crate::federation::{AccessLog, Federation, Loaded, Telemetry};
 use crate::http::{self, App, Office};
+use crate::members::remote::Remote;
 use crate::search::KeyRing;
+use crate::telemetry::access::{self, Destination};
 use crate::telemetry::metrics::Recorder;
+use crate::telemetry::otlp;
+
+/// A collector that takes longer loses the spans of one message.
+const COLLECTOR_TIME: Duration = Duration::from_secs(10);
 
 pub(super) const EXAMPLES: &str = "Examples:
   stac-broker serve
@@ -65,12 +72,16 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
         Ok(admin) => admin,
         Err(status) => return status,
     };
+    if let Err(status) = begin_telling(&federation.telemetry) {
+        return status;
+    }
     out::note(&announcement(&federation, address));
     tracing::info!(%address, members = federation.members.len(), "serving");
     let broker = Broker::start(federation);
     let renewed = Arc::clone(&keys);
     let renew = move |federation: &Federation| renewed.renew(federation);
     let watching = tokio::spawn(reload::look_again(Arc::clone(&broker), file, files, renew));
+    let asking = tokio::spawn(registry::keep_asking(Arc::clone(&broker)));
     let hearing = tokio::spawn(look_on_hangup(Arc::clone(&broker)));
     let (stopping, stopped) = watch::channel(false);
     let admin = admin.map(|(admin, recorder)| tokio::spawn(serve_admin(&broker, admin, recorder, stopped)));
@@ -81,12 +92,51 @@ async fn serve(file: PathBuf, loaded: Loaded, keys: Arc<KeyRing>, listen: Socket
         let _ = admin.await;
     }
     watching.abort();
+    asking.abort();
     hearing.abort();
+    access::finish();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::note(&format!("error: serving on `{address}` ended: {error}"));
             ExitCode::from(NO)
+        }
+    }
+}
+
+/// Opens the access log, and the way of spans to their collector.
+fn begin_telling(telemetry: &Telemetry) -> Result<(), ExitCode> {
+    let destination = match &telemetry.access_log {
+        AccessLog::Off => None,
+        AccessLog::Log => Some(Destination::Log),
+        AccessLog::File(path) => Some(Destination::File(path.clone())),
+    };
+    if let Some(destination) = destination
+        && let Err(error) = access::start(&destination)
+    {
+        let place = if let Destination::File(path) = &destination { path.display().to_string() } else { String::new() };
+        out::note(&format!(
+            "error: cannot write the access log `{place}`: {error}\n  hint: name another file as `telemetry.access_log`, or \"off\""
+        ));
+        return Err(ExitCode::from(NO));
+    }
+    let Some(base) = &telemetry.otlp_url else { return Ok(()) };
+    let collector = query::below(base, "v1/traces", &[]);
+    match Remote::new(base, COLLECTOR_TIME) {
+        Ok(remote) => {
+            let remote = Arc::new(remote);
+            let send = move |message: serde_json::Value| {
+                let (remote, collector) = (Arc::clone(&remote), collector.clone());
+                async move {
+                    remote.ask(&collector, Some(&message)).await.map(drop).map_err(|no_answer| no_answer.to_string())
+                }
+            };
+            otlp::start(telemetry.otlp_percent, send).map(tokio::spawn);
+            Ok(())
+        }
+        Err(error) => {
+            out::note(&format!("error: {error}"));
+            Err(ExitCode::from(NO))
         }
     }
 }
@@ -138,7 +188,7 @@ fn announcement(federation: &Federation, address: SocketAddr) -> String {
     )
 }
 
-/// Looks at the federation file at once on each SIGHUP.
+/// Looks at the federation file, and asks the registry, at once on each SIGHUP.
 async fn look_on_hangup(broker: Arc<Broker>) {
     #[cfg(unix)]
     {
@@ -146,6 +196,7 @@ async fn look_on_hangup(broker: Arc<Broker>) {
         // Without the signal the file is still looked at, every other second.
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         while hangup.recv().await.is_some() {
+            broker.joining.ask_now();
             broker.reloads.look_now().await;
         }
     }

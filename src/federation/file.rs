@@ -12,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{LITERAL_SECRET, Problem, Severity};
 
-/// Most problems that are kept; a file with more is not a federation file.
-const PROBLEMS_MAX: usize = 200;
+/// Most problems that are kept, of one file and of all together; a file with more is not a federation file.
+pub(super) const PROBLEMS_MAX: usize = 200;
 /// Longest piece of the file that a sentence repeats, in characters.
 const GIVEN_CHARS_MAX: usize = 60;
 
@@ -22,16 +22,25 @@ const SECRET_KEYS: [&str; 5] = ["keys", "token", "user", "password", "value"];
 
 /// What was found so far, the text it was found in, and where paths begin.
 pub(super) struct Notes<'a> {
+    /// The file, as the admin named it.
+    pub name: &'a str,
     pub text: &'a str,
     pub folder: &'a Path,
+    /// Number of the file, as problems give it.
+    source: usize,
     list: RefCell<Vec<Problem>>,
     /// Files that this one names and that were looked for.
     files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Notes<'a> {
-    pub fn new(text: &'a str, folder: &'a Path) -> Self {
-        Self { text, folder, list: RefCell::default(), files: RefCell::default() }
+    pub fn new(name: &'a str, text: &'a str, folder: &'a Path) -> Self {
+        Self::numbered(0, name, text, folder)
+    }
+
+    /// Of a further file.
+    pub fn numbered(source: usize, name: &'a str, text: &'a str, folder: &'a Path) -> Self {
+        Self { name, text, folder, source, list: RefCell::default(), files: RefCell::default() }
     }
 
     /// The place of a file that this one names; it counts from now on as part of the federation.
@@ -59,8 +68,14 @@ impl<'a> Notes<'a> {
     ) {
         let mut list = self.list.borrow_mut();
         if list.len() < PROBLEMS_MAX {
-            list.push(Problem { severity, code, sentence, hint, span: span.map(|span| (span.start, span.end)) });
+            let span = span.map(|span| (span.start, span.end));
+            list.push(Problem { severity, code, sentence, hint, source: self.source, span });
         }
+    }
+
+    /// How many errors were found so far.
+    pub fn errors(&self) -> usize {
+        self.list.borrow().iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     /// Everything found, in the order of the file, and the files that were looked for.

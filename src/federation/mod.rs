@@ -4,33 +4,40 @@
 //! [`Federation`] or into every [`Problem`] at once, `policy.rs` and `retention.rs` answer the questions a plan asks.
 //! Start reading at [`Federation`].
 
+pub mod addition;
 pub mod area;
 mod file;
+pub mod harvest;
 pub mod interval;
 pub mod policy;
 mod problem;
 pub mod processes;
+pub mod registry;
 pub mod retention;
 mod validate;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
 
+pub use addition::{Addition, quoted};
 pub use area::{Area, Bbox};
+pub use harvest::{Crawl, Records};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{CODES, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
+pub use registry::Registry;
 pub use validate::{Loaded, load, load_text};
 
 /// Validated content of the federation file. Never changes once made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Federation {
     /// Id of the landing page, `[a-z0-9-]+`.
     pub id: String,
@@ -43,11 +50,15 @@ pub struct Federation {
     pub server: Server,
     pub limits: Limits,
     pub cursor: Cursor,
+    pub telemetry: Telemetry,
     /// How many broker processes serve this federation (`[replicas] processes`).
     pub processes: u32,
     /// `[processes]`.
     pub routing: Routing,
-    /// In the order of the file; disabled members are kept, so that they can be named as pruned.
+    /// `[registry]`.
+    pub registry: Registry,
+    /// In the order of the file, of the files of sites by name, and of the registry; disabled members are kept, so that
+    /// they can be named as pruned.
     pub members: Vec<Member>,
 }
 
@@ -81,6 +92,32 @@ pub struct Admin {
     pub token: Option<Secret>,
 }
 
+/// `[telemetry]`: what is written of searches, and where traces go. Taken at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    pub access_log: AccessLog,
+    /// Base of a collector that speaks OTLP over HTTP; `None`: spans go nowhere.
+    pub otlp_url: Option<Url>,
+    /// Of the traces that begin here, how many in a hundred are recorded.
+    pub otlp_percent: u8,
+}
+
+/// Where the line of each search goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// To standard error, among the log.
+    #[default]
+    Log,
+    Off,
+    File(PathBuf),
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { access_log: AccessLog::Log, otlp_url: None, otlp_percent: 100 }
+    }
+}
+
 /// Bounds of one process; the defaults stand in `Limits::default`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -96,6 +133,10 @@ pub struct Limits {
     pub in_flight_max: usize,
     pub buffered_bytes_max: usize,
     pub request_body_bytes_max: usize,
+    /// Requests a second of one client address, those to members counted in; 0: as many as come.
+    pub client_rate_per_s: u32,
+    /// How often each member is asked for a sign of life, in seconds; 0: never.
+    pub check_every_s: u32,
 }
 
 impl Default for Limits {
@@ -110,6 +151,8 @@ impl Default for Limits {
             in_flight_max: 1024,
             buffered_bytes_max: 1_073_741_824,
             request_body_bytes_max: 1_048_576,
+            client_rate_per_s: 0,
+            check_every_s: 30,
         }
     }
 }
@@ -160,8 +203,10 @@ pub struct Member {
     pub id: MemberId,
     pub title: String,
     pub kind: Kind,
-    /// Landing page.
+    /// Landing page, or the root document of a catalogue of files.
     pub url: Url,
+    /// Where those files lie, when they are on this machine; `url` then only names them.
+    pub folder: Option<PathBuf>,
     /// Further bases this member may print in its links.
     pub aliases: Vec<Url>,
     pub enabled: bool,
@@ -169,6 +214,8 @@ pub struct Member {
     /// True permits private, loopback and link-local addresses.
     pub internal: bool,
     pub request: Request,
+    /// For kinds that are read whole ([`Kind::is_harvested`]).
+    pub crawl: Crawl,
     pub capabilities: Declared,
     pub policy: Policy,
     pub auth: Auth,
@@ -177,6 +224,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// A STAC API of which nothing else is said.
+    ///
+    /// # Errors
+    /// Why it can be no member, as a sentence.
+    pub fn plain(id: &str, title: &str, url: &str, internal: bool) -> Result<Self, String> {
+        validate::plain_member(id, title, url, internal)
+    }
+
     /// Whether a request to the member is the same under both declarations: they differ at most in what decides
     /// *whether* it is asked.
     #[must_use]
@@ -186,9 +241,44 @@ impl Member {
     }
 }
 
+/// What software speaks there, as far as adapters differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Asked search by search.
     StacApi,
+    /// A catalogue of files.
+    StaticStac,
+    /// Metadata records: OGC API - Records.
+    OgcRecords,
+    /// Metadata records: Catalogue Service for the Web 2.0.2.
+    Csw,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::StacApi, Self::StaticStac, Self::OgcRecords, Self::Csw];
+
+    /// As the federation file writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StacApi => "stac-api",
+            Self::StaticStac => "static-stac",
+            Self::OgcRecords => "ogc-records",
+            Self::Csw => "csw",
+        }
+    }
+
+    /// Whether members of this kind have metadata records, which become Collections or Items here.
+    #[must_use]
+    pub fn has_records(self) -> bool {
+        matches!(self, Self::OgcRecords | Self::Csw)
+    }
+
+    /// Whether members of this kind are read whole now and then, and searched in the broker.
+    #[must_use]
+    pub fn is_harvested(self) -> bool {
+        self != Self::StacApi
+    }
 }
 
 /// How requests to one member are made.
@@ -200,7 +290,10 @@ pub struct Request {
     pub page_items_max: Option<u32>,
     /// `None`: `limits.member_deadline`.
     pub deadline: Option<Duration>,
+    /// At most so many requests at once; how many within this is found out while asking.
     pub concurrency_max: usize,
+    /// At most so many requests a second; `None`: as many as come.
+    pub rate_per_s: Option<u32>,
     pub next_path: NextPath,
     /// Further headers sent with every request, names in lower case.
     pub headers: Vec<(String, String)>,

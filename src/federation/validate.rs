@@ -1,29 +1,36 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `processes.rs` what concerns executions, `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
+//! `registry.rs` the members in files of their own, `processes.rs` what concerns executions, `telemetry.rs` logs and traces,
+//! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
+mod crawl;
 mod member;
 mod policy;
 mod processes;
+mod registry;
+mod telemetry;
 mod values;
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::file::{Keys, Notes};
+use super::file::{Keys, Notes, PROBLEMS_MAX};
 use super::problem::Severity;
-use super::{Admin, Cursor, Federation, Limits, Member, Problem, Problems, Server};
+use super::{Admin, Cursor, Federation, Limits, Member, Problem, Problems, Registry, Server, Source};
+
+pub(super) use member::ID_BYTES_MAX;
+pub(super) use registry::plain_member;
+use registry::{Found, Reading, Taken};
 
 /// Largest federation file: thousands of members with long comments fit.
 const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most members of one federation; a cursor names each that takes part.
-const MEMBERS_MAX: usize = 256;
+pub(super) const MEMBERS_MAX: usize = 256;
 /// Most broker processes that may be declared.
 const PROCESSES_MAX: i64 = 10_000;
 const DELIMITERS: [char; 4] = ['|', '.', '~', '@'];
@@ -40,17 +47,24 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The file as the admin named it.
     pub file: String,
-    /// Its content, to show where a warning belongs.
-    pub text: String,
-    /// Further files it names: areas and secrets. A change of one is a change of the federation.
+    /// It and the files of its members, to show where a warning belongs.
+    pub sources: Vec<Source>,
+    /// Further files it names: areas and secrets, and the folder of the files of members. A change of one is a change of
+    /// the federation.
     pub files: Vec<PathBuf>,
 }
 
 impl Loaded {
-    /// The warnings with their file, to be written as text or JSON.
+    /// The text of the federation file itself.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.sources.first().map_or("", |source| &source.text)
+    }
+
+    /// The warnings with their files, to be written as text or JSON.
     #[must_use]
     pub fn report(&self) -> Problems {
-        Problems { file: self.file.clone(), text: self.text.clone(), list: self.warnings.clone() }
+        Problems { sources: self.sources.clone(), list: self.warnings.clone() }
     }
 }
 
@@ -66,8 +80,9 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         Err(reason) => {
             let hint = Some("give the file with `-f`, or start in its folder".into());
             let sentence = format!("cannot be read: {reason}");
-            let problem = Problem { severity: Severity::Error, code: "unreadable-file", sentence, hint, span: None };
-            Err(Problems { file: name, text: String::new(), list: vec![problem] })
+            let (severity, code) = (Severity::Error, "unreadable-file");
+            let problem = Problem { severity, code, sentence, hint, source: 0, span: None };
+            Err(Problems { sources: vec![Source { name, text: String::new() }], list: vec![problem] })
         }
     }
 }
@@ -77,15 +92,19 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, folder: &Path) -> Result<Loaded, Problems> {
-    let notes = Notes::new(text, folder);
-    let federation = parse(&notes);
-    let (list, files) = notes.finish();
+    let notes = Notes::new(name, text, folder);
+    let mut found = Found::default();
+    let federation = parse(&notes, &mut found);
+    let (mut list, mut files) = notes.finish();
+    list.append(&mut found.problems);
+    files.append(&mut found.files);
     let failed = list.iter().any(|problem| problem.severity == Severity::Error);
+    list.truncate(PROBLEMS_MAX);
+    let mut sources = vec![Source { name: name.into(), text: text.into() }];
+    sources.append(&mut found.sources);
     match federation {
-        Some(federation) if !failed => {
-            Ok(Loaded { federation, warnings: list, file: name.into(), text: text.into(), files })
-        }
-        _ => Err(Problems { file: name.into(), text: text.into(), list }),
+        Some(federation) if !failed => Ok(Loaded { federation, warnings: list, file: name.into(), sources, files }),
+        _ => Err(Problems { sources, list }),
     }
 }
 
@@ -100,37 +119,41 @@ fn read_bounded(path: &Path, bytes_max: usize) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_invalid| "it is not UTF-8 text".into())
 }
 
-fn parse(notes: &Notes<'_>) -> Option<Federation> {
+fn parse(notes: &Notes<'_>, found: &mut Found) -> Option<Federation> {
     if notes.text.len() > FILE_BYTES_MAX {
         notes.add("too-large", None, format!("is larger than {FILE_BYTES_MAX} bytes"), None);
         return None;
     }
     let (table, errors) = DeTable::parse_recoverable(notes.text);
     // What recovery makes of a broken table would only raise problems that are not there.
-    for error in &errors {
-        notes.add("toml-syntax", error.span(), format!("is not TOML here: {}", error.message()), None);
-    }
+    syntax(notes, &errors);
     if !errors.is_empty() {
         return None;
     }
-    read_root(&Keys::root(notes, &table))
+    read_root(&Keys::root(notes, &table), found)
 }
 
-fn read_root(root: &Keys<'_>) -> Option<Federation> {
-    for later in ["auth", "registry", "collection"] {
+/// Notes where a text is not TOML.
+fn syntax(notes: &Notes<'_>, errors: &[toml::de::Error]) {
+    for error in errors {
+        notes.add("toml-syntax", error.span(), format!("is not TOML here: {}", error.message()), None);
+    }
+}
+
+fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
+    for later in ["auth", "collection"] {
         root.later(later);
     }
     let limits = root.table("limits").map(|keys| read_limits(&keys)).unwrap_or_default();
     let server = read_server(root.table("server").as_ref());
     let processes = read_processes(root);
     let cursor = read_cursor(root, processes);
+    let telemetry = root.table("telemetry").map(|keys| telemetry::read(&keys)).unwrap_or_default();
     let own = root.table("federation");
     if own.is_none() && !root.has("federation") {
         root.missing("federation", "begin the file with `[federation]` and `id = \"…\"`");
     }
-    let members = read_members(root, &limits);
-    // A member that could not be read is a problem already: its absence is no second one.
-    let all_read = members.len() == root.tables("member").len();
+    let (registry, members, all_read) = read_members(root, &limits, found);
     let routing = root.table("processes").map(|keys| processes::read_routing(&keys, &members, all_read));
     root.finish();
     let own = own?;
@@ -159,8 +182,10 @@ fn read_root(root: &Keys<'_>) -> Option<Federation> {
         server,
         limits,
         cursor,
+        telemetry,
         processes,
         routing: routing.unwrap_or_default(),
+        registry,
         members,
     })
 }
@@ -214,7 +239,8 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
 /// Where admins are answered, and what they must show.
 fn read_admin(keys: &Keys<'_>) -> Admin {
     let mut admin = Admin::default();
-    if let Some(at) = keys.text("admin_listen").filter(|at| at.value != "off") {
+    let listen = keys.text("admin_listen").filter(|at| at.value != "off");
+    if let Some(at) = &listen {
         if let Ok(address) = at.value.parse() {
             admin.listen = Some(address);
         } else {
@@ -224,24 +250,33 @@ fn read_admin(keys: &Keys<'_>) -> Admin {
     }
     if let Some(at) = keys.text("admin_token") {
         admin.token = values::secret(keys.notes, &at);
-        if admin.listen.is_none() {
+        if listen.is_none() {
             let hint = format!("add `admin_listen = \"{ADMIN_LISTEN}\"`, or remove `admin_token`");
-            at.blame(keys.notes, "contradiction", "protects a listener that is off", Some(hint));
+            at.blame(keys.notes, "contradicting-keys", "protects a listener that is off", Some(hint));
         }
     }
     let open = admin.listen.filter(|address| !address.ip().is_loopback() && admin.token.is_none());
     if let Some(address) = open {
         let sentence = format!("`server.admin_listen` is {address}, which others reach, and no `admin_token` is set");
-        keys.notes.warn("open-admin", None, sentence, "listen on a loopback address, or add `admin_token`");
+        keys.notes.warn(
+            "open-admin",
+            Some(keys.place(&["admin_listen"])),
+            sentence,
+            "listen on a loopback address, or add `admin_token`",
+        );
     }
     admin
 }
 
 fn read_limits(keys: &Keys<'_>) -> Limits {
-    keys.later("client_rate_per_s");
     let mut limits = Limits::default();
     let count = |key, max: i64, into: &mut u32| {
         if let Some(number) = keys.number(key, 1..=max).and_then(|at| u32::try_from(at.value).ok()) {
+            *into = number;
+        }
+    };
+    let or_none = |key, max: i64, into: &mut u32| {
+        if let Some(number) = keys.number(key, 0..=max).and_then(|at| u32::try_from(at.value).ok()) {
             *into = number;
         }
     };
@@ -264,6 +299,8 @@ fn read_limits(keys: &Keys<'_>) -> Limits {
     size("in_flight_max", 1..=1_000_000, &mut limits.in_flight_max);
     size("buffered_bytes_max", 1024..=1_099_511_627_776, &mut limits.buffered_bytes_max);
     size("request_body_bytes_max", 1024..=1_073_741_824, &mut limits.request_body_bytes_max);
+    or_none("client_rate_per_s", 1_000_000, &mut limits.client_rate_per_s);
+    or_none("check_every_s", 86_400, &mut limits.check_every_s);
     contradictions(keys, &limits);
     keys.finish();
     limits
@@ -320,15 +357,23 @@ fn read_cursor(root: &Keys<'_>, processes: u32) -> Cursor {
     cursor
 }
 
-fn read_members(root: &Keys<'_>, limits: &Limits) -> Vec<Member> {
-    let tables = root.tables("member");
-    if tables.is_empty() {
+/// The members of this file and of the files of sites, and whether all that are written could be read: the absence of one
+/// that could not is a problem already, and no second one.
+fn read_members(root: &Keys<'_>, limits: &Limits, found: &mut Found) -> (Registry, Vec<Member>, bool) {
+    let before = root.notes.errors();
+    let (registry, directory) = root.table("registry").map(|keys| registry::read(&keys)).unwrap_or_default();
+    let found_so_far = std::mem::take(found);
+    let mut reading = Reading { limits, members: Vec::new(), taken: Taken::new(), met: 0, found: found_so_far };
+    reading.take(root.tables("member"));
+    if let Some(directory) = &directory {
+        registry::read_folder(root.notes, directory, &mut reading);
+    }
+    let unread = root.notes.errors() > before || !reading.found.problems.is_empty();
+    // A registry may name the first member later, and one that could not be read is a problem already.
+    if reading.met == 0 && registry.gocdb.is_none() && !unread {
         root.missing("member", "add a `[[member]]` with `id` and `url`");
     }
-    if tables.len() > MEMBERS_MAX {
-        let sentence = format!("there are {} members; at most {MEMBERS_MAX} are read", tables.len());
-        root.notes.add("too-large", Some(root.place(&["member"])), sentence, None);
-    }
-    let mut taken = HashMap::new();
-    tables.into_iter().take(MEMBERS_MAX).filter_map(|keys| member::read(keys, limits, &mut taken)).collect()
+    *found = reading.found;
+    let all_read = reading.members.len() == reading.met;
+    (registry, reading.members, all_read)
 }

@@ -1,4 +1,7 @@
-//! The admin listener: metrics, the running federation, reload. Nothing of it is answered on the public one.
+//! The admin listener: metrics, the running federation, reload, the checklist for catalogues that want to join. Nothing of
+//! it is answered on the public one.
+
+mod check;
 
 use std::io;
 use std::sync::Arc;
@@ -12,14 +15,17 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
+use url::Url;
 
+use crate::broker::registry::Asked;
 use crate::broker::reload::Told;
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
+use crate::federation::registry::LeftOut;
 use crate::federation::{Secret, interval};
 use crate::telemetry::metrics::{self, Recorder};
 
-use super::federation::{Status, status};
+use super::federation::{Status, guard, listed, public, status};
 use super::respond::{self, Keep};
 use super::server::accept_until;
 
@@ -60,8 +66,10 @@ fn router(office: Office) -> Router {
         .route("/metrics", get(rendered))
         .route("/admin/status", get(told))
         .route("/admin/reload", post(reload))
+        .route("/admin/members/check", post(check::answer))
         .fallback(|| async {
-            refused(StatusCode::NOT_FOUND, "NotFound", "paths here: `/metrics`, `/admin/status`, `/admin/reload`")
+            let paths = "paths here: `/metrics`, `/admin/status`, `/admin/reload`, `/admin/members/check`";
+            refused(StatusCode::NOT_FOUND, "NotFound", paths)
         })
         .layer(middleware::from_fn_with_state(office.clone(), admitted))
         .with_state(office)
@@ -97,13 +105,34 @@ async fn rendered(State(office): State<Office>) -> Response {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
     }
+    for (member, harvest) in snapshot.members.iter().filter_map(|member| Some((member.id(), member.harvest()?))) {
+        let seen = metrics::Harvested {
+            age_s: harvest.age_s,
+            items: harvest.items,
+            complete: harvest.complete,
+            left_out: harvest.left_out.count,
+            bytes: harvest.read.bytes,
+            running: harvest.running.map_or(0, |running| running.documents),
+        };
+        metrics::harvest(member.as_str(), &seen);
+    }
+    metrics::buffered(crate::members::held_bytes());
+    snapshot.members.measure();
     let told = office.broker.reloads.told();
+    if snapshot.federation.registry.gocdb.is_some() {
+        let asked = office.broker.joining.told();
+        let listed = snapshot.federation.registry.listed.len();
+        metrics::registry(asked.good, asked.empty, asked.failed, listed);
+    }
     metrics::reloads(told.good, told.bad, told.refused_at.is_some());
-    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render()).into_response()
+    let known: Vec<&str> = snapshot.federation.members.iter().map(|member| member.id.as_str()).collect();
+    ([(header::CONTENT_TYPE, PROMETHEUS)], office.recorder.render(&known)).into_response()
 }
 
 /// `GET /admin/status`
 async fn told(State(office): State<Office>) -> Response {
+    // Before the snapshot: what it tells of is in effect by then.
+    let asked = office.broker.joining.told();
     let snapshot = office.broker.snapshot();
     respond::json(
         &json!({
@@ -111,6 +140,7 @@ async fn told(State(office): State<Office>) -> Response {
             "started": interval::text(office.started),
             "federation": snapshot.federation.id,
             "members": members(&snapshot),
+            "registry": registry(&snapshot, &asked),
             "reloads": reloads(&office.broker.reloads.told()),
         }),
         Keep::Never,
@@ -131,9 +161,31 @@ fn members(snapshot: &Snapshot) -> Vec<Value> {
             "read_at": part.and_then(|part| part.read_at).map(interval::text),
             "stale": part.map(|part| part.stale),
             "notes": notes,
+            "guard": guard(snapshot, &member.id),
         })
     };
     snapshot.federation.members.iter().map(one).collect()
+}
+
+/// What the registry says, and what came of it; nothing where the file names none.
+fn registry(snapshot: &Snapshot, asked: &Asked) -> Value {
+    let registry = &snapshot.federation.registry;
+    let Some(gocdb) = &registry.gocdb else { return Value::Null };
+    let left_out = |left: &LeftOut| {
+        let url = Url::parse(&left.endpoint.url).map(|url| public(&url)).ok();
+        json!({ "site": left.endpoint.site, "url": url, "reason": left.reason })
+    };
+    json!({
+        "url": public(&gocdb.url),
+        "scope": gocdb.scope,
+        "refresh_s": gocdb.refresh.as_secs(),
+        "asked_at": asked.asked_at.map(interval::text),
+        "answered_at": asked.answered_at.map(interval::text),
+        "answers": { "good": asked.good, "empty": asked.empty, "failed": asked.failed },
+        "problem": asked.problem,
+        "listed": registry.listed.iter().map(listed).collect::<Vec<_>>(),
+        "left_out": registry.left_out.iter().map(left_out).collect::<Vec<_>>(),
+    })
 }
 
 fn reloads(told: &Told) -> Value {
@@ -147,8 +199,9 @@ fn reloads(told: &Told) -> Value {
     })
 }
 
-/// `POST /admin/reload`: 200 when the file is in effect, 409 when it was refused.
+/// `POST /admin/reload`: asks the registry again, and looks at the file; 200 when the file is in effect, 409 when it was refused.
 async fn reload(State(office): State<Office>) -> Response {
+    office.broker.joining.ask_now();
     let told = office.broker.reloads.look_now().await;
     let mut response = respond::json(&reloads(&told), Keep::Never);
     if told.refused_at.is_some() {

@@ -2,9 +2,11 @@
 //! and the headers of every answer. It deliberately does not know what a path means: `routes.rs` does.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,22 +15,26 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
-use tracing::{Instrument, debug, error, error_span};
+use tracing::{Instrument, debug, error, error_span, field};
 
 use crate::broker::Snapshot;
 use crate::collections::Queryables;
 use crate::processes::catalogue::Catalogue;
-use crate::telemetry::metrics;
+use crate::telemetry::context::Context;
+use crate::telemetry::{metrics, otlp};
 
 use super::App;
+use super::clients::{self, Clients};
 use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
 use super::routes::Route;
+use super::seen::Seen;
 use super::{respond, routes};
 
 /// Bodies below this are sent as they are: compressing them costs more than it saves.
@@ -40,15 +46,20 @@ pub struct Face {
     /// What members list and describe of their processes.
     pub processes: Catalogue,
     pub queryables: Queryables,
+    /// What members did otherwise than they should.
+    pub seen: Seen,
     /// One permit per request in progress.
     admission: Semaphore,
+    pub clients: Clients,
     closed: AtomicBool,
 }
 
 impl Face {
     /// Whether a request would be served now.
     pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Relaxed) && self.admission.available_permits() > 0
+        !self.closed.load(Ordering::Relaxed)
+            && self.admission.available_permits() > 0
+            && !self.app.broker.snapshot().members.is_full()
     }
 
     /// Whether the process is about to end.
@@ -63,6 +74,18 @@ pub struct Call {
     pub snapshot: Arc<Snapshot>,
     pub links: Arc<Links>,
     pub request_id: Arc<str>,
+    /// Whose request it is, where that is known.
+    pub client: Option<IpAddr>,
+}
+
+impl Call {
+    /// Counts what a request cost members, beyond itself, on its client.
+    pub fn charge(&self, face: &Face, requests: u32) {
+        if let Some(client) = self.client {
+            let rate = self.snapshot.federation.limits.client_rate_per_s;
+            face.clients.charge(client, rate, requests.saturating_sub(1), Instant::now());
+        }
+    }
 }
 
 /// The whole service; cheap to clone.
@@ -79,7 +102,9 @@ impl Door {
             app,
             processes: Catalogue::default(),
             queryables: Queryables::default(),
+            seen: Seen::default(),
             admission: Semaphore::new(in_flight_max),
+            clients: Clients::default(),
             closed: AtomicBool::new(false),
         });
         let router = routes::router(Arc::clone(&face));
@@ -113,15 +138,22 @@ impl Door {
 
     /// The answer with every header and, for a problem, its body. A panic ends here.
     async fn finished(&self, request: Request) -> Response {
-        let request_id = respond::request_id();
+        let context = Arc::new(Context::of(request.headers()));
+        let request_id = Arc::clone(&context.request_id);
+        let _in_flight = metrics::InFlight::begin();
+        let (since, method) = (SystemTime::now(), request.method().clone());
         let snapshot = self.face.app.broker.snapshot();
         let begun = std::time::Instant::now();
         let asked = respond::Asked::of(&request);
         let path = request.uri().path().to_owned();
         // Of the highest level, so that it stands on every line of this request that is written at all.
-        let span = error_span!("request", %request_id);
+        let span = error_span!("request", %request_id, trace_id = field::Empty);
+        if context.trace.parent.is_some() {
+            span.record("trace_id", field::display(&context.trace.id));
+        }
         let admitted = self.admitted(request, &request_id, &snapshot);
-        let mut response = caught(admitted).instrument(span.clone()).await;
+        let admitted = Arc::clone(&context).scope(caught(admitted));
+        let mut response = admitted.instrument(span.clone()).await;
         let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
@@ -136,7 +168,22 @@ impl Door {
             debug!(parent: &span, status = exception.status.as_u16(), kind = ?exception.kind, "request refused");
             response = respond::exception(&exception, &path, &request_id);
         }
-        metrics::request(&route, response.status().as_u16(), begun.elapsed());
+        let status = response.status();
+        metrics::request(&route, status, begun.elapsed());
+        otlp::ended(&context.trace, || otlp::Span {
+            name: format!("{method} {route}"),
+            id: context.trace.span,
+            parent: context.trace.parent,
+            is_client: false,
+            since,
+            until: SystemTime::now(),
+            status: Some(status.as_u16()),
+            about: vec![
+                ("http.request.method", method.to_string()),
+                ("http.route", route),
+                ("stac_broker.request_id", request_id.to_string()),
+            ],
+        });
         respond::finish(&mut response, &asked, &snapshot.federation.server.cors_origins, &request_id);
         response
     }
@@ -154,14 +201,23 @@ impl Door {
             Ok(links) => links,
             Err(problem) => return problem.into_response(),
         };
+        let client = clients::client(&snapshot.federation, &parts);
         request = Request::from_parts(parts, body);
         rebase(request.uri_mut(), links.prefix());
 
+        let is_exempt = request.uri().path().starts_with("/health/");
+        let rate = snapshot.federation.limits.client_rate_per_s;
+        if let Some(Err(seconds)) =
+            client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, Instant::now()))
+        {
+            return Problem::too_many(rate, seconds).into_response();
+        }
         let permit = self.face.admission.try_acquire();
-        if permit.is_err() && !request.uri().path().starts_with("/health/") {
+        if (permit.is_err() || snapshot.members.is_full()) && !is_exempt {
             return Problem::overloaded().into_response();
         }
-        let call = Call { snapshot: Arc::clone(snapshot), links: Arc::new(links), request_id: Arc::clone(request_id) };
+        let (snapshot, request_id) = (Arc::clone(snapshot), Arc::clone(request_id));
+        let call = Call { snapshot, links: Arc::new(links), request_id, client };
         request.extensions_mut().insert(call);
         let response = match self.router.clone().oneshot(request).await {
             Ok(response) => response,

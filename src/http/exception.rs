@@ -45,6 +45,7 @@ pub enum Kind {
     NotFound,
     MethodNotAllowed,
     Overloaded,
+    TooManyRequests,
     Internal,
 }
 
@@ -81,6 +82,7 @@ impl Kind {
             Self::NotFound => ("", 404, "Not Found"),
             Self::MethodNotAllowed => ("", 405, "Method Not Allowed"),
             Self::Overloaded => ("", 503, "Service Unavailable"),
+            Self::TooManyRequests => ("", 429, "Too Many Requests"),
             Self::Internal => ("", 500, "Internal Server Error"),
         }
     }
@@ -173,6 +175,7 @@ impl From<Problem> for Exception {
             404 => Kind::NotFound,
             405 => Kind::MethodNotAllowed,
             413 => Kind::BodyTooLarge,
+            429 => Kind::TooManyRequests,
             503 => Kind::Overloaded,
             508 => Kind::ForwardingLoop,
             _ => Kind::Internal,

@@ -1,9 +1,11 @@
 //! The members as admins and the curious see them: status, capabilities, declared policy. Never a secret: `auth`,
 //! `request.headers` and addresses with credentials stay out.
 
+use std::sync::Arc;
+
 use axum::Extension;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{self, Path};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -11,11 +13,12 @@ use url::Url;
 
 use crate::broker::Snapshot;
 use crate::collections::Known;
+use crate::federation::registry::Listed;
 use crate::federation::retention::{Period, Retention};
-use crate::federation::{Area, Extents, Kind, Member, MemberId, Policy, interval};
-use crate::members::Health;
+use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
+use crate::members::{Health, Service, State};
 
-use super::door::Call;
+use super::door::{Call, Face};
 use super::features::link;
 use super::items::cut;
 use super::params;
@@ -81,44 +84,68 @@ pub fn map(snapshot: &Snapshot) -> Value {
 }
 
 /// `GET /federation/members`
-pub async fn list(Extension(call): Extension<Call>) -> Response {
-    let members: Vec<_> = call.snapshot.federation.members.iter().map(|member| describe(&call, member)).collect();
+pub async fn list(extract::State(face): extract::State<Arc<Face>>, Extension(call): Extension<Call>) -> Response {
+    let members = call.snapshot.federation.members.iter();
+    let members: Vec<_> = members.map(|member| describe(&face, &call, member)).collect();
     let links = [link("self", &call.links.to("/federation/members"), JSON), link("root", &call.links.root(), JSON)];
     respond::json(&json!({ "members": members, "links": links }), Keep::Never)
 }
 
 /// `GET /federation/members/{id}`
 pub async fn one(
+    extract::State(face): extract::State<Arc<Face>>,
     Extension(call): Extension<Call>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let id = params::segments(path)?;
     let member = call.snapshot.federation.members.iter().find(|member| member.id.as_str() == id);
     let member = member.ok_or_else(|| Problem::not_found(format!("no member `{}`", cut(&id))))?;
-    Ok(respond::json(&describe(&call, member), Keep::Never))
+    Ok(respond::json(&describe(&face, &call, member), Keep::Never))
 }
 
-fn describe(call: &Call, member: &Member) -> Value {
+fn describe(face: &Face, call: &Call, member: &Member) -> Value {
     let snapshot = &call.snapshot;
     let health = health(snapshot, &member.id);
     let self_href = call.links.to(&format!("/federation/members/{}", member.id));
-    let kind = match member.kind {
-        Kind::StacApi => "stac-api",
-    };
     json!({
         "id": member.id,
         "title": member.title,
-        "kind": kind,
+        "kind": member.kind.name(),
         "url": public(&member.url),
         "enabled": member.enabled,
+        "registry": snapshot.federation.registry.listed.iter().find(|of| of.member == member.id).map(listed),
         "status": if member.enabled { Status::of(&health).name() } else { "disabled" },
         "last_status_check": health.last_check.map(text),
         "last_successful_check": health.last_success.map(text),
         "last_failure": health.last_failure,
+        "guard": guard(snapshot, &member.id),
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "has_items": member.has_items(),
+        "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
+        "seen": face.seen.of(&member.id),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),
         "links": [link("self", &self_href, JSON), link("root", &call.links.root(), JSON)],
+    })
+}
+
+/// What a registry of sites says of a member, and whether the federation file says more.
+pub fn listed(listed: &Listed) -> Value {
+    json!({ "site": listed.site, "member": listed.member, "declared": listed.declared })
+}
+
+/// What stands between the broker and a member now: breaker, concurrency, a pause that it asked for.
+pub fn guard(snapshot: &Snapshot, member: &MemberId) -> Value {
+    let Some(told) = snapshot.members.guard(member.as_str(), Service::Catalogue) else { return Value::Null };
+    let is_closed = told.breaker.state == State::Closed;
+    json!({
+        "breaker": told.breaker.state.name(),
+        "reason": (!is_closed).then(|| told.breaker.to_string()),
+        "retry_after_s": (!is_closed).then(|| told.breaker.left_s()),
+        "openings": told.breaker.openings,
+        "concurrency_limit": told.concurrency_limit,
+        "in_flight": told.in_flight,
+        "pause_s": told.pause.as_secs(),
     })
 }
 
@@ -180,7 +207,7 @@ fn duration(period: Period) -> String {
 }
 
 /// An address without the credentials that somebody may have written into it.
-fn public(url: &Url) -> String {
+pub fn public(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for addresses that cannot carry credentials.
     let _ = url.set_username("");

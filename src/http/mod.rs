@@ -4,8 +4,10 @@
 //! `search` or reads the view, and writes the answer as bytes. Start reading at `routes.rs`, then `door.rs`, which every
 //! request passes on its way in and out.
 
-mod collection_search;
+mod access;
 mod admin;
+mod clients;
+mod collection_search;
 mod collections;
 mod conformance;
 mod door;
@@ -29,6 +31,7 @@ mod queryables;
 mod respond;
 mod routes;
 mod search;
+mod seen;
 mod server;
 mod stream;
 

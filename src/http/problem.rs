@@ -75,6 +75,17 @@ impl Problem {
         }
     }
 
+    /// A client that asks more often than it may.
+    pub fn too_many(rate: u32, seconds: u32) -> Self {
+        let description = format!(
+            "more than {rate} requests a second, those to members counted in; wait {seconds} s, or ask for less at once"
+        );
+        Self {
+            retry_after_s: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", description)
+        }
+    }
+
     pub fn looped() -> Self {
         let description = "the request has passed this federation before: a federation contains itself";
         Self::new(StatusCode::LOOP_DETECTED, "LoopDetected", description)
@@ -106,17 +117,25 @@ impl Problem {
         }
     }
 
+    /// The status of a search that failed as a whole.
+    pub fn status_of(kind: Failed) -> StatusCode {
+        match kind {
+            Failed::Bad => StatusCode::BAD_GATEWAY,
+            Failed::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Failed::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Failed::Incapable => StatusCode::BAD_REQUEST,
+        }
+    }
+
     /// The members' failures (S19, S20), with the report of who failed and how.
     fn of_members(kind: Failed, description: String, retry_after_s: Option<u32>, report: &Report) -> Self {
-        let (status, code, retry_after_s) = match kind {
-            Failed::Bad => (StatusCode::BAD_GATEWAY, "MembersFailed", retry_after_s),
-            Failed::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "MembersUnavailable", retry_after_s.or(Some(RETRY_AFTER_S)))
-            }
-            Failed::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "MembersTimedOut", retry_after_s.or(Some(RETRY_AFTER_S))),
-            Failed::Incapable => (StatusCode::BAD_REQUEST, "InvalidParameter", None),
+        let (code, retry_after_s) = match kind {
+            Failed::Bad => ("MembersFailed", retry_after_s),
+            Failed::Unavailable => ("MembersUnavailable", retry_after_s.or(Some(RETRY_AFTER_S))),
+            Failed::TimedOut => ("MembersTimedOut", retry_after_s.or(Some(RETRY_AFTER_S))),
+            Failed::Incapable => ("InvalidParameter", None),
         };
-        let mut problem = Self::new(status, code, description);
+        let mut problem = Self::new(Self::status_of(kind), code, description);
         problem.retry_after_s = retry_after_s;
         problem.missing = report.missing().iter().map(ToString::to_string).collect();
         if !problem.missing.is_empty() {

@@ -1,13 +1,13 @@
 //! Answers -> bytes, media type and headers. It deliberately does not know what an answer says.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
+
+use crate::telemetry::context::REQUEST_ID;
 
 use super::exception::Exception;
 use super::problem::Problem;
@@ -21,10 +21,10 @@ pub const HTML: &str = "text/html; charset=utf-8";
 
 const FEDERATION_MISSING: HeaderName = HeaderName::from_static("federation-missing");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const ALLOW_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
-const ALLOW_HEADERS: &str = "content-type, authorization, accept, accept-language, prefer, range, if-range";
+const ALLOW_HEADERS: &str = "content-type, authorization, accept, accept-language, prefer, range, if-range, \
+     traceparent, tracestate, x-request-id";
 /// The last ones are for results of processes, which may be large files, and for members that ask for credentials.
 const EXPOSE_HEADERS: &str = "location, link, federation-missing, federation-member, preference-applied, retry-after, \
      x-request-id, www-authenticate, content-disposition, content-range, accept-ranges, etag";
@@ -189,14 +189,6 @@ fn cors(headers: &mut HeaderMap, asked: &Asked, origins: &[String]) {
     }
 }
 
-/// Sixteen random hexadecimal digits, for finding the log lines of a request.
-pub fn request_id() -> Arc<str> {
-    let mut bytes = [0; 8];
-    // Without randomness the id is useless but harmless.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    format!("{:016x}", u64::from_be_bytes(bytes)).into()
-}
-
 /// Whether gzip may be used: named, or `*`, with a weight above zero (RFC 9110 section 12.5.3).
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let entries = || weighted(headers, &header::ACCEPT_ENCODING);
@@ -313,11 +305,5 @@ mod tests {
     fn pages_of_others_may_ask_for_a_part_of_results() {
         let allowed: Vec<&str> = ALLOW_HEADERS.split(", ").collect();
         assert!(allowed.contains(&"range") && allowed.contains(&"if-range"));
-    }
-
-    #[test]
-    fn request_ids_differ() {
-        assert_eq!(request_id().len(), 16);
-        assert_ne!(request_id(), request_id());
     }
 }

@@ -84,9 +84,11 @@ pub mod tests {
                 cors_origins: vec!["*".into()],
             },
             limits: Limits::default(),
+            telemetry: crate::federation::Telemetry::default(),
             cursor: Cursor { keys: Vec::new(), life: std::time::Duration::from_secs(60) },
             processes: 1,
             routing: crate::federation::Routing::default(),
+            registry: crate::federation::Registry::default(),
             members: Vec::new(),
         }
     }

@@ -7,13 +7,14 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use chrono::Utc;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use crate::search::outcome::Status;
-use crate::search::{Answer, Clock, SearchError, SearchRequest};
+use crate::search::{Answer, Clock, Report, SearchError, SearchRequest};
 
+use super::access;
 use super::door::{Call, Face};
 use super::features::{self, link};
 use super::measure;
@@ -43,6 +44,14 @@ impl Paging<'_> {
                 }
                 json!({ "rel": rel, "href": href, "type": GEOJSON, "method": "POST", "body": body, "merge": false })
             }
+        }
+    }
+
+    /// The pattern of the path.
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Get { href, .. } if href.ends_with("/items") => "/collections/{collection}/items",
+            _ => "/search",
         }
     }
 
@@ -125,17 +134,47 @@ pub async fn run(
 ) -> Result<Response, Problem> {
     let applied = prefer(&mut request, headers);
     let clock = clock(call, request.wait_s);
+    let begun = Instant::now();
     let searched = crate::search::search(&call.snapshot, &face.app.keys, &request, clock).await;
     match &searched {
-        Ok(answer) => measure::search(&answer.report, true),
-        Err(SearchError::Failed { report, .. }) => measure::search(report, false),
+        Ok(answer) => tell(face, call, &request, paging, begun, &answer.report, StatusCode::OK),
+        Err(SearchError::Failed { report, kind, .. }) => {
+            tell(face, call, &request, paging, begun, report, Problem::status_of(*kind));
+        }
         Err(_) => {}
     }
+    call.charge(face, requests(&searched));
     let mut answer = searched.map_err(|error| Problem::of_search(error, |rel, token| paging.onward(rel, token)))?;
     if answer.report.ignored.is_empty() {
         answer.report.ignored.clone_from(&request.ignored);
     }
     Ok(page(call, answer, &request, applied.as_deref(), paging, more))
+}
+
+/// Counts a page that came to its end, and writes its line.
+fn tell(
+    face: &Face,
+    call: &Call,
+    request: &SearchRequest,
+    paging: &Paging<'_>,
+    begun: Instant,
+    report: &Report,
+    status: StatusCode,
+) {
+    measure::search(report, request.limit, status == StatusCode::OK);
+    face.seen.take(report, &call.snapshot.federation, Utc::now());
+    let told = access::Told { route: paging.route(), status: status.as_u16(), took: begun.elapsed(), request };
+    access::search(&call.snapshot, &told, report);
+}
+
+/// Requests that a search made to members.
+fn requests(searched: &Result<Answer, SearchError>) -> u32 {
+    let report = match searched {
+        Ok(answer) => &answer.report,
+        Err(SearchError::Failed { report, .. }) => report.as_ref(),
+        Err(_) => return 0,
+    };
+    report.members.iter().map(|member| member.requests).sum()
 }
 
 /// Reads `Prefer`; gives what is honoured.

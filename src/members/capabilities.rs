@@ -27,6 +27,8 @@ pub struct Capabilities {
     /// Item Search by POST, by GET.
     pub search_post: bool,
     pub search_get: bool,
+    /// The broker holds a snapshot of the member and evaluates everything itself.
+    pub evaluated_here: bool,
     /// The member has no Item Search: every collection costs a request, and at most so many are asked in one search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collections_max: Option<usize>,
@@ -211,6 +213,7 @@ impl Capabilities {
             discovered: false,
             search_post: member.request.method != Method::Get,
             search_get: member.request.method != Method::Post,
+            evaluated_here: false,
             collections_max: None,
             datetime: Support::Exact,
             bbox: Support::Exact,
@@ -268,6 +271,25 @@ impl Capabilities {
         known.follow(member, Habits::of(seen.map_or(member.request.dialect, |seen| seen.dialect)));
         known.overrule(member);
         known
+    }
+
+    /// What a member can do whose snapshot is searched in the broker: everything, exactly.
+    #[must_use]
+    pub fn evaluated_here(member: &Member, sort_fields: &[&str]) -> Self {
+        Self {
+            discovered: true,
+            evaluated_here: true,
+            // there is no address that anything would have to fit in
+            search_post: true,
+            search_get: true,
+            sort_fields: Some(sort_fields.iter().map(|field| (*field).to_owned()).collect()),
+            string_order_bytes: true,
+            filter: Support::Exact,
+            filter_lang: Language::ALL.to_vec(),
+            filter_classes: Class::ALL.into_iter().map(Class::name).collect(),
+            counts: Some(Counts::Exact),
+            ..Self::implied(member)
+        }
     }
 
     /// What a kind of server does otherwise than it declares.
@@ -452,9 +474,9 @@ impl Capabilities {
 }
 
 /// Whether a conformance URI names a class, whatever its version, host, and `conf` or `req`. A class of a part (`item-search#sort`)
-/// is written after `#`; servers put `/` there as well.
+/// is written after `#`; servers put `/` or `/#` there as well.
 fn is_class(uri: &str, class: &str) -> bool {
-    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase();
+    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase().replace("/#", "#");
     let ends = |class: &str| uri.strip_suffix(class).is_some_and(|before| before.ends_with(['/', '#']));
     ends(class) || (class.contains('#') && ends(&class.replace('#', "/")))
 }
@@ -469,6 +491,7 @@ mod tests {
             "https://api.stacspec.org/v1.0.0/item-search#sort",
             "https://api.stacspec.org/v1.0.0-rc.1/item-search#sort",
             "http://stac.example/req/item-search/sort/",
+            "https://api.stacspec.org/v1.0.0-beta.3/item-search/#sort",
         ] {
             assert!(is_class(uri, "item-search#sort"), "{uri}");
         }

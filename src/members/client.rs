@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use super::guard::{Guard, Guards, Service};
 use super::line::Purpose;
 use super::memory::Memory;
 use crate::federation::{self, Auth};
@@ -29,6 +30,7 @@ pub struct Clients {
     once_public: Result<reqwest::Client, String>,
     once_internal: Result<reqwest::Client, String>,
     memory: Arc<Memory>,
+    guards: Arc<Guards>,
 }
 
 impl Clients {
@@ -50,6 +52,22 @@ impl Clients {
             once_public: make(false, true),
             once_internal: make(true, true),
             memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
+            guards: Arc::default(),
+        }
+    }
+
+    /// The client that inspects one member: with each answer it keeps the certificate of who gave it.
+    pub(super) fn for_inspection(member: &federation::Member, limits: &federation::Limits) -> Self {
+        let client = builder(limits.connect, member.internal).tls_info(true).build();
+        let client = client.map_err(|error| super::error::causes(&error));
+        let unused = || Err("no member needs it".to_owned());
+        Self {
+            public: if member.internal { unused() } else { client.clone() },
+            internal: if member.internal { client } else { unused() },
+            once_public: unused(),
+            once_internal: unused(),
+            memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
+            guards: Arc::default(),
         }
     }
 
@@ -63,6 +81,15 @@ impl Clients {
 
     pub(super) fn memory(&self) -> Arc<Memory> {
         Arc::clone(&self.memory)
+    }
+
+    /// The guard of one of a member's services; all that ask for it share it.
+    pub(super) fn guard(&self, member: &federation::Member, service: Service) -> Arc<Guard> {
+        self.guards.of(member, service)
+    }
+
+    pub(super) fn guards(&self) -> Arc<Guards> {
+        Arc::clone(&self.guards)
     }
 }
 
@@ -116,11 +143,16 @@ struct Resolver {
     internal: bool,
 }
 
+/// A name that leads nowhere, told apart from a connection that is refused: asking for it again costs time.
+#[derive(Debug, thiserror::Error)]
+#[error("name not found: {0}")]
+pub struct Unnamed(std::io::Error);
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let internal = self.internal;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(Unnamed)?;
             let kept: Vec<SocketAddr> = found.filter(|address| internal || is_public(address.ip())).collect();
             if kept.is_empty() {
                 return Err("name leads to no public address".into());

@@ -18,6 +18,25 @@ pub enum Fault {
     Unsupported,
 }
 
+impl Fault {
+    /// The word for it, as it is serialised.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::CircuitOpen => "circuit-open",
+            Self::RateLimited => "rate-limited",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::BadResponse => "bad-response",
+            Self::TooLarge => "too-large",
+            Self::TokenRefused => "token-refused",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 /// A failed request to a member. `detail` is for the log only: it may quote the member.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{fault:?}: {detail}")]

@@ -1,36 +1,39 @@
-//! One member's line to the outside: turns, pauses, deadlines and byte bounds around one request and its whole answer.
+//! One member's line to the outside: deadlines and byte bounds around one request and its whole answer, and one more try
+//! where that may help. Whether a request may go at all is the guard's word (`guard/`).
 //!
 //! Requests are built from nothing by an allow-list and go below the configured address only. It deliberately does not
 //! know what is asked or what a body means beyond how it begins.
 
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
-use super::client::{Clients, credentials, fixed_headers, is_private_literal};
+use super::client::{Clients, Unnamed, credentials, fixed_headers, is_private_literal};
+use super::guard::flights::{Flights, Flown};
+use super::guard::{Guard, Judged, Lost, Pass, RETRY_AFTER_MAX_S, Rules, Service, Trial};
 use super::memory::Memory;
 use super::{Failure, Fault};
-use crate::federation;
+use crate::federation::{self, MemberId};
+use crate::telemetry::{context, metrics};
 
 /// Same-origin redirects followed on one metadata GET.
 const REDIRECTS_MAX: usize = 3;
-/// How long a request waits for its turn at a member.
-const TURN: Duration = Duration::from_millis(100);
+/// Of the time for a whole answer its first byte may take so many fifths: what begins later does not end in time.
+const FIRST_BYTE_FIFTHS: u32 = 4;
+/// A request ends this much before its caller's deadline, so that it is seen here that it was the member that was late.
+const AHEAD: Duration = Duration::from_millis(2);
 /// A body that gives nothing for this long is given up.
 const IDLE: Duration = Duration::from_secs(5);
 /// After this much time a body has to have come at `RATE_MIN`.
 const RATE_GRACE: Duration = Duration::from_secs(2);
 /// Bytes per second.
 const RATE_MIN: f64 = 1024.0;
-/// Longest pause a member can ask for.
-const RETRY_AFTER_MAX_S: u32 = 300;
 /// Bytes of all answer headers together.
 const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Characters of a member's text that go to the log.
@@ -56,22 +59,23 @@ pub enum Expects {
     /// An object.
     Json,
     /// Some element, declaration or comment.
-    #[expect(dead_code, reason = "for kinds of member that are about to come")]
     Xml,
 }
 
 /// Why a request is made: members can tell by `User-Agent`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     Search,
     Probe,
+    /// The landing page, as a sign of life.
+    Check,
 }
 
 impl Purpose {
     pub(super) fn user_agent(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Search => concat!("stac-broker/", env!("CARGO_PKG_VERSION")),
-            Self::Probe => concat!("stac-broker/", env!("CARGO_PKG_VERSION"), " (probe)"),
+            Self::Probe | Self::Check => concat!("stac-broker/", env!("CARGO_PKG_VERSION"), " (probe)"),
         })
     }
 }
@@ -99,85 +103,192 @@ impl Outgoing {
 #[derive(Debug)]
 pub struct Answer {
     /// False: 304, the document is as it was.
-    #[expect(dead_code, reason = "for kinds of member that are about to come")]
     pub changed: bool,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Where it came from, after redirects.
     pub url: Url,
+    /// Hears what reading the body comes to.
+    pub trial: Trial,
+}
+
+/// What makes two requests equal.
+type Key = (Purpose, Url, Option<Bytes>, &'static str, Vec<(HeaderName, HeaderValue)>);
+
+/// What others get of an answer.
+#[derive(Debug, Clone)]
+struct Shared {
+    changed: bool,
+    headers: HeaderMap,
+    body: Bytes,
+    url: Url,
+}
+
+/// Why there is no good answer, and whether another try may help.
+struct Ended {
+    failed: Failure,
+    lost: Option<Lost>,
+}
+
+impl From<Failure> for Ended {
+    fn from(failed: Failure) -> Self {
+        let lost = failed.status.and_then(|status| Lost::of_status(status, failed.retry_after_s));
+        Self { failed, lost }
+    }
+}
+
+/// An answer of any status, as it came.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The member's certificate (DER), where the client keeps it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// The line to one member.
 pub struct Line {
+    member: MemberId,
     client: Result<reqwest::Client, String>,
     base: Url,
     internal: bool,
     auth: Option<(HeaderName, HeaderValue)>,
     fixed: HeaderMap,
-    turns: Semaphore,
     answer_bytes_max: usize,
     memory: Arc<Memory>,
     budget: Duration,
-    /// Set by `Retry-After`: nothing is asked before.
-    pause: Mutex<Option<Instant>>,
+    guard: Arc<Guard>,
+    flights: Flights<Key, Result<Shared, Failure>>,
 }
 
 impl Line {
     pub fn new(member: &federation::Member, federation: &federation::Federation, clients: &Clients) -> Self {
         Self {
+            member: member.id.clone(),
             client: clients.shared(member.internal).clone(),
             base: member.url.clone(),
             internal: member.internal,
             auth: credentials(&member.auth).filter(|_| member.url.scheme() == "https" || member.internal),
             fixed: fixed_headers(member, &federation.id),
-            turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
             answer_bytes_max: federation.limits.answer_bytes_max,
             memory: clients.memory(),
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
-            pause: Mutex::new(None),
+            guard: clients.guard(member, Service::Catalogue),
+            flights: Flights::default(),
         }
     }
 
-    /// Sends a request and reads its whole answer.
+    /// The same line with another bound on one answer.
+    pub fn with_answer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.answer_bytes_max = bytes_max;
+        self
+    }
+
+    /// Sends a request and reads its whole answer, or takes that of an equal one under way: nothing that is sent here
+    /// depends on who asks the broker.
     ///
     /// # Errors
     /// A [`Failure`] of the category that the report shows; its detail never holds a credential.
     pub async fn send(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
-        let deadline = deadline.min(Instant::now() + self.budget);
-        if let Some(left) = self.paused() {
-            return Err(Failure {
-                retry_after_s: Some(left),
-                ..failure(Fault::RateLimited, "member asked for a pause")
-            });
-        }
-        let patience = TURN.min(deadline.saturating_duration_since(Instant::now()));
-        let Ok(Ok(_turn)) = timeout(patience, self.turns.acquire()).await else {
-            return Err(failure(Fault::RateLimited, "all turns at this member are taken"));
-        };
-        match timeout_at(deadline, self.exchange(request)).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline")),
-        }
-    }
-
-    fn paused(&self) -> Option<u32> {
-        let until = (*self.pause.lock().ok()?)?;
-        let left = until.checked_duration_since(Instant::now())?;
-        u32::try_from(left.as_secs() + 1).ok()
-    }
-
-    async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Failure> {
-        for _ in 0..=REDIRECTS_MAX {
-            let response = match self.once(&request).await {
-                // Whatever is asked here may be asked twice. Once only: a member that suffers is not hit again and again.
-                Err(Unsent::Closed(_)) => self.once(&request).await,
-                other => other,
+        let now = Instant::now();
+        let deadline = deadline.min(now + self.budget);
+        let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
+        let key = (request.purpose, request.url.clone(), request.body.clone(), request.accept, request.headers.clone());
+        match self.flights.fly(key, deadline, shared, || self.sent(request, deadline)).await {
+            Flown::Led(outcome) => outcome,
+            Flown::Joined(outcome) => {
+                metrics::coalesced(self.guard.member().as_str());
+                outcome.map(|Shared { changed, headers, body, url }| Answer {
+                    changed,
+                    headers,
+                    body,
+                    url,
+                    trial: Trial::default(),
+                })
             }
-            .map_err(Unsent::into_failure)?;
+            Flown::Late => Err(failure(Fault::Timeout, "no whole answer by the deadline")),
+        }
+    }
+
+    /// Sends, once more where that may help.
+    async fn sent(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
+        let rules = if request.purpose == Purpose::Probe { Rules::Probe } else { Rules::Catalogue };
+        let pass = self.guard.enter(deadline).await?;
+        self.guard.asked();
+        let ended = match self.attempt(&request, deadline).await {
+            Ok(answer) => return Ok(self.good(pass, answer)),
+            Err(ended) => ended,
+        };
+        let pause = ended.lost.filter(|_| pass.may_go_again()).and_then(|lost| self.guard.again(lost, deadline));
+        let Some(pause) = pause else { return Err(self.bad(pass, ended, rules)) };
+        // What another try may mend is not held against the member yet.
+        pass.failed(ended.failed.fault, Judged::Nothing, Rules::strength(&ended.failed));
+        sleep(pause).await;
+        let pass = self.guard.enter(deadline).await?;
+        match self.attempt(&request, deadline).await {
+            Ok(answer) => Ok(self.good(pass, answer)),
+            Err(ended) => Err(self.bad(pass, ended, rules)),
+        }
+    }
+
+    fn good(&self, pass: Pass, mut answer: Answer) -> Answer {
+        answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
+        answer
+    }
+
+    fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
+        let Ended { failed, lost } = ended;
+        if let (Some(seconds), Some(429 | 503)) = (failed.retry_after_s, failed.status) {
+            self.guard.pause(seconds);
+        }
+        if lost == Some(Lost::Connect { slowly: true }) {
+            self.guard.unreachable();
+        }
+        let patient = pass.began().elapsed() >= self.budget / 2;
+        let (judged, strength) = (rules.judge(&failed, patient), Rules::strength(&failed));
+        pass.failed(failed.fault, judged, strength);
+        failed
+    }
+
+    async fn attempt(&self, request: &Outgoing, deadline: Instant) -> Result<Answer, Ended> {
+        match timeout_at(deadline, self.exchange(request.clone())).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline").into()),
+        }
+    }
+
+    /// Sends a request once and gives whatever answer comes, redirects and error statuses included: for those who judge
+    /// the answer itself. A `Retry-After` is theirs to honour.
+    ///
+    /// # Errors
+    /// When no whole answer came within the bounds.
+    pub(super) async fn whole(&self, request: &Outgoing, deadline: Instant) -> Result<Whole, Failure> {
+        let exchange = async {
+            let response = self.once(request).await.map_err(|ended| ended.failed)?;
+            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = without_mark(self.read(response).await?);
+            Ok(Whole { status, headers, body, certificate })
+        };
+        timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_elapsed| Err(failure(Fault::Timeout, "no whole answer by the deadline")))
+    }
+
+    async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Ended> {
+        let first_byte = self.budget * FIRST_BYTE_FIFTHS / 5;
+        for _ in 0..=REDIRECTS_MAX {
+            let Ok(response) = timeout(first_byte, self.once(&request)).await else {
+                return Err(failure(Fault::Timeout, "no answer began in time").into());
+            };
+            let response = response?;
             let status = response.status();
             if status == StatusCode::NOT_MODIFIED && request.is_conditional() {
                 let headers = response.headers().clone();
-                return Ok(Answer { changed: false, headers, body: Bytes::new(), url: request.url });
+                let (body, trial) = (Bytes::new(), Trial::default());
+                return Ok(Answer { changed: false, headers, body, url: request.url, trial });
             }
             if status.is_redirection() {
                 request.url = self.redirected(&request, &response)?;
@@ -186,20 +297,20 @@ impl Line {
             if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
                 > HEADER_BYTES_MAX
             {
-                return Err(failure(Fault::TooLarge, "headers over 32 KiB"));
+                return Err(failure(Fault::TooLarge, "headers over 32 KiB").into());
             }
             let headers = response.headers().clone();
             if !status.is_success() {
-                return Err(self.refusal(status, &headers));
+                return Err(refusal(status, &headers).into());
             }
             let body = without_mark(self.read(response).await?);
             sniff(&body, request.expects)?;
-            return Ok(Answer { changed: true, headers, body, url: request.url });
+            return Ok(Answer { changed: true, headers, body, url: request.url, trial: Trial::default() });
         }
-        Err(failure(Fault::BadResponse, "more than three redirects"))
+        Err(failure(Fault::BadResponse, "more than three redirects").into())
     }
 
-    async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Unsent> {
+    async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Ended> {
         let client =
             self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
@@ -220,14 +331,22 @@ impl Line {
         if let Some((name, value)) = &self.auth {
             headers.insert(name.clone(), value.clone());
         }
+        let method = if request.body.is_some() { Method::POST } else { Method::GET };
+        let mut leaving = context::leaving(self.member.as_str(), &method);
+        if let Some(leaving) = &leaving {
+            leaving.mark(&mut headers);
+        }
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.get(request.url.clone()),
         };
-        builder.headers(headers).send().await.map_err(|error| {
-            let closed = closed_before_an_answer(&error);
-            let failed = sending(&error.without_url());
-            if closed { Unsent::Closed(failed) } else { Unsent::Failed(failed) }
+        let sent = builder.headers(headers).send().await;
+        if let (Some(leaving), Ok(response)) = (&mut leaving, &sent) {
+            leaving.answered(response.status().as_u16());
+        }
+        sent.map_err(|error| {
+            let lost = lost(&error);
+            Ended { failed: sending(&error.without_url()), lost }
         })
     }
 
@@ -275,61 +394,55 @@ impl Line {
             }
         }
     }
+}
 
-    /// The category of an error status.
-    fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> Failure {
-        let retry_after_s = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry_after);
-        if let (Some(seconds), 429 | 503) = (retry_after_s, status.as_u16())
-            && let Ok(mut pause) = self.pause.lock()
-        {
-            *pause = Some(Instant::now() + Duration::from_secs(seconds.into()));
-        }
-        let fault = match status.as_u16() {
-            401 | 407 => Fault::Unauthorized,
-            403 => Fault::Forbidden,
-            429 => Fault::RateLimited,
-            408 | 504 => Fault::Timeout,
-            405 | 501 => Fault::Unsupported,
-            _ => Fault::BadResponse,
-        };
-        let detail = format!("member answered {}", status.as_u16());
-        Failure { fault, detail, status: Some(status.as_u16()), retry_after_s }
+/// What others get of an outcome. That the leader's time was over is its own matter.
+fn shared(outcome: &Result<Answer, Failure>) -> Option<Result<Shared, Failure>> {
+    match outcome {
+        Ok(answer) => Some(Ok(Shared {
+            changed: answer.changed,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+            url: answer.url.clone(),
+        })),
+        Err(Failure { fault: Fault::Timeout, status: None, .. }) => None,
+        Err(failed) => Some(Err(failed.clone())),
     }
 }
 
-/// Why there is no answer.
-enum Unsent {
-    /// The connection was closed before anything came. Servers close idle connections when they like (gunicorn after two
-    /// seconds), and a request that leaves at that very moment is lost without having been looked at.
-    Closed(Failure),
-    Failed(Failure),
+/// The category of an error status.
+fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
+    let retry_after_s = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry_after);
+    let fault = match status.as_u16() {
+        401 | 407 => Fault::Unauthorized,
+        403 => Fault::Forbidden,
+        429 => Fault::RateLimited,
+        408 | 504 => Fault::Timeout,
+        405 | 501 => Fault::Unsupported,
+        _ => Fault::BadResponse,
+    };
+    let detail = format!("member answered {}", status.as_u16());
+    Failure { fault, detail, status: Some(status.as_u16()), retry_after_s }
 }
 
-impl From<Failure> for Unsent {
-    fn from(failed: Failure) -> Self {
-        Self::Failed(failed)
-    }
-}
-
-impl Unsent {
-    fn into_failure(self) -> Failure {
-        let (Self::Closed(failed) | Self::Failed(failed)) = self;
-        failed
-    }
-}
-
-fn closed_before_an_answer(error: &reqwest::Error) -> bool {
+/// How a request was lost, where another try may help.
+fn lost(error: &reqwest::Error) -> Option<Lost> {
+    let mut unnamed = false;
+    let mut reset = false;
     let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
-            return true;
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
-        }
-        cause = error.source();
+    while let Some(inner) = cause {
+        unnamed |= inner.is::<Unnamed>();
+        reset |= inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        reset |= inner
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+        cause = inner.source();
     }
-    false
+    if error.is_connect() {
+        Some(Lost::Connect { slowly: unnamed || error.is_timeout() })
+    } else {
+        reset.then_some(Lost::Reset)
+    }
 }
 
 /// A failure without an answer.
@@ -368,7 +481,7 @@ fn sniff(body: &Bytes, expects: Expects) -> Result<(), Failure> {
 }
 
 /// Seconds of `Retry-After`, given as a number or a date.
-fn retry_after(text: &str) -> Option<u32> {
+pub(super) fn retry_after(text: &str) -> Option<u32> {
     let seconds = match text.trim().parse::<u64>() {
         Ok(seconds) => seconds,
         Err(_not_a_number) => {

@@ -4,6 +4,7 @@
 //! before the last ones take theirs. That order only smooths bursts: a turn is over after a while though its body is
 //! not, and a body that waited long enough is read without one, so that slow members cannot hold up the others.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,9 +23,19 @@ const BLOCK: usize = 4 << 10;
 /// more than reading it.
 const SPARES_MAX: usize = 5;
 const SPARE_BYTES_MAX: usize = 1_280 << 10;
+/// With less than one part in so many left, new requests are refused at the door: the rest is for those already let in.
+const RESERVE_PARTS: usize = 16;
 /// What is set aside for a body that does not announce its size, and at most for one that does.
 const START_BYTES: usize = 16 << 10;
 const START_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that are held now, by whichever members: over a reload there are two sets of them for a while.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of members' answers that are held at this moment, in whole blocks.
+pub fn held_bytes() -> usize {
+    HELD.load(Ordering::Relaxed)
+}
 
 type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -32,6 +43,8 @@ type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
 pub struct Memory {
     bodies: Semaphore,
     blocks: Arc<Semaphore>,
+    /// Blocks in all.
+    most: usize,
     spares: Spares,
 }
 
@@ -66,6 +79,8 @@ struct Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        let blocks = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        HELD.fetch_sub(blocks * BLOCK, Ordering::Relaxed);
         let fits = (START_BYTES..=SPARE_BYTES_MAX).contains(&self.bytes.capacity());
         if fits
             && let Ok(mut spares) = self.spares.lock()
@@ -90,8 +105,14 @@ impl Memory {
         Self {
             bodies: Semaphore::new(BODIES_AT_ONCE),
             blocks: Arc::new(Semaphore::new(blocks)),
+            most: blocks,
             spares: Spares::default(),
         }
+    }
+
+    /// Whether about as many bytes are held as may be.
+    pub fn is_full(&self) -> bool {
+        self.blocks.available_permits() < self.most / RESERVE_PARTS
     }
 
     /// Waits for a turn to read a body, but not for long.
@@ -124,6 +145,7 @@ impl Held {
                 Some(held) => held.merge(permit),
                 None => self.body.permit = Some(permit),
             }
+            HELD.fetch_add((wanted - self.counted) * BLOCK, Ordering::Relaxed);
             self.counted = wanted;
         }
         self.body.bytes.extend_from_slice(chunk);
@@ -159,6 +181,16 @@ mod tests {
         assert!(!other.push(&[0]), "three blocks are held");
         drop(slice);
         assert!(memory.hold(0).push(&[0; 2 * BLOCK]), "the slice gave its blocks back");
+    }
+
+    #[test]
+    fn it_is_full_a_little_before_its_end() {
+        let memory = Memory::new(64 * BLOCK);
+        let mut held = memory.hold(0);
+        assert!(held.push(&[0; 60 * BLOCK]) && !memory.is_full());
+        assert!(held.push(&[0; 1]) && memory.is_full());
+        drop(held.keep());
+        assert!(!memory.is_full());
     }
 
     #[test]

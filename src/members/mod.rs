@@ -4,21 +4,30 @@
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
 pub mod capabilities;
+mod certificate;
 mod client;
+mod csw;
 mod dialect;
 mod encode;
 mod error;
 mod findings;
+pub mod gocdb;
+mod guard;
+pub mod harvest;
+pub mod inspect;
 pub mod item;
+pub mod known;
 mod line;
 mod memory;
 mod next_link;
 pub mod process_api;
+mod records;
 pub mod remote;
 pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -34,7 +43,14 @@ pub use capabilities::{Capabilities, Counts, Language, Source};
 pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use findings::Seen;
+pub use guard::{Bucket, Service, Standing, State, Told};
+pub use harvest::Harvest;
 pub use item::Item;
+pub use known::Known;
+use line::failure;
+pub use memory::held_bytes;
+pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -45,6 +61,16 @@ pub trait Member: Send + Sync {
 
     /// When the member last answered and what its last check said.
     fn health(&self) -> Health;
+
+    /// The state of its snapshot, where the member is read whole.
+    fn harvest(&self) -> Option<Harvest> {
+        None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// One page of Items.
     fn search<'a>(&'a self, ask: &'a Ask, deadline: Instant) -> BoxFuture<'a, Result<Page, Failure>>;
@@ -86,6 +112,11 @@ pub trait Member: Send + Sync {
 
     /// Asks the member what it really does, a few requests one after the other, and adjusts the capabilities.
     fn probe(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Asks for a sign of life, which also keeps a connection warm; an adapter that has none to give says nothing.
+    fn check(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -138,8 +169,9 @@ pub struct Page {
     /// There is no `next`, and yet the list goes on: the member gives no place to go on from.
     pub cut: bool,
     pub matched: Option<Matched>,
-    /// The member says itself that its answer is not complete: it is a federation, and members of its own are missing.
-    pub partial: bool,
+    /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
+    /// missing; or it could not be harvested whole.
+    pub partial: Option<Arc<str>>,
     /// A part of the condition was not sent to the member, for want of room or because it refused it.
     pub unsaid: bool,
     /// Size of the answer after decompression.
@@ -181,6 +213,8 @@ pub struct Registry {
     members: Vec<Arc<dyn Member>>,
     /// The process APIs of those members that have one, likewise.
     process_apis: Vec<Arc<process_api::ProcessApi>>,
+    guards: Arc<guard::Guards>,
+    memory: Option<Arc<memory::Memory>>,
 }
 
 impl Registry {
@@ -189,18 +223,31 @@ impl Registry {
     pub fn new(federation: &federation::Federation) -> Self {
         let clients = client::Clients::new(&federation.members, &federation.limits);
         let enabled = federation.members.iter().filter(|member| member.enabled);
-        let members = enabled
-            .map(|member| match member.kind {
-                federation::Kind::StacApi => {
-                    Arc::new(stac_api::StacApi::new(member, federation, &clients)) as Arc<dyn Member>
+        let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
+            match member.kind {
+                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
-            })
-            .collect();
+                federation::Kind::OgcRecords => {
+                    let pages = records::RecordsApi::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                federation::Kind::Csw => {
+                    let pages = csw::Csw::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+            }
+        };
+        let members = enabled.filter_map(adapter).collect();
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let process_apis = enabled
             .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
             .collect();
-        Self { members, process_apis }
+        Self { members, process_apis, guards: clients.guards(), memory: Some(clients.memory()) }
     }
 
     /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
@@ -217,19 +264,41 @@ impl Registry {
         };
         let members = fresh.members.into_iter().map(|new| {
             let old = kept(new.id().as_str()).and_then(|()| self.get(new.id().as_str()));
+            if old.is_some() {
+                fresh.guards.adopt(new.id(), &self.guards);
+            }
             old.map_or(new, Arc::clone)
         });
         let process_apis = fresh.process_apis.into_iter().map(|new| {
             let old = kept(new.member().as_str()).and_then(|()| self.process_api(new.member().as_str()));
             old.map_or(new, Arc::clone)
         });
-        Self { members: members.collect(), process_apis: process_apis.collect() }
+        let (members, process_apis) = (members.collect(), process_apis.collect());
+        // What is kept holds its bytes in the memory it began with, so that goes on counting.
+        Self { members, process_apis, guards: Arc::clone(&fresh.guards), memory: self.memory.clone().or(fresh.memory) }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members, process_apis: Vec::new() }
+        Self { members, process_apis: Vec::new(), guards: Arc::default(), memory: None }
+    }
+
+    /// Where the guard of a member stands; `None` where requests to it need none.
+    #[must_use]
+    pub fn guard(&self, id: &str, service: Service) -> Option<Told> {
+        self.guards.get(id, service).map(|guard| guard.told())
+    }
+
+    /// Whether answers of members hold about as many bytes as they may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.is_full())
+    }
+
+    /// Tells the metrics where the guards stand.
+    pub fn measure(&self) {
+        self.guards.measure();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Member>> {

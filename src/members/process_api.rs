@@ -16,38 +16,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::client::{self, Clients};
+use super::guard::{Guard, Judged, Lost, Pass, Rules, Service, Strength};
 use super::line::{self, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
 use crate::federation::{self, Auth, MemberId};
+use crate::telemetry::context;
 
 pub use reply::{BodyStream, Buffered, Reply};
 
 /// Same-origin redirects followed on one GET.
 const REDIRECTS_MAX: usize = 3;
-/// How long a request waits for its turn at a member.
-const TURN: Duration = Duration::from_millis(100);
-/// Pause before a GET is repeated: a member that is just restarting gets a moment.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// An answer that did not begin after so long counts as the member's failure; one that was given up earlier was
+/// somebody's impatience.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of all answer headers together.
 const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Bytes of the `Via` of a request, our own entry included; longer ones are cut at the front.
 const VIA_BYTES_MAX: usize = 2 << 10;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What of a client's request goes on to a member.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// Sent only to a member whose `auth.mode` is `forward`.
     authorization: Option<HeaderValue>,
-    /// `Accept-Language`, `traceparent`, `tracestate`.
+    /// `Accept-Language`.
     carried: Vec<(HeaderName, HeaderValue)>,
     /// The `Via` so far.
     via: Option<String>,
@@ -57,7 +54,7 @@ impl Caller {
     /// Takes from a request what may travel on; all else stays behind.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let carried = [ACCEPT_LANGUAGE, TRACEPARENT, TRACESTATE];
+        let carried = [ACCEPT_LANGUAGE];
         let carried = carried.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         let authorization = headers.get(AUTHORIZATION).cloned().map(|mut value| {
             value.set_sensitive(true);
@@ -160,7 +157,7 @@ pub struct ProcessApi {
     fixed: HeaderMap,
     /// The name of this federation in `Via`.
     via: String,
-    turns: Semaphore,
+    guard: Arc<Guard>,
     memory: Arc<Memory>,
     /// How long a body may give nothing.
     idle: Duration,
@@ -197,7 +194,7 @@ impl ProcessApi {
             credentials,
             fixed,
             via: format!("1.1 stac-broker-{}", federation.id),
-            turns: Semaphore::new(member.request.concurrency_max.clamp(1, 1024)),
+            guard: clients.guard(member, Service::Processes),
             memory: clients.memory(),
             idle: reply::IDLE,
         })
@@ -225,15 +222,27 @@ impl ProcessApi {
     /// # Errors
     /// When no answer came by the deadline.
     pub async fn ask(&self, request: &Outgoing, caller: &Caller, deadline: Instant) -> Result<Reply, NoReply> {
-        let first = self.by(request, caller, deadline).await;
-        let again = request.method == Method::GET
-            && matches!(&first, Err(no) if no.failure.fault == Fault::Unreachable)
-            && Instant::now() + 2 * RETRY_PAUSE < deadline;
-        if !again {
-            return first;
+        let url = self.url(&request.path, request.query.as_deref()).map_err(NoReply::before)?;
+        let pass = self.guard.enter(deadline).await.map_err(NoReply::before)?;
+        self.guard.asked();
+        let no = match self.by(request, &url, caller, deadline).await {
+            Ok(reply) => return Ok(answered(pass, reply)),
+            Err(no) => no,
+        };
+        let lost = match no.sent {
+            Sent::No => Lost::Connect { slowly: false },
+            Sent::Maybe => Lost::Reset,
+        };
+        let again = request.method == Method::GET && no.failure.fault == Fault::Unreachable && pass.may_go_again();
+        let pause = again.then_some(lost).and_then(|lost| self.guard.again(lost, deadline));
+        let Some(pause) = pause else { return Err(failed(pass, no)) };
+        pass.failed(no.failure.fault, Judged::Nothing, Strength::Unknown);
+        tokio::time::sleep(pause).await;
+        let pass = self.guard.enter(deadline).await.map_err(NoReply::before)?;
+        match self.by(request, &url, caller, deadline).await {
+            Ok(reply) => Ok(answered(pass, reply)),
+            Err(no) => Err(failed(pass, no)),
         }
-        tokio::time::sleep(RETRY_PAUSE).await;
-        self.by(request, caller, deadline).await
     }
 
     /// Sends an execution: once, on a connection of its own, whatever happens.
@@ -242,24 +251,24 @@ impl ProcessApi {
     /// When no answer came by the deadline; `sent` says whether the member can have seen any of it.
     pub async fn execute(&self, request: &Outgoing, caller: &Caller, deadline: Instant) -> Result<Reply, NoReply> {
         let url = self.url(&request.path, request.query.as_deref()).map_err(NoReply::before)?;
-        let _turn = self.turn().await?;
+        let pass = self.guard.enter(deadline).await.map_err(NoReply::before)?;
+        self.guard.asked();
         let once = self.once(&self.once, request, &url, caller);
         // Over while still connecting is `Maybe` too: the clock does not say in which phase it struck.
-        timeout_at(deadline, once).await.unwrap_or_else(|_elapsed| Err(NoReply::after(late())))
-    }
-
-    async fn by(&self, request: &Outgoing, caller: &Caller, deadline: Instant) -> Result<Reply, NoReply> {
-        let url = self.url(&request.path, request.query.as_deref()).map_err(NoReply::before)?;
-        let _turn = self.turn().await?;
-        let asked = self.followed(request, url, caller);
-        timeout_at(deadline, asked).await.unwrap_or_else(|_elapsed| Err(NoReply::after(late())))
-    }
-
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, NoReply> {
-        match timeout(TURN, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(NoReply::before(failure(Fault::RateLimited, "all turns at this member are taken"))),
+        match timeout_at(deadline, once).await.unwrap_or_else(|_elapsed| Err(NoReply::after(late()))) {
+            Ok(reply) => Ok(answered(pass, reply)),
+            // A run may take longer than anybody waits for it: that says nothing about the member.
+            Err(no) if no.sent == Sent::Maybe => {
+                pass.failed(no.failure.fault, Judged::Nothing, Strength::Unknown);
+                Err(no)
+            }
+            Err(no) => Err(failed(pass, no)),
         }
+    }
+
+    async fn by(&self, request: &Outgoing, url: &Url, caller: &Caller, deadline: Instant) -> Result<Reply, NoReply> {
+        let asked = self.followed(request, url.clone(), caller);
+        timeout_at(deadline, asked).await.unwrap_or_else(|_elapsed| Err(NoReply::after(late())))
     }
 
     /// The address of a path below the base, and of nothing else.
@@ -312,7 +321,12 @@ impl ProcessApi {
             let text = "address is private and the member is not declared `internal`";
             return Err(NoReply::before(failure(Fault::Unreachable, text)));
         }
-        let mut builder = client.request(request.method.clone(), url.clone()).headers(self.headers(request, caller));
+        let mut headers = self.headers(request, caller);
+        let mut leaving = context::leaving(self.member.as_str(), &request.method);
+        if let Some(leaving) = &leaving {
+            leaving.mark(&mut headers);
+        }
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(headers);
         if let Some((body, media_type)) = &request.body {
             builder = builder.header(CONTENT_TYPE, media_type.clone()).body(body.clone());
         }
@@ -320,6 +334,9 @@ impl ProcessApi {
             let sent = if error.is_connect() { Sent::No } else { Sent::Maybe };
             NoReply { failure: line::sending(&error.without_url()), sent }
         })?;
+        if let Some(leaving) = &mut leaving {
+            leaving.answered(response.status().as_u16());
+        }
         let headers = response.headers();
         if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADER_BYTES_MAX {
             return Err(NoReply::after(failure(Fault::TooLarge, "headers over 32 KiB")));
@@ -352,6 +369,25 @@ impl ProcessApi {
         headers.insert(USER_AGENT, Purpose::Search.user_agent());
         headers
     }
+}
+
+/// An answer began: what its status says of the member.
+fn answered(pass: Pass, reply: Reply) -> Reply {
+    let status = reply.status.as_u16();
+    if matches!(status, 429 | 502..=504) {
+        let refused = Failure { status: Some(status), ..failure(Fault::BadResponse, "") };
+        pass.failed(Fault::BadResponse, Rules::Processes.judge(&refused, true), Rules::strength(&refused));
+    } else {
+        // Its body is passed on as it comes; whether it is good is not known here.
+        drop(pass.answered("ok", 0));
+    }
+    reply
+}
+
+fn failed(pass: Pass, no: NoReply) -> NoReply {
+    let patient = pass.began().elapsed() >= PATIENCE;
+    pass.failed(no.failure.fault, Rules::Processes.judge(&no.failure, patient), Rules::strength(&no.failure));
+    no
 }
 
 fn late() -> Failure {

@@ -97,8 +97,8 @@ impl Default for Catalogue {
     fn default() -> Self {
         let weigh = |description: &Option<Value>| description.as_ref().map_or(0, |value| value.to_string().len());
         Self {
-            lists: Cache::new(Times::METADATA, HELD_BYTES_MAX, |list: &List| list.bytes),
-            descriptions: Cache::new(Times::METADATA, HELD_BYTES_MAX, weigh),
+            lists: Cache::new("process-lists", Times::METADATA, HELD_BYTES_MAX, |list: &List| list.bytes),
+            descriptions: Cache::new("process-descriptions", Times::METADATA, HELD_BYTES_MAX, weigh),
         }
     }
 }

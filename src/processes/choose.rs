@@ -14,7 +14,7 @@ use url::Url;
 use crate::broker::Snapshot;
 use crate::federation::MemberId;
 use crate::members::process_api::Caller;
-use crate::members::{Ask, Fault};
+use crate::members::{Ask, Fault, Service, State};
 
 use super::catalogue::{Catalogue, Lookup};
 use super::execute;
@@ -113,8 +113,7 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         ..Asked::default()
     };
     let bases: Vec<Url> = Url::parse(request.base).into_iter().collect();
-    // Members that fail repeatedly are not known here yet: every one counts as reachable.
-    let facts = Facts::of(snapshot, bases, |_| None, Utc::now());
+    let facts = Facts::of(snapshot, bases, |member| closed_s(snapshot, member), Utc::now());
     let mut decision = decide(&facts, &asked);
     if asked.pinned.is_none() && decision.located.iter().any(Located::is_item_of_some) {
         asked.having = having(snapshot, &decision, request.deadline).await;
@@ -130,6 +129,12 @@ pub async fn choose(catalogue: &Catalogue, snapshot: &Snapshot, request: &Reques
         expired: refusal::expired(&facts, &decision).iter().map(Expired::of).collect(),
     });
     Ok(Choice { process, decision, refusal })
+}
+
+/// For how long the processes of a member are not asked, after repeated failures.
+fn closed_s(snapshot: &Snapshot, member: &MemberId) -> Option<u32> {
+    let breaker = snapshot.members.guard(member.as_str(), Service::Processes)?.breaker;
+    (breaker.state == State::Open).then(|| breaker.left_s())
 }
 
 fn candidates(process: &Process) -> Vec<Candidate> {
@@ -219,7 +224,7 @@ async fn has(snapshot: &Snapshot, id: &MemberId, located: &Located, deadline: In
     };
     match member.search(&ask, deadline).await {
         Ok(page) if !page.items.is_empty() => Probed::Some,
-        Ok(page) if page.received == 0 && page.next.is_none() && !page.partial => Probed::None,
+        Ok(page) if page.received == 0 && page.next.is_none() && page.partial.is_none() => Probed::None,
         Ok(_) => Probed::Unknown,
         Err(failure) => {
             tracing::debug!(member = %id, fault = ?failure.fault, detail = %failure.detail, "member not probed");

@@ -19,6 +19,7 @@ use crate::collections::ids::Named;
 use crate::federation::{Federation, MemberId, Secret};
 use crate::members::Token;
 
+use super::missed::Range;
 use super::order::{Key, Position, Value};
 use super::outcome::Status;
 use super::plan::Order;
@@ -26,7 +27,9 @@ use super::request::SortBy;
 use super::session::{Gap, Place, Session, SessionLeg};
 
 /// First byte of a cursor; a change of [`Body`] takes a new one and goes on reading the old.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version before: it has no [`Missed`] after its body.
+const VERSION_BEFORE: u8 = 1;
 /// Longest text that is looked at: the hard limit of POST bodies in `paging.md` section 9.
 const CURSOR_CHARS_MAX: usize = 16_000;
 /// Longest text that is written: proxies stop GET links near 8 kB, clients sooner.
@@ -68,6 +71,19 @@ pub enum Refused {
         "`token` was sealed with a key this broker does not have, or was altered; accepted: the `token` of a `next` link, unchanged"
     )]
     Sealed,
+}
+
+impl Refused {
+    /// A word for what is counted.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "too-long",
+            Self::NotACursor => "not-a-cursor",
+            Self::Version => "version",
+            Self::Sealed => "sealed",
+        }
+    }
 }
 
 /// A cursor that opened.
@@ -141,7 +157,7 @@ impl Ring {
     fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
         let body = Body::of(session, ids, now_ms);
         // neither can fail: the body holds no type that postcard refuses, and the cipher takes any length we can hold
-        let mut sealed = postcard::to_stdvec(&body).unwrap_or_default();
+        let mut sealed = postcard::to_stdvec(&(body, Missed::of(session, ids))).unwrap_or_default();
         let Some(key) = self.keys.first() else { return String::new() };
         let Ok(nonce) = key.key.seal_in_place_append_tag(Aad::from(&self.purpose), &mut sealed) else {
             return String::new();
@@ -162,7 +178,7 @@ impl Ring {
         let (&version, rest) = bytes.split_first().ok_or(Refused::NotACursor)?;
         let (key_id, rest) = rest.split_at_checked(KEY_ID_BYTES).ok_or(Refused::NotACursor)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES).ok_or(Refused::NotACursor)?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_BEFORE {
             return Err(Refused::Version);
         }
         let key = self.keys.iter().find(|key| key.id == key_id).ok_or(Refused::Sealed)?;
@@ -172,9 +188,15 @@ impl Ring {
             .key
             .open_in_place(nonce, Aad::from(&self.purpose), &mut sealed)
             .map_err(|_unspecified| Refused::Sealed)?;
-        let body: Body = postcard::from_bytes(plain).map_err(|_shape| Refused::Version)?;
+        let (body, rest) = postcard::take_from_bytes::<Body>(plain).map_err(|_shape| Refused::Version)?;
+        let missed = match version {
+            VERSION_BEFORE => Missed::default(),
+            _ => postcard::from_bytes(rest).map_err(|_shape| Refused::Version)?,
+        };
         let expired = now_ms.saturating_sub(body.issued_ms) > self.life_ms;
-        Ok(Opened { session: body.session(ids), expired })
+        let mut session = body.session(ids);
+        missed.put_into(&mut session, ids);
+        Ok(Opened { session, expired })
     }
 }
 
@@ -215,6 +237,15 @@ struct LegBody {
     share: u16,
     place: Option<PlaceBody>,
     gaps: Vec<(Cut, Option<Cut>, Status)>,
+}
+
+/// What a leg is restricted to, and where the lists of its gaps stand, by the number of the leg: most cursors have
+/// nothing of it.
+#[derive(Serialize, Deserialize, Default)]
+struct Missed {
+    ranges: Vec<(u16, Cut, Cut, Option<PlaceBody>)>,
+    /// Leg, gap of the leg, place.
+    places: Vec<(u16, u16, PlaceBody)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -276,14 +307,7 @@ impl LegBody {
             member: leg.member.clone(),
             ended: leg.ended,
             share: leg.share,
-            place: leg.place.as_ref().map(|place| PlaceBody {
-                token: place.token.as_ref().map(|token| token.0.to_string()),
-                size: place.size,
-                offset: place.offset,
-                ordered: place.ordered,
-                bound: cut(&place.bound),
-                anchors: place.anchors.clone(),
-            }),
+            place: leg.place.as_ref().map(|place| PlaceBody::of(place, cut)),
             gaps: leg.gaps.iter().map(|gap| (cut(&gap.from), gap.to.as_ref().map(cut), gap.status)).collect(),
         }
     }
@@ -293,19 +317,72 @@ impl LegBody {
             member: ids.member(&self.member).map_or(self.member, ToString::to_string),
             ended: self.ended,
             share: self.share,
-            place: self.place.map(|place| Place {
-                token: place.token.map(|token| Token(token.into())),
-                size: place.size,
-                offset: place.offset,
-                ordered: place.ordered,
-                bound: place.bound.position(ids),
-                anchors: place.anchors,
-            }),
+            place: self.place.map(|place| place.place(ids)),
+            ranges: Vec::new(),
             gaps: self
                 .gaps
                 .into_iter()
-                .map(|(from, to, status)| Gap { from: from.position(ids), to: to.map(|to| to.position(ids)), status })
+                .map(|(from, to, status)| {
+                    let (from, to) = (from.position(ids), to.map(|to| to.position(ids)));
+                    Gap { from, to, status, place: None }
+                })
                 .collect(),
+        }
+    }
+}
+
+impl PlaceBody {
+    fn of(place: &Place, cut: &impl Fn(&Position) -> Cut) -> Self {
+        Self {
+            token: place.token.as_ref().map(|token| token.0.to_string()),
+            size: place.size,
+            offset: place.offset,
+            ordered: place.ordered,
+            bound: cut(&place.bound),
+            anchors: place.anchors.clone(),
+        }
+    }
+
+    fn place(self, ids: &Ids) -> Place {
+        Place {
+            token: self.token.map(|token| Token(token.into())),
+            size: self.size,
+            offset: self.offset,
+            ordered: self.ordered,
+            bound: self.bound.position(ids),
+            anchors: self.anchors,
+        }
+    }
+}
+
+impl Missed {
+    fn of(session: &Session, ids: &Ids) -> Self {
+        let cut = |position: &Position| Cut::of(position, ids);
+        let mut missed = Self::default();
+        for (number, leg) in (0_u16..).zip(&session.legs) {
+            for range in &leg.ranges {
+                let place = range.place.as_ref().map(|place| PlaceBody::of(place, &cut));
+                missed.ranges.push((number, cut(&range.from), cut(&range.to), place));
+            }
+            for (gap, place) in (0_u16..).zip(&leg.gaps).filter_map(|(gap, kept)| Some((gap, kept.place.as_ref()?))) {
+                missed.places.push((number, gap, PlaceBody::of(place, &cut)));
+            }
+        }
+        missed
+    }
+
+    fn put_into(self, session: &mut Session, ids: &Ids) {
+        for (leg, from, to, place) in self.ranges {
+            let place = place.map(|place| place.place(ids));
+            if let Some(leg) = session.legs.get_mut(usize::from(leg)) {
+                leg.ranges.push(Range { from: from.position(ids), to: to.position(ids), place });
+            }
+        }
+        for (leg, gap, place) in self.places {
+            let leg = session.legs.get_mut(usize::from(leg));
+            if let Some(gap) = leg.and_then(|leg| leg.gaps.get_mut(usize::from(gap))) {
+                gap.place = Some(place.place(ids));
+            }
         }
     }
 }
@@ -369,12 +446,14 @@ mod tests {
                 cors_origins: Vec::new(),
             },
             limits: Limits::default(),
+            telemetry: crate::federation::Telemetry::default(),
             cursor: federation::Cursor {
                 keys: keys.iter().map(|key| Secret::new((*key).into())).collect(),
                 life: Duration::from_secs(60),
             },
             processes: 1,
             routing: crate::federation::Routing::default(),
+            registry: crate::federation::Registry::default(),
             members: Vec::new(),
         }
     }
@@ -405,8 +484,10 @@ mod tests {
                 from: Position::Start,
                 to: Some(Position::After(Value::Time(9))),
                 status: Status::Timeout,
+                place: Some(Place { token: Some(Token("next:gap".into())), ..Place::default() }),
             }],
             ended: false,
+            ranges: vec![Range { from: Position::Start, to: Position::After(Value::Time(9)), place: None }],
         };
         Session {
             started_ms: 1,
@@ -424,6 +505,20 @@ mod tests {
         let (keys, ids) = ring("a", &[KEY_A]);
         let opened = keys.open(&keys.seal(&session(), &ids, 1_000), &ids, 2_000).expect("a cursor");
         assert_eq!(opened, Opened { session: session(), expired: false });
+    }
+
+    #[test]
+    fn a_cursor_of_the_version_before_still_opens() {
+        let (keys, ids) = ring("a", &[KEY_A]);
+        let mut before = session();
+        before.legs[0].ranges.clear();
+        before.legs[0].gaps[0].place = None;
+        let ring = keys.current.load_full();
+        let mut sealed = postcard::to_stdvec(&Body::of(&before, &ids, 1_000)).expect("a body");
+        let nonce = ring.keys[0].key.seal_in_place_append_tag(Aad::from(&ring.purpose), &mut sealed).expect("a seal");
+        let bytes = [&[VERSION_BEFORE][..], &ring.keys[0].id, nonce.as_ref(), &sealed].concat();
+        let opened = keys.open(&URL_SAFE_NO_PAD.encode(bytes), &ids, 2_000).expect("a cursor");
+        assert_eq!(opened.session, before);
     }
 
     #[test]

@@ -347,7 +347,7 @@ fn a_member_that_lacks_members_of_its_own_makes_the_answer_incomplete() {
         let order = if mode == Mode::Keyset { newest_first() } else { Order::Quota };
         let plan = plan(vec![leg("A", mode)], order);
         let whole = || answer(vec![item("a", 3), item("b", 2), item("c", 1)], None);
-        let end = first(&plan, 1, |_, _, _| Ok(Page { partial: true, ..whole() }));
+        let end = first(&plan, 1, |_, _, _| Ok(Page { partial: Some("it is not whole".into()), ..whole() }));
         assert_eq!(ids(&end), ["a"], "what it has is given");
         assert_eq!(end.legs[0].status, Status::BadResponse);
         assert_eq!(decide(&end, &plan, Handling::Lenient), Verdict::Partial);

@@ -42,7 +42,7 @@ pub struct MergeLeg {
     /// A tie of it was given up on this page; it goes on behind it.
     pub tie_given_up: bool,
     /// It said of an answer that it is not complete.
-    pub partial: bool,
+    pub partial: Option<std::sync::Arc<str>>,
     pub returned: u32,
 }
 
@@ -171,8 +171,9 @@ impl Merge {
         if failure.tie_only
             && let Some(to) = leg.stream.skip_tie()
         {
-            leg.session.push_gap(Gap { from, to: Some(to), status: failure.status });
+            leg.session.push_gap(Gap { from, to: Some(to), status: failure.status, place: None });
             leg.tie_given_up = true;
+            leg.stream.pass_ranges(&self.order);
             return;
         }
         leg.session.open_gap(from, failure.status);
@@ -188,10 +189,10 @@ impl Merge {
             let start = self.order.later(&self.watermark, &leg.stream.start).clone();
             leg.session.close_gap(&start);
         }
-        if page.partial {
+        if page.partial.is_some() {
             // its own gap is not known here, so it reaches from the watermark to where it next answers in full
             leg.session.open_gap(self.watermark.clone(), Status::BadResponse);
-            leg.partial = true;
+            leg.partial.clone_from(&page.partial);
         }
         leg.stream.feed(page, &asked, &self.order, &self.last, &mut keeps);
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {

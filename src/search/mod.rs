@@ -14,12 +14,14 @@ mod merge;
 mod quota;
 mod page;
 mod progress;
+mod missed;
 pub mod session;
 pub mod cursor;
 pub mod outcome;
 pub mod report;
 pub mod fields;
 mod one;
+pub mod outside;
 
 #[cfg(test)]
 mod directed;
@@ -39,7 +41,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::federation::MemberId;
-use crate::members::Item;
+use crate::members::{Item, Service};
+use crate::telemetry::metrics;
 
 use page::PageRun;
 use session::Session;
@@ -50,7 +53,8 @@ pub struct Answer {
     pub items: Vec<Found>,
     /// Sealed cursor of the next page.
     pub next: Option<String>,
-    /// Sealed cursor that goes on where a page without an Item had to stop (P10); only where there is no next page.
+    /// Sealed cursor of what is missing and may be there on another try (S26 e), or, where a page without an Item had to
+    /// stop, of where it goes on (P10).
     pub retry: Option<String>,
     /// S25.
     pub number_matched: Option<u64>,
@@ -121,7 +125,19 @@ pub async fn search(
     let took = legs::run(snapshot, &mut page, clock).await;
     let end = page.finish();
     tell_members(snapshot, &plan, &end);
-    answer(snapshot, keys, request, &plan, end, &took, now_ms)
+    let outside = outside::of(&snapshot.federation, &end.hits, started);
+    let mut answer = answer(snapshot, keys, request, &plan, end, &took, now_ms);
+    match &mut answer {
+        Ok(answer) => {
+            answer.report.started = started;
+            answer.report.outside = outside;
+            answer.report.continues = answer.next.is_some();
+            answer.next.iter().for_each(|cursor| metrics::cursor_given(cursor.len()));
+        }
+        Err(SearchError::Failed { report, .. }) => report.started = started,
+        Err(_) => {}
+    }
+    answer
 }
 
 /// Members hear when their answers broke what they claim.
@@ -149,10 +165,14 @@ fn resume(
     token: &str,
     now_ms: i64,
 ) -> Result<Session, SearchError> {
-    let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| SearchError::Cursor(refused.to_string()))?;
+    let opened = keys.open(token, &snapshot.ids, now_ms).map_err(|refused| {
+        metrics::cursor_refused(refused.cause());
+        SearchError::Cursor(refused.to_string())
+    })?;
     let digests = request.digests();
     let changed = opened.session.digests.iter().zip(digests).position(|(before, now)| *before != now);
     if let Some(parameter) = changed.and_then(|index| request::DIGEST_NAMES.get(index)) {
+        metrics::cursor_refused("other-search");
         return Err(SearchError::Invalid(request::Invalid {
             parameter: (*parameter).to_owned(),
             given: "not the one of the first page".to_owned(),
@@ -160,6 +180,7 @@ fn resume(
         }));
     }
     if opened.expired {
+        metrics::cursor_refused("expired");
         return Err(SearchError::Expired { fresh: keys.seal(&opened.session, &snapshot.ids, now_ms) });
     }
     Ok(opened.session)
@@ -177,8 +198,10 @@ fn answer(
 ) -> Result<Answer, SearchError> {
     let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
+    let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
     let verdict = outcome::decide(&end, plan, request.handling);
-    let report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
+    say_why(snapshot, &mut report);
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =
@@ -190,7 +213,28 @@ fn answer(
         .into_iter()
         .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
         .collect();
-    Ok(Answer { items, next, retry, number_matched: end.matched, report })
+    Ok(Answer { items, next, retry: retry.or(missed), number_matched: end.matched, report })
+}
+
+/// Seals the session of a retry; where its places are too long for a link, its legs find them again by reading.
+fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms: i64) -> String {
+    let text = keys.seal(&session, &snapshot.ids, now_ms);
+    if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
+        return text;
+    }
+    for leg in &mut session.legs {
+        leg.place = None;
+        leg.ranges.iter_mut().for_each(|range| range.place = None);
+    }
+    keys.seal(&session, &snapshot.ids, now_ms)
+}
+
+/// Says of members that are not asked for a while why, and for how long.
+fn say_why(snapshot: &Snapshot, report: &mut Report) {
+    for member in report.members.iter_mut().filter(|member| member.status == outcome::Status::CircuitOpen) {
+        let guard = snapshot.members.guard(member.id.as_str(), Service::Catalogue);
+        member.reason = guard.map(|guard| guard.breaker.to_string());
+    }
 }
 
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
@@ -210,7 +254,14 @@ fn seal_bounded(
         else {
             return text;
         };
-        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX || token(&session.legs[largest]) == 0 {
+        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
+            return text;
+        }
+        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| gap.place.is_some())) {
+            session.legs.iter_mut().flat_map(|leg| &mut leg.gaps).for_each(|gap| gap.place = None);
+            continue;
+        }
+        if token(&session.legs[largest]) == 0 {
             return text;
         }
         let leg = &mut session.legs[largest];

@@ -82,7 +82,9 @@ pub enum Position {
 }
 
 impl Position {
-    fn first(&self) -> Option<&Value> {
+    /// Its first key; none at the ends of the order.
+    #[must_use]
+    pub fn first(&self) -> Option<&Value> {
         match self {
             Self::Before(value) | Self::After(value) => Some(value),
             Self::At(key) => key.values.first(),

@@ -6,6 +6,7 @@ use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
 use super::merge::{Merge, MergeLeg, Step};
+use super::missed;
 use super::order::{Comparator, Position};
 use super::outcome::Status;
 use super::plan::{Leg, Order, Plan};
@@ -46,6 +47,8 @@ pub struct PageEnd {
     pub next: Option<Session>,
     /// Where a page without an Item goes on: there is no next one, but some leg only stopped at its own allowance.
     pub retry: Option<Session>,
+    /// What the session misses and may get on another try.
+    pub missed: Option<Session>,
     pub legs: Vec<LegEnd>,
     pub joined: Vec<MemberId>,
     pub matched: Option<u64>,
@@ -68,6 +71,8 @@ pub struct LegEnd {
     pub ended: bool,
     /// Items it returned although its own filter, as it says, excludes them.
     pub contradictions: u32,
+    /// Full pages without a `next` link, after which it was asked once more (F3).
+    pub suspicious_ends: u32,
     pub retry_after_s: Option<u32>,
 }
 
@@ -147,7 +152,7 @@ impl<'a> PageRun<'a> {
                         dead: false,
                         failure: None,
                         tie_given_up: false,
-                        partial: false,
+                        partial: None,
                         returned: 0,
                     })
                     .collect();
@@ -216,6 +221,7 @@ impl<'a> PageRun<'a> {
             hits: Vec::new(),
             next: None,
             retry: None,
+            missed: None,
             legs: Vec::new(),
             joined,
             matched,
@@ -241,6 +247,7 @@ impl<'a> PageRun<'a> {
                 broken: status.is_some(),
                 ended: status.is_none(),
                 contradictions: 0,
+                suspicious_ends: 0,
                 retry_after_s: None,
             });
             if let Some(retry) = &mut retry {
@@ -250,7 +257,9 @@ impl<'a> PageRun<'a> {
         }
         end.retry = retry;
         // a page is never empty while it has a next link
-        end.next = (live && !end.hits.is_empty()).then_some(next);
+        let goes_on = live && !end.hits.is_empty();
+        end.missed = missed::of(&next, goes_on);
+        end.next = goes_on.then_some(next);
         end
     }
 
@@ -318,16 +327,14 @@ fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: 
         broken,
         ended,
         contradictions: 0,
+        suspicious_ends: 0,
         retry_after_s: failure.and_then(|failure| failure.retry_after_s),
     }
 }
 
 /// What is said of a member that is a federation itself and lacks members of its own.
-fn incomplete_itself() -> LegFailure {
-    LegFailure {
-        feature: Some("its own answer names members that are missing".to_owned()),
-        ..Status::BadResponse.into()
-    }
+fn incomplete_itself(why: &str) -> LegFailure {
+    LegFailure { feature: Some(why.to_owned()), ..Status::BadResponse.into() }
 }
 
 /// Returns whether some leg can go on.
@@ -340,21 +347,25 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let broken = leg.dead || leg.tie_given_up || leg.partial;
+        let broken = leg.dead || leg.tie_given_up || leg.partial.is_some();
         // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
         let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
-        let partial = leg.partial.then(incomplete_itself);
+        let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
         let failure = failure.or(partial.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.stream.requests,
-            ..leg_end(leg.member, failure, ended, broken, &leg.session.gaps)
+            suspicious_ends: leg.stream.suspicious_ends,
+            ..leg_end(leg.member, failure, ended, broken, &missed::gaps_within(&leg.session, &merge.order))
         });
+        // a leg whose range is still to come stands where it stood
+        let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
+        let place = if untouched { leg.session.place.clone() } else { leg.stream.place(&next.watermark) };
         next.legs.push(SessionLeg {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
-            place: leg.stream.place(&next.watermark),
+            place,
             ..leg.session
         });
     }
@@ -373,8 +384,8 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
             // the last page: what it still had cannot be reached any more
             leg.session.open_gap(Position::Start, failure.status);
         }
-        let broken = leg.failure.is_some() || leg.partial;
-        let partial = leg.partial.then(incomplete_itself);
+        let broken = leg.failure.is_some() || leg.partial.is_some();
+        let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(partial.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,

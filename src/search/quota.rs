@@ -53,7 +53,7 @@ pub struct QuotaLeg {
     pub ended: bool,
     pub answered: bool,
     /// It said of an answer that it is not complete.
-    pub partial: bool,
+    pub partial: Option<std::sync::Arc<str>>,
     pub invalid: u32,
     pub matched: Option<u64>,
     pub returned: u32,
@@ -89,7 +89,7 @@ impl QuotaLeg {
             requests: 0,
             failure: None,
             answered: false,
-            partial: false,
+            partial: None,
             invalid: 0,
             matched: None,
             returned: 0,
@@ -256,9 +256,10 @@ impl Quota {
             // it kept its place, so nothing was lost but what its own answers lacked
             leg.session.gaps.retain(|gap| gap.to.is_some());
         }
-        if page.partial && !leg.partial {
-            leg.partial = true;
-            leg.session.push_gap(Gap { from: Position::Start, to: Some(Position::End), status: Status::BadResponse });
+        if page.partial.is_some() && leg.partial.is_none() {
+            leg.partial.clone_from(&page.partial);
+            let (from, to) = (Position::Start, Some(Position::End));
+            leg.session.push_gap(Gap { from, to, status: Status::BadResponse, place: None });
         }
         leg.feed(page, &asked, &mut keeps);
     }

@@ -11,6 +11,7 @@ mod digest;
 mod lists;
 mod place;
 mod prefer;
+mod said;
 mod time;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use super::fields::Fields;
 use condition::{Language, Written};
 pub use digest::DIGEST_NAMES;
 pub(super) use place::intersecting;
+pub use said::Said;
 
 /// Fields that a search can be sorted by, in their canonical spelling.
 pub const SORTABLES: &[&str] = &["datetime", "id", "collection"];

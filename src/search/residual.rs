@@ -3,15 +3,12 @@
 //! Collection, id and times were read when the Item arrived. Of its bytes the `bbox` is read only under a condition on
 //! the area, the geometry only where the box cannot decide, and the properties that a filter names only under a filter.
 
-mod subject;
-
 use std::sync::Arc;
 
 use crate::cql2::Expr;
 use crate::federation::{Area, Interval, MemberId, Policy};
 use crate::members::Item;
-
-use subject::Properties;
+use crate::members::item::Properties;
 
 /// Conditions on an Item, in the member's own terms. Empty: everything passes.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +57,8 @@ impl Residual {
             return Fit::Dropped;
         }
         let Some(filter) = &self.filter else { return Fit::Kept };
-        let subject = Properties::of(item, self);
+        let subject = Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties);
+        let subject = subject.with_aliases(self.aliases);
         if filter.holds(&subject) == Some(true) {
             return Fit::Kept;
         }
@@ -84,33 +82,24 @@ impl Residual {
     }
 
     fn meets_parameters(&self, item: &Item) -> bool {
-        one_of(self.collections.as_deref(), &item.collection)
-            && self.policy.as_ref().is_none_or(|policy| policy.sees(&item.collection))
+        // a member that gives no collection is taken at its word where only one was asked for
+        let collection = if item.collection.is_empty() { self.only_collection() } else { &item.collection };
+        one_of(self.collections.as_deref(), collection)
+            && self.policy.as_ref().is_none_or(|policy| policy.sees(collection))
             && one_of(self.ids.as_deref(), &item.id)
-            && self.datetime.is_none_or(|asked| in_time(&asked, item))
+            && self.datetime.is_none_or(|asked| item.meets_time(&asked))
             && self.area.as_ref().is_none_or(|area| self.in_place(area, item))
     }
 
     fn in_place(&self, area: &Area, item: &Item) -> bool {
-        let bbox = item.bbox();
         if let Some((low, high)) = self.elevation {
-            let (lowest, highest) = bbox.and_then(|bbox| bbox.elevation).unwrap_or((0.0, 0.0));
+            let (lowest, highest) = item.bbox().and_then(|bbox| bbox.elevation).unwrap_or((0.0, 0.0));
             if highest < low || lowest > high {
                 return false;
             }
         }
-        if matches!(item.slice(&item.spans.geometry), b"" | b"null") {
-            return false;
-        }
-        // A box that touches decides unless the member's word is not enough; a box that does not may be wrong itself.
-        let boxes_touch = bbox.is_some_and(|bbox| area.touches(&Area::from(bbox)));
-        if boxes_touch && !self.exact_area {
-            return true;
-        }
-        match item.geometry() {
-            Some(geometry) => Area::from_geometry(&geometry).is_some_and(|geometry| area.touches(&geometry)),
-            None => boxes_touch,
-        }
+        // A box that touches decides unless the member's word is not enough.
+        item.meets_place(area, self.exact_area)
     }
 }
 
@@ -119,13 +108,6 @@ fn one_of(list: Option<&[String]>, value: &str) -> bool {
 }
 
 /// An Item has a time, or a start and an end, or both; members differ in which they test, so either is enough.
-fn in_time(asked: &Interval, item: &Item) -> bool {
-    let times = &item.times;
-    let at = times.datetime.is_some_and(|at| asked.meets(&Interval::instant(at)));
-    let lasting =
-        (times.start.is_some() || times.end.is_some()) && asked.meets(&Interval { start: times.start, end: times.end });
-    at || lasting
-}
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -1,5 +1,6 @@
 //! What a later page needs of the earlier ones: the content of a cursor. Pure data, no authority.
 
+use super::missed::Range;
 use super::order::Position;
 use super::outcome::Status;
 use super::plan::Order;
@@ -36,6 +37,8 @@ pub struct SessionLeg {
     /// Where a token or quota leg goes on; `None`: at its start, or by bound.
     pub place: Option<Place>,
     pub gaps: Vec<Gap>,
+    /// Of a `retry-missed` session: the parts that are asked for, in their order. Empty: everything.
+    pub ranges: Vec<Range>,
 }
 
 /// A place in a member's own list.
@@ -61,13 +64,16 @@ pub struct Gap {
     pub from: Position,
     pub to: Option<Position>,
     pub status: Status,
+    /// Where the member's own list stood at `from`, if a bound does not lead there.
+    pub place: Option<Place>,
 }
 
 impl SessionLeg {
     /// Opens a gap unless one is open.
     pub fn open_gap(&mut self, from: Position, status: Status) {
         if self.open().is_none() {
-            self.push_gap(Gap { from, to: None, status });
+            let place = self.place.clone().filter(|place| place.token.is_some());
+            self.push_gap(Gap { from, to: None, status, place });
         }
     }
 
@@ -90,6 +96,7 @@ impl SessionLeg {
             let oldest = self.gaps.remove(0);
             if let Some(next) = self.gaps.first_mut() {
                 next.from = oldest.from;
+                next.place = oldest.place;
             }
         }
     }

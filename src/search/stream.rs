@@ -5,6 +5,7 @@
 
 mod reading;
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::federation::Interval;
 use crate::members::{Item, Token};
 
+use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{Leg, Mode};
@@ -104,6 +106,8 @@ pub struct Stream {
     by_collection: bool,
     descending: bool,
     user_interval: Option<Interval>,
+    /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
+    ranges: Option<VecDeque<Range>>,
     /// The broker drops Items of it, so a page holds less than it was asked for.
     selective: bool,
     single_collection: Option<Box<str>>,
@@ -126,6 +130,10 @@ pub struct Stream {
     cut: bool,
     /// The member says so itself, or its kind does.
     surely_cut: bool,
+    /// How often a full page had no next link though nobody says that it is cut.
+    pub suspicious_ends: u32,
+    /// Its last page, the first of a list, said that more match than it holds.
+    said_more: bool,
     /// The member's last page was smaller than asked, though not its last.
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
@@ -188,10 +196,13 @@ impl Exposed {
 impl Stream {
     /// `prefix` stands before native collection ids: member id and delimiter.
     pub fn new(leg: &Leg, session: &SessionLeg, watermark: &Position, order: &Comparator, prefix: &str) -> Self {
-        let mut start = match watermark {
-            Position::At(key) => key.values.first().cloned().map_or(Position::Start, Position::Before),
-            other => other.clone(),
+        let ranges = session.ranges.iter().filter(|range| order.positions(&range.to, watermark) == Ordering::Greater);
+        let ranges: Option<VecDeque<Range>> = (!session.ranges.is_empty()).then(|| ranges.cloned().collect());
+        let watermark = match ranges.as_ref().and_then(VecDeque::front) {
+            Some(range) => order.later(watermark, &range.from),
+            None => watermark,
         };
+        let mut start = with_its_tie(watermark);
         // a tie that was given up is not read again
         for gap in &session.gaps {
             if let Some(to @ Position::After(_)) = &gap.to {
@@ -221,7 +232,8 @@ impl Stream {
             selective: leg.residual.selective,
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
-            known: start.clone(),
+            known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
+            ranges,
             walked: place.is_some_and(by_token),
             list_start,
             start,
@@ -239,6 +251,8 @@ impl Stream {
             capped: false,
             cut: false,
             surely_cut: false,
+            suspicious_ends: 0,
+            said_more: false,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             list_seen: HashSet::new(),
@@ -337,13 +351,14 @@ impl Stream {
                 self.walked = false;
                 self.list_start = position.clone();
                 self.list_size = size;
-                Request { limit: size, token: None, datetime: self.bounded(&position) }
+                Request { limit: size, token: None, datetime: self.up_to_the_range(self.bounded(&position)) }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
-                Request { limit: self.list_size, token: Some(token), datetime: self.bounded(&self.list_start) }
+                let datetime = self.up_to_the_range(self.bounded(&self.list_start));
+                Request { limit: self.list_size, token: Some(token), datetime }
             }
         }
     }
@@ -361,9 +376,9 @@ impl Stream {
     /// An Item that spans the user's interval may begin before it: its key then lies outside. Such Items all contain
     /// the nearer edge of the interval, so that edge alone is asked for.
     fn bounded(&self, position: &Position) -> Option<Interval> {
-        let (Mode::Keyset | Mode::Drain, true) = (self.mode, self.by_time && self.bounds) else {
+        if !self.is_bounded() {
             return self.user_interval;
-        };
+        }
         let (at, strict) = match position {
             Position::Before(Value::Time(at)) => (*at, false),
             Position::At(Key { values, .. }) => match values.first() {
@@ -388,6 +403,69 @@ impl Stream {
                 (given, end) => Some(Interval { start: Some(given.map_or(start, |given| given.max(start))), end }),
             }
         }
+    }
+
+    /// An interval without what lies behind the part that is asked for. What cannot be narrowed stays as it is.
+    fn up_to_the_range(&self, interval: Option<Interval>) -> Option<Interval> {
+        let range = self.ranges.as_ref().and_then(VecDeque::front);
+        let (true, Some(Value::Time(at))) = (self.is_bounded(), range.and_then(|range| range.to.first())) else {
+            return interval;
+        };
+        let mut narrowed = interval.unwrap_or_default();
+        if self.descending {
+            let start = micros(*at, 0)?;
+            narrowed.start = Some(narrowed.start.map_or(start, |given| given.max(start)));
+        } else {
+            let end = micros(*at, 999)?;
+            narrowed.end = Some(narrowed.end.map_or(end, |given| given.min(end)));
+        }
+        let inverted = matches!((narrowed.start, narrowed.end), (Some(start), Some(end)) if start > end);
+        if inverted { interval } else { Some(narrowed) }
+    }
+
+    /// The member's list is over: so is the leg, or the part that the list was asked for.
+    fn list_is_over(&mut self, order: &Comparator) {
+        let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
+        self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
+    }
+
+    /// Whether a list is asked for by an interval of time.
+    fn is_bounded(&self) -> bool {
+        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+    }
+
+    /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
+    pub fn pass_ranges(&mut self, order: &Comparator) {
+        let bounded = self.is_bounded();
+        let Some(ranges) = &mut self.ranges else { return };
+        let count = ranges.len();
+        while let Some(range) = ranges.front()
+            && order.positions(&range.to, &self.known) != Ordering::Greater
+        {
+            if bounded {
+                // long Items that reach into the part say nothing of what lies behind it
+                self.known = range.to.clone();
+            }
+            ranges.pop_front();
+        }
+        match ranges.front() {
+            None => self.known = Position::End,
+            Some(range) if ranges.len() < count => {
+                self.known = order.later(&self.known, &with_its_tie(&range.from)).clone();
+                if bounded {
+                    self.next = Next::Bound(self.known.clone());
+                    self.last_first = None;
+                    self.cut = false;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether an Item lies in what is asked for.
+    fn in_ranges(&self, key: &Key, order: &Comparator) -> bool {
+        let holds = |range: &Range| order.key_after(key, &range.from) && !order.key_after(key, &range.to);
+        self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
     }
 
     /// The failure of a tie that cannot be read whole; only a leg with a bound can go on behind it.
@@ -469,6 +547,14 @@ impl Stream {
         let Next::Token(token) = &self.next else { return None };
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
+    }
+}
+
+/// The position before the whole tie in which a position lies: where an inclusive bound on the first key begins.
+fn with_its_tie(position: &Position) -> Position {
+    match position {
+        Position::At(key) => key.values.first().cloned().map_or(Position::Start, Position::Before),
+        other => other.clone(),
     }
 }
 

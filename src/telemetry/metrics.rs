@@ -3,13 +3,30 @@
 //! Label values come from closed sets (statuses, rules, routes) and from the federation file (member ids), never from a
 //! client or a member. Only this file knows the metrics library; where no recorder was installed nothing is counted.
 
+mod guard;
+mod harvest;
+mod table;
+
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+pub use guard::{Breaker, Guard, breaker_opened, coalesced, guard, retried, retry_withheld, sent, unsent};
+pub use harvest::{Harvested, harvest};
+pub use table::METRICS;
+use table::{
+    ACCESS_LOST, BUFFERED, CACHE, COLLECTIONS, CONTRADICTIONS, CURSOR_BYTES, CURSOR_ERRORS, DROPPED, GAPS, IN_FLIGHT,
+    INFO, MEMBER_ITEMS, MEMBER_REQUESTS, MEMBER_SECONDS, OUTCOMES, PAGES, POLICY, PRUNED, QUARANTINED, REFUSALS,
+    REFUSED, REGISTRY_ANSWERS, REGISTRY_MEMBERS, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS,
+    UP,
+};
+
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Upper bounds of the histogram of cursors, up to the longest that is written into a link.
+const BYTES: [f64; 6] = [128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -27,56 +44,6 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-const fn metric(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind, labels, help }
-}
-
-const REQUESTS: &str = "stac_broker_requests_total";
-const REQUEST_SECONDS: &str = "stac_broker_request_seconds";
-const REFUSALS: &str = "stac_broker_refusals_total";
-const PAGES: &str = "stac_broker_pages_total";
-const OUTCOMES: &str = "stac_broker_member_outcomes_total";
-const MEMBER_REQUESTS: &str = "stac_broker_member_requests_total";
-const MEMBER_SECONDS: &str = "stac_broker_member_search_seconds";
-const MEMBER_ITEMS: &str = "stac_broker_member_items_total";
-const CONTRADICTIONS: &str = "stac_broker_member_contradictions_total";
-const PRUNED: &str = "stac_broker_pruned_total";
-const GAPS: &str = "stac_broker_gaps_total";
-const DROPPED: &str = "stac_broker_items_dropped_total";
-const UP: &str = "stac_broker_member_up";
-const COLLECTIONS: &str = "stac_broker_member_collections";
-const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
-const RELOADS: &str = "stac_broker_reloads_total";
-const REFUSED: &str = "stac_broker_reload_refused";
-const INFO: &str = "stac_broker_info";
-
-/// Every metric that the broker has.
-pub const METRICS: &[Metric] = &[
-    metric(REQUESTS, Kind::Counter, &["route", "status"], "Requests answered, by route and status of HTTP."),
-    metric(REQUEST_SECONDS, Kind::Histogram, &["route"], "Time from a request's head to its answer's head."),
-    metric(REFUSALS, Kind::Counter, &["code"], "Requests answered with an error, by its code."),
-    metric(PAGES, Kind::Counter, &["result"], "Pages of searches: complete, incomplete or failed."),
-    metric(OUTCOMES, Kind::Counter, &["member", "status"], "How the share of a member in a page ended."),
-    metric(MEMBER_REQUESTS, Kind::Counter, &["member"], "Requests sent to a member for pages of searches."),
-    metric(MEMBER_SECONDS, Kind::Histogram, &["member"], "Time a member took for its share of a page."),
-    metric(MEMBER_ITEMS, Kind::Counter, &["member"], "Items of a member that clients were given."),
-    metric(
-        CONTRADICTIONS,
-        Kind::Counter,
-        &["member"],
-        "Items dropped because a member returned what its own capabilities exclude.",
-    ),
-    metric(PRUNED, Kind::Counter, &["member", "rule"], "Searches that left a member out, by the rule that proved it."),
-    metric(GAPS, Kind::Counter, &["member"], "Ranges reported as possibly missing."),
-    metric(DROPPED, Kind::Counter, &["reason"], "Items not passed on: invalid, or given before."),
-    metric(UP, Kind::Gauge, &["member"], "1 when the last check of a member went well, else 0."),
-    metric(COLLECTIONS, Kind::Gauge, &["member"], "Collections of a member that are listed."),
-    metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
-    metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
-    metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
-    metric(INFO, Kind::Gauge, &["version"], "Always 1; the label says which version runs."),
-];
-
 /// What renders the metrics.
 #[derive(Clone)]
 pub struct Recorder(PrometheusHandle);
@@ -89,6 +56,7 @@ impl Recorder {
     pub fn install() -> Result<Self, String> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES))
             .map_err(|wrong| wrong.to_string())?;
         let handle = builder.install_recorder().map_err(|wrong| wrong.to_string())?;
         for Metric { name, kind, help, .. } in METRICS {
@@ -102,17 +70,30 @@ impl Recorder {
         Ok(Self(handle))
     }
 
-    /// All metrics in the text format of Prometheus.
+    /// All metrics in the text format of Prometheus. Of a member that a reload took away there is no state to tell: its
+    /// gauges would keep their last value, and alerts their alarm.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, members: &[&str]) -> String {
         self.0.run_upkeep();
-        self.0.render()
+        let text = self.0.render();
+        let gauges = METRICS.iter().filter(|metric| metric.kind == Kind::Gauge);
+        let of_members: Vec<&str> = gauges.filter(|gauge| gauge.labels == ["member"]).map(|gauge| gauge.name).collect();
+        let is_gone = |line: &str| {
+            let Some((name, rest)) = line.split_once("{member=\"") else { return false };
+            of_members.contains(&name) && !rest.split_once('"').is_some_and(|(member, _)| members.contains(&member))
+        };
+        text.lines().filter(|line| !is_gone(line)).flat_map(|line| [line, "\n"]).collect()
     }
 }
 
-/// A request was answered. `route` is the pattern of its path, not the path.
-pub fn request(route: &str, status: u16, took: Duration) {
-    counter!(REQUESTS, "route" => route.to_owned(), "status" => status.to_string()).increment(1);
+/// A request was answered. `route` is the pattern of its path, not the path. A status that passes through from a member
+/// can be any number; the ones that are not registered count by their class.
+pub fn request(route: &str, status: http::StatusCode, took: Duration) {
+    let status = match status.canonical_reason() {
+        Some(_) => status.as_str().to_owned(),
+        None => format!("{}xx", status.as_u16() / 100),
+    };
+    counter!(REQUESTS, "route" => route.to_owned(), "status" => status).increment(1);
     histogram!(REQUEST_SECONDS, "route" => route.to_owned()).record(took.as_secs_f64());
 }
 
@@ -135,6 +116,7 @@ pub struct Share<'a> {
     pub requests: u32,
     pub items: u32,
     pub contradictions: u32,
+    pub suspicious_ends: u32,
     pub gaps: usize,
     pub took: Duration,
 }
@@ -146,6 +128,7 @@ pub fn share(share: &Share<'_>) {
     counter!(MEMBER_REQUESTS, "member" => member()).increment(share.requests.into());
     counter!(MEMBER_ITEMS, "member" => member()).increment(share.items.into());
     counter!(CONTRADICTIONS, "member" => member()).increment(share.contradictions.into());
+    counter!(SUSPICIOUS, "member" => member()).increment(share.suspicious_ends.into());
     counter!(GAPS, "member" => member()).increment(share.gaps as u64);
     if share.requests > 0 {
         histogram!(MEMBER_SECONDS, "member" => member()).record(share.took.as_secs_f64());
@@ -155,6 +138,11 @@ pub fn share(share: &Share<'_>) {
 /// A search left a member out.
 pub fn pruned(member: &str, rule: &'static str) {
     counter!(PRUNED, "member" => member.to_owned(), "rule" => rule).increment(1);
+}
+
+/// Items that a rule of their member's policy excludes.
+pub fn policy_contradicted(member: &str, rule: &'static str, items: u32) {
+    counter!(POLICY, "member" => member.to_owned(), "rule" => rule).increment(items.into());
 }
 
 /// Items that were not passed on.
@@ -172,11 +160,74 @@ pub fn member(member: &str, up: bool, collections: usize, quarantined: usize) {
     gauge!(QUARANTINED, "member" => member.to_owned()).set(number(quarantined));
 }
 
+/// A page had fewer Items than it could have, and others follow.
+pub fn short_page() {
+    counter!(SHORT_PAGES).increment(1);
+}
+
+/// A cursor was refused: `too-long`, `not-a-cursor`, `version`, `sealed`, `expired` or `other-search`.
+pub fn cursor_refused(cause: &'static str) {
+    counter!(CURSOR_ERRORS, "cause" => cause).increment(1);
+}
+
+/// A cursor was given.
+pub fn cursor_given(bytes: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands of bytes")]
+    histogram!(CURSOR_BYTES).record(bytes as f64);
+}
+
+/// Bytes of members' answers that the process holds at this moment.
+pub fn buffered(bytes: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    gauge!(BUFFERED).set(bytes as f64);
+}
+
+/// A request of a client in progress, however it ends.
+pub struct InFlight(());
+
+impl InFlight {
+    #[must_use]
+    pub fn begin() -> Self {
+        gauge!(IN_FLIGHT).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1.0);
+    }
+}
+
+/// An answer about metadata of members: `fresh`, `stale`, `read`, `refused` (failed a moment ago), `failed`, `busy`.
+pub fn cached(cache: &'static str, result: &'static str) {
+    counter!(CACHE, "cache" => cache, "result" => result).increment(1);
+}
+
+/// A line of the access log that could not be written.
+pub fn access_lost() {
+    counter!(ACCESS_LOST).increment(1);
+}
+
+/// Spans that the collector took (`exported`) or did not get (`lost`).
+pub fn spans(result: &'static str, count: u64) {
+    counter!(SPANS, "result" => result).increment(count);
+}
+
 /// How reloads went since the start.
 pub fn reloads(good: u64, bad: u64, refused: bool) {
     counter!(RELOADS, "result" => "good").absolute(good);
     counter!(RELOADS, "result" => "bad").absolute(bad);
     gauge!(REFUSED).set(if refused { 1.0 } else { 0.0 });
+}
+
+/// How the registry of sites answered since the file names it, and how many members it names.
+pub fn registry(good: u64, empty: u64, failed: u64, members: usize) {
+    for (result, count) in [("good", good), ("empty", empty), ("failed", failed)] {
+        counter!(REGISTRY_ANSWERS, "result" => result).absolute(count);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of members")]
+    gauge!(REGISTRY_MEMBERS).set(members as f64);
 }
 
 #[cfg(test)]
@@ -193,7 +244,7 @@ mod tests {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}: only counters end in _total");
             if *kind == Kind::Histogram {
-                assert!(name.ends_with("_seconds"), "{name}: the unit is part of the name");
+                assert!(name.ends_with("_seconds") || name.ends_with("_bytes"), "{name}: the unit is part of the name");
             }
             let reserved = ["le", "quantile", "job", "instance"];
             assert!(labels.iter().all(|label| !reserved.contains(label)), "{name}");

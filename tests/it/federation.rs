@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::house::{Source, sources};
 use stac_broker::federation::{
-    Ambiguous, Auth, Callbacks, Dialect, Loaded, NextPath, Problems, Spread, Support, Unlocated, load, load_text,
+    AccessLog, Ambiguous, Auth, CODES, Callbacks, Dialect, Loaded, NextPath, Problems, Spread, Support, Unlocated,
+    load, load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -22,28 +25,94 @@ fn example() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("federation.toml")).unwrap()
 }
 
+/// The federation files of a folder, by name.
+fn files(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "toml")).collect();
+    names.sort();
+    names
+}
+
+/// Holds what is said of each file of a folder against the text beside it.
 /// To accept new texts after reading them: `UPDATE_EXPECTED=1 cargo test --test it federation`.
-#[test]
-fn every_kind_of_problem_has_its_text() {
-    let folder = folder("bad");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
-            continue;
-        }
-        seen += 1;
-        let problems =
-            read(&folder, path.file_name().unwrap().to_str().unwrap()).expect_err(&path.display().to_string());
-        assert!(problems.has_errors());
-        let expected = path.with_extension("txt");
+fn check_texts(folder: &str, of: fn(Result<Loaded, Problems>) -> Problems) {
+    let folder = self::folder(folder);
+    for name in files(&folder) {
+        let problems = of(read(&folder, &name));
+        let expected = folder.join(&name).with_extension("txt");
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             std::fs::write(&expected, problems.to_text()).unwrap();
         }
-        let expected = std::fs::read_to_string(&expected).unwrap();
-        assert_eq!(problems.to_text(), expected, "{}", path.display());
+        assert_eq!(problems.to_text(), std::fs::read_to_string(&expected).unwrap(), "{name}");
     }
-    assert!(seen >= 18, "only {seen} fixtures were found");
+}
+
+#[test]
+fn every_kind_of_problem_has_its_text() {
+    check_texts("bad", |loaded| {
+        let problems = loaded.map(|loaded| loaded.file).expect_err("this file is bad");
+        assert!(problems.has_errors());
+        problems
+    });
+    check_texts("warn", |loaded| loaded.map_err(|problems| problems.to_text()).unwrap().report());
+}
+
+/// Codes in the source of the room: the first text in kebab case behind a call that notes a problem.
+fn codes_in_the_source() -> BTreeSet<String> {
+    const CALLS: [&str; 6] = ["add(", "warn(", "refuse(", "blame(", "code) = (Severity::", "LITERAL_SECRET: &str ="];
+    let kebab = |text: &&str| text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let mut codes = BTreeSet::new();
+    for Source { text, .. } in sources().iter().filter(|file| file.path.starts_with("src/federation/")) {
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for call in CALLS {
+            for (at, _) in code.match_indices(call) {
+                let quoted =
+                    code[at..].split('"').nth(1).filter(|_| !code[at..].split('"').next().unwrap().contains(';'));
+                codes.extend(quoted.filter(|text| kebab(text)).map(str::to_owned));
+            }
+        }
+    }
+    codes
+}
+
+#[test]
+fn every_code_of_a_problem_is_listed_documented_and_has_a_fixture() {
+    let listed: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert_eq!(listed.len(), CODES.len(), "a code stands twice");
+    assert_eq!(codes_in_the_source(), listed, "what the source notes, and what `CODES` lists");
+    let mut shown = BTreeSet::new();
+    for folder in ["bad", "warn"].map(folder) {
+        for name in files(&folder) {
+            let list = read(&folder, &name).map_or_else(|problems| problems.list, |loaded| loaded.warnings);
+            shown.extend(list.into_iter().map(|problem| problem.code.to_owned()));
+        }
+    }
+    assert_eq!(shown, listed, "what the fixtures show, and what `CODES` lists");
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/federation.md")).unwrap();
+    let guide = guide.split("\n## Problems\n").nth(1).unwrap();
+    for code in &listed {
+        assert!(guide.contains(&format!("`{code}`")), "docs/federation.md does not tell of `{code}`");
+    }
+}
+
+#[test]
+fn what_fixtures_cannot_hold_is_a_problem_too() {
+    let problems = load(&folder("nowhere.toml")).unwrap_err();
+    assert_eq!(
+        problems.lines(),
+        [format!("{}: cannot be read: No such file or directory (os error 2)", folder("nowhere.toml").display())]
+    );
+    let comment = "#".repeat(5 << 20);
+    assert_eq!(
+        load_text("f.toml", &comment, Path::new("")).unwrap_err().lines(),
+        ["f.toml: is larger than 4194304 bytes"]
+    );
+    let mut text = "[federation]\nid = \"f\"\n".to_owned();
+    for n in 0..300 {
+        text += &format!("[[member]]\nid = \"M{n}\"\nurl = \"https://m{n}.example\"\n");
+    }
+    let lines = load_text("f.toml", &text, Path::new("")).unwrap_err().lines();
+    assert_eq!(lines, ["f.toml:771: there are more than 256 members; at most 256 are read"]);
 }
 
 #[test]
@@ -51,7 +120,7 @@ fn the_example_is_good_and_warns_only_of_the_missing_key() {
     let loaded =
         load_text("federation.toml", &example(), Path::new("")).map_err(|problems| problems.to_text()).unwrap();
     assert_eq!(loaded.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["no-cursor-key"]);
-    assert_eq!(loaded.federation.members.len(), 6);
+    assert_eq!(loaded.federation.members.len(), 7);
 }
 
 #[test]
@@ -77,9 +146,24 @@ fn a_file_with_every_key() {
     assert_eq!((federation.delimiter, federation.processes), ('~', 3));
     assert_eq!(federation.limits.buffered_bytes_max, 0x0100_0000);
     assert_eq!(federation.cursor.keys.len(), 1);
+    let telemetry = &federation.telemetry;
+    assert_eq!(telemetry.access_log, AccessLog::File(folder("good").join("access.log")));
+    assert_eq!((telemetry.otlp_url.as_ref().unwrap().as_str(), telemetry.otlp_percent), ("http://127.0.0.1:4318/", 5));
+    assert_eq!(
+        federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(),
+        ["EODC", "FILES", "GRNET"]
+    );
+    assert!(federation.members[2].policy.focus.is_some(), "paths are relative to the file that has them");
+    assert_eq!(federation.registry.directory.as_deref(), Some("members.d"));
+    let gocdb = federation.registry.gocdb.as_ref().unwrap();
+    assert_eq!(gocdb.url.as_str(), "http://goc.intern.example/gocdbpi/public");
+    assert_eq!((gocdb.scope.as_str(), gocdb.refresh.as_secs(), gocdb.internal), ("C-SCALE", 600, true));
+    assert!(gocdb.allow.matches("GRNET") && !gocdb.allow.matches("EODC") && gocdb.deny.matches("A-TEST"));
     let member = federation.member("OLD").unwrap();
     assert_eq!(member.id.as_str(), "EODC");
     assert_eq!(member.request.next_path, NextPath::Follow);
+    assert_eq!(member.request.rate_per_s, Some(5));
+    assert_eq!((federation.limits.client_rate_per_s, federation.limits.check_every_s), (20, 0));
     assert_eq!(member.request.dialect, Dialect::StacServer);
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));

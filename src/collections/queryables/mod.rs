@@ -53,7 +53,7 @@ pub enum Offered {
 impl Default for Queryables {
     fn default() -> Self {
         Self {
-            cache: Cache::new(Times::METADATA, HELD_BYTES_MAX, |schema: &Option<Schema>| {
+            cache: Cache::new("queryables", Times::METADATA, HELD_BYTES_MAX, |schema: &Option<Schema>| {
                 schema.as_ref().map_or(0, Schema::bytes)
             }),
         }

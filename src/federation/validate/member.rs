@@ -2,18 +2,23 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use url::Url;
 
 use super::super::file::{At, Keys, Notes, nearest};
 use super::super::{
     Auth, Declared, Dialect, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support,
 };
-use super::{policy, processes, values};
+use super::registry::Taken;
+use super::{crawl, policy, processes, values};
 
 /// Longest member id: it stands in every collection id and cursor.
-const ID_BYTES_MAX: usize = 64;
+pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
-const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
+/// Kinds of members.
+const KINDS: [&str; 4] = ["stac-api", "static-stac", "ogc-records", "csw"];
 
 impl Default for Request {
     fn default() -> Self {
@@ -23,14 +28,15 @@ impl Default for Request {
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         }
     }
 }
 
-/// Reads a member; `taken` has the ids so far in lower case, with the spelling they were first given in.
-pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, String>) -> Option<Member> {
+/// Reads a member; `taken` has the ids so far.
+pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut Taken) -> Option<Member> {
     let id = keys.text("id");
     let place = id.as_ref().map_or_else(|| keys.name("id"), |id| format!("member `{}`", id.value));
     if id.is_none() && !keys.has("id") {
@@ -45,13 +51,13 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         check_id(keys.notes, id);
         claim(keys.notes, id, taken);
     }
-    keys.later("crawl");
-    read_kind(&keys);
+    let kind = read_kind(&keys);
     // one that is no flag is a problem of its own, and meant as one: it is not followed by problems of the address
     let internal = keys.flag("internal", keys.has("internal"));
-    let url = read_url(&keys, internal);
     let aliases = keys.texts("aliases").unwrap_or_default();
-    let aliases = aliases.iter().filter_map(|at| values::web_url(keys.notes, at)).collect();
+    let aliases: Vec<_> = aliases.iter().filter_map(|at| values::web_url(keys.notes, at)).collect();
+    let (url, folder) = read_place(&keys, kind, internal, &aliases);
+    crawl::refuse_tables(&keys, kind, folder.is_some());
     let enabled = keys.flag("enabled", true);
     let renamed = keys.texts("renamed_from").unwrap_or_default();
     for old in &renamed {
@@ -59,7 +65,9 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
         claim(keys.notes, old, taken);
     }
     let title = keys.text("title");
-    let request = keys.table("request").map(|keys| read_request(&keys, limits)).unwrap_or_default();
+    let request = keys.table("request").map(|keys| read_request(&keys, kind, limits)).unwrap_or_default();
+    let harvested = kind != Kind::StacApi;
+    let crawl = keys.table("crawl").filter(|_| harvested).map(|keys| crawl::read(&keys, kind)).unwrap_or_default();
     let capabilities = keys.table("capabilities").map(|keys| read_capabilities(&keys)).unwrap_or_default();
     let policy = keys.table("policy").map_or_else(Policy::default, |keys| policy::read(&keys));
     let auth = keys.table("auth").map_or(Auth::None, |keys| {
@@ -87,8 +95,10 @@ pub(super) fn read(keys: Keys<'_>, limits: &Limits, taken: &mut HashMap<String, 
     Some(Member {
         id: MemberId::new(id),
         title: title.map_or_else(|| id.to_string(), |title| title.value.to_string()),
-        kind: Kind::StacApi,
+        kind,
         url: url?,
+        folder,
+        crawl,
         aliases,
         enabled,
         renamed_from: renamed.iter().map(|old| old.value.to_string()).collect(),
@@ -120,27 +130,46 @@ fn check_id(notes: &Notes<'_>, id: &At<&str>) {
 }
 
 /// Takes an id for this member; no two may differ by case alone, since people and file systems mix them up.
-fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut HashMap<String, String>) {
+fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut Taken) {
     match taken.entry(id.value.to_ascii_lowercase()) {
         Entry::Vacant(place) => {
-            place.insert(id.value.to_string());
+            place.insert((id.value.to_string(), notes.name.to_owned()));
         }
         Entry::Occupied(first) => {
-            let first = first.get();
+            let (first, file) = first.get();
+            let elsewhere = if file == notes.name { String::new() } else { format!(" in `{file}`") };
             let clause = if *first == id.value {
-                "taken already".to_string()
+                format!("taken already{elsewhere}")
             } else {
-                format!("which differs from `{first}` by case alone")
+                format!("which differs from `{first}`{elsewhere} by case alone")
             };
             id.refuse(notes, "duplicate-member", &clause, Some("give each member an id of its own".into()));
         }
     }
 }
 
-fn read_kind(keys: &Keys<'_>) {
-    if let Some(kind) = keys.text("kind") {
-        later_or_unknown(keys.notes, &kind, &["stac-api"], &KINDS_LATER);
+fn read_kind(keys: &Keys<'_>) -> Kind {
+    let Some(written) = keys.text("kind") else { return Kind::StacApi };
+    later_or_unknown(keys.notes, &written, &KINDS, &[]);
+    Kind::ALL.into_iter().find(|kind| kind.name() == written.value).unwrap_or(Kind::StacApi)
+}
+
+/// The landing page, or the root document; and the folder of a catalogue on this machine.
+fn read_place(keys: &Keys<'_>, kind: Kind, internal: bool, aliases: &[Url]) -> (Option<Url>, Option<PathBuf>) {
+    let at = keys.text("url");
+    if at.is_none() && !keys.has("url") {
+        let hint = match kind {
+            Kind::StacApi => "write `url = \"https://…\"`: the landing page of the catalogue",
+            Kind::StaticStac => "write `url = \"https://…/catalog.json\"`: the root document of the catalogue",
+            Kind::OgcRecords | Kind::Csw => "write `url = \"https://…\"`: where the service answers",
+        };
+        keys.missing("url", hint);
     }
+    let Some(at) = at else { return (None, None) };
+    if kind == Kind::StaticStac && crawl::is_path(at.value) {
+        return crawl::read_folder(keys, &at, aliases).map(|(folder, url)| (url, folder)).unzip();
+    }
+    (read_url(keys, &at, internal), None)
 }
 
 /// Whether the word is one of `now`; notes whether it comes later or is unknown.
@@ -163,25 +192,20 @@ fn later_or_unknown(notes: &Notes<'_>, at: &At<&str>, now: &[&str], later: &[&st
     false
 }
 
-fn read_url(keys: &Keys<'_>, internal: bool) -> Option<url::Url> {
-    let at = keys.text("url");
-    if at.is_none() && !keys.has("url") {
-        keys.missing("url", "write `url = \"https://…\"`: the landing page of the catalogue");
-    }
-    let at = at?;
-    let url = values::web_url(keys.notes, &at)?;
+fn read_url(keys: &Keys<'_>, at: &At<&str>, internal: bool) -> Option<Url> {
+    let url = values::web_url(keys.notes, at)?;
     if !internal && values::is_internal(&url) {
         let hint = Some("write `internal = true` if this address is meant".into());
         at.refuse(keys.notes, "internal-address", "a private, loopback or link-local address", hint);
     } else if !internal && url.scheme() == "http" {
         let sentence = format!("{} has no TLS: queries and answers can be read and changed on the way", at.name);
-        keys.notes.warn("no-tls", Some(at.span), sentence, "write `https://` if the member offers it");
+        keys.notes.warn("no-tls", Some(at.span.clone()), sentence, "write `https://` if the member offers it");
     }
     Some(url)
 }
 
-fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
-    keys.later("rate_per_s");
+fn read_request(keys: &Keys<'_>, kind: Kind, limits: &Limits) -> Request {
+    crawl::refuse_request(keys, kind);
     let mut request = Request::default();
     if let Some(at) = keys.text("method") {
         later_or_unknown(keys.notes, &at, &["auto", "get", "post"], &[]);
@@ -211,6 +235,7 @@ fn read_request(keys: &Keys<'_>, limits: &Limits) -> Request {
     if let Some(at) = keys.number("concurrency_max", 1..=10_000) {
         request.concurrency_max = usize::try_from(at.value).unwrap_or(CONCURRENCY);
     }
+    request.rate_per_s = keys.number("rate_per_s", 1..=10_000).and_then(|at| u32::try_from(at.value).ok());
     if let Some(headers) = keys.table("headers") {
         request.headers = read_headers(&headers);
     }

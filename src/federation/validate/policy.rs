@@ -58,8 +58,11 @@ pub(super) fn read_patterns(keys: &Keys<'_>, key: &'static str, may_be_empty: bo
     let list = keys.texts(key)?;
     if list.is_empty() && !may_be_empty {
         let sentence = format!("{} is empty, so nothing is left", keys.name(key));
-        let hint = "write `[\"*\"]` for everything; `enabled = false` leaves a member out".into();
-        keys.notes.add("bad-value", Some(keys.place(&[key])), sentence, Some(hint));
+        let hint = match key {
+            "allow" => "write `[\"*\"]` for everything, or remove the registry",
+            _ => "write `[\"*\"]` for everything; `enabled = false` leaves a member out",
+        };
+        keys.notes.add("bad-value", Some(keys.place(&[key])), sentence, Some(hint.into()));
         return None;
     }
     let written: Vec<_> = list.iter().map(|at| at.value.to_string()).collect();

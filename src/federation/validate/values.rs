@@ -57,6 +57,13 @@ pub(super) fn base_url(notes: &Notes<'_>, at: &At<&str>) -> Option<Url> {
     Some(url)
 }
 
+/// Puts a file name at the end of an address.
+pub(super) fn push_segment(url: &mut Url, name: &str) {
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push(name);
+    }
+}
+
 /// Whether the host is written as an address, or a name, that never leaves the site.
 pub(super) fn is_internal(url: &Url) -> bool {
     match url.host() {

@@ -32,6 +32,9 @@ impl Capabilities {
 
     /// The same for one method: the languages may differ.
     pub(in crate::members) fn condition_by(&self, condition: &Expr, by_post: bool) -> Support {
+        if self.evaluated_here {
+            return self.filter;
+        }
         if self.language(by_post).is_some() {
             return weaker(
                 self.filter,

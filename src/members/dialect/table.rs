@@ -109,9 +109,52 @@ const PAGE: Habits = Habits {
     ..STANDARD
 };
 
-const STAC_SERVER: Habits = Habits { dialect: Dialect::StacServer, ..STANDARD };
-const PGSTAC: Habits = Habits { dialect: Dialect::Pgstac, ..STANDARD };
-const PLANETARY_COMPUTER: Habits = Habits { dialect: Dialect::PlanetaryComputer, ..STANDARD };
-const CMR: Habits = Habits { dialect: Dialect::Cmr, ..STANDARD };
+/// stac-server (stac-utils/stac-server, `src/lib/api.ts`, `api-utils.ts`): earth-search, USGS.
+///
+/// - A `next` link stands on every page with an Item, so that an empty page ends the list, and no full page without one does.
+/// - `filter-lang` is `cql2-json` or an error, by GET too.
+/// - Answers of more than some 6 MB fail with an error of its own (Element84/earth-search#60): 267 Items of Sentinel-2.
+const STAC_SERVER: Habits = Habits {
+    dialect: Dialect::StacServer,
+    page_items_max: Some(200),
+    filters: Filters::Only(&[Language::Json]),
+    empty_page_ends: true,
+    full_page_ends: false,
+    halves: true,
+    ..STANDARD
+};
+
+/// pgSTAC behind stac-fastapi: its counts may be estimates (stac-utils/pgstac, `src/pgstac/sql/004_search.sql`).
+const PGSTAC: Habits = Habits { dialect: Dialect::Pgstac, counts_estimated: true, ..STANDARD };
+
+/// Planetary Computer: pgSTAC for everybody, so that wide and many requests are answered late or not at all.
+///
+/// microsoft/PlanetaryComputer#163, #427, #442; microsoft/planetary-computer-apis#274: `next` is missing at times.
+const PLANETARY_COMPUTER: Habits = Habits {
+    dialect: Dialect::PlanetaryComputer,
+    page_items_max: Some(1000),
+    full_page_ends: false,
+    names_collections: true,
+    concurrency_max: Some(4),
+    ..PGSTAC
+};
+
+/// CMR-STAC (nasa/cmr-stac, `src/domains/stac.ts`, `src/routes/search.ts`): one provider of CMR at each address.
+///
+/// - The `next` link repeats the whole query in brackets; `cursor` alone is its own.
+/// - Boxes lose their height, polygons their holes, `ids` match names, `query` knows the cloud cover and no `<`: all of
+///   it is held against each Item.
+const CMR: Habits = Habits {
+    dialect: Dialect::Cmr,
+    filters: Filters::Never,
+    query: false,
+    exact: false,
+    paging: Paging::Only(&["cursor"]),
+    ..STANDARD
+};
+
+/// FedEO: what is odd about it, links of many types and places by `startRecord`, is read at every member.
 const FEDEO: Habits = Habits { dialect: Dialect::Fedeo, ..STANDARD };
-const GEOSERVER: Habits = Habits { dialect: Dialect::Geoserver, ..STANDARD };
+
+/// GeoServer: a format in every address, with a twin for people, which is read at every member; no CQL2 JSON.
+const GEOSERVER: Habits = Habits { dialect: Dialect::Geoserver, filters: Filters::Only(&[Language::Text]), ..STANDARD };

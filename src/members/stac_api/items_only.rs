@@ -5,6 +5,8 @@
 //! names the collection that the walk stands in, with the member's own place in it. Pages of a member may be short or
 //! empty in the middle, since some of them page before they filter; what matters is whether they have a `next`.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,7 +82,7 @@ struct Document {
 
 impl StacApi {
     /// Keeps the ids of a listing, and where the Items are where that is not where the standard puts them.
-    pub(super) fn keep_listed(&self, collections: &[Bytes]) {
+    pub(super) fn keep_listed(&self, collections: &[Bytes], complete: bool) {
         let listed = collections.iter().filter_map(|text| {
             let document: Document = serde_json::from_slice(text).ok()?;
             let id = document.id?;
@@ -98,6 +100,12 @@ impl StacApi {
         let mut listed: Vec<Listed> = listed.collect();
         listed.sort_by(|a, b| a.id.cmp(&b.id));
         self.listed.store(listed.into());
+        self.listed_whole.store(complete, Ordering::Relaxed);
+    }
+
+    /// The ids of its Collections, as last listed.
+    pub(super) fn listed_ids(&self) -> Vec<String> {
+        self.listed.load().iter().map(|listed| listed.id.clone()).collect()
     }
 
     /// Some Collection of the member.
@@ -112,7 +120,7 @@ impl StacApi {
         }
         let mut ids = match &ask.collections {
             Some(ids) => ids.clone(),
-            None => self.listed.load().iter().map(|listed| listed.id.clone()).collect(),
+            None => self.listed_ids(),
         };
         ids.sort_unstable();
         ids.dedup();
@@ -164,7 +172,9 @@ impl StacApi {
                 break;
             }
         }
-        page.matched = page.matched.filter(|_| counted && at >= collections.len());
+        // the collection that the walk stands in was counted by its first page
+        let reached = at + usize::from(delta.is_some());
+        page.matched = page.matched.filter(|_| counted && reached >= collections.len());
         if let Some(collection) = collections.get(at) {
             let token = delta.and_then(|delta| delta.seal().ok()).map(|token| token.0.into());
             page.next = Some(Place { collection: collection.clone(), token }.seal()?);
@@ -207,13 +217,13 @@ impl StacApi {
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
         let exact = known.counts_exact;
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
             cut: false,
             matched: split.matched.map(|count| Matched { count, exact }),
-            partial: split.partial,
             unsaid: false,
             bytes: answer.body.len(),
         })
@@ -253,7 +263,7 @@ fn take(page: &mut Page, part: Page, first: bool) {
     page.items.extend(part.items);
     page.invalid.count += part.invalid.count;
     page.invalid.reasons.extend(part.invalid.reasons.into_iter().take(1));
-    page.partial |= part.partial;
+    page.partial = page.partial.take().or(part.partial);
     page.bytes += part.bytes;
     if let (Some(sum), Some(matched), true) = (&mut page.matched, part.matched, first) {
         sum.count += matched.count;

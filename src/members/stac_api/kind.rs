@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{StacApi, request};
-use crate::federation::{Dialect, Method};
+use crate::federation::{self, Dialect, Method};
 use crate::members::Failure;
 use crate::members::capabilities::Capabilities;
 use crate::members::dialect::{Seen, in_answer, in_landing};
@@ -31,13 +32,14 @@ impl StacApi {
     pub(super) fn kind_of(
         &self,
         landing: &Map<String, Value>,
+        links: &[Value],
         conforms_to: &[String],
         headers: &HeaderMap,
     ) -> Option<Seen> {
         match self.answered.lock().ok().and_then(|answered| answered.clone()) {
             Some(Answered::Otherwise) => None,
-            Some(Answered::Seen(seen)) => in_landing(landing, conforms_to, headers).or(Some(seen)),
-            Some(Answered::Nothing) | None => in_landing(landing, conforms_to, headers),
+            Some(Answered::Seen(seen)) => in_landing(landing, links, conforms_to, headers).or(Some(seen)),
+            Some(Answered::Nothing) | None => in_landing(landing, links, conforms_to, headers),
         }
     }
 
@@ -79,6 +81,16 @@ impl StacApi {
         true
     }
 
+    /// Lets no more requests through at once than its kind of server stands, unless the federation file says how many.
+    pub(super) fn hold_back(&self, known: &Capabilities) {
+        let said = self.member.request.concurrency_max != federation::Request::default().concurrency_max;
+        let wanted = known.habits().concurrency_max.filter(|_| !said);
+        let held = self.gate_size.swap(wanted.unwrap_or(0), Ordering::Relaxed);
+        if held != wanted.unwrap_or(0) {
+            self.gate.store(wanted.map(|most| Arc::new(Semaphore::new(most))));
+        }
+    }
+
     fn answers(&self, what: Answered) {
         if let Ok(mut answered) = self.answered.lock() {
             *answered = Some(what);
@@ -93,6 +105,7 @@ impl StacApi {
         if self.post_refused.load(Ordering::Relaxed) && self.member.request.method != Method::Post {
             known.search_post = false;
         }
+        self.hold_back(&known);
         self.found.store(Arc::new(found));
         self.declared.store(Arc::new(known.clone()));
         self.known.store(Arc::new(known));

@@ -29,7 +29,7 @@ impl StacApi {
             let part = self.first_page(&ask, deadline).await?;
             page.received += part.received;
             page.bytes += part.bytes;
-            page.partial |= part.partial;
+            page.partial = page.partial.take().or(part.partial);
             page.invalid.count += part.invalid.count;
             page.invalid.reasons.extend(part.invalid.reasons);
             // what an id is turned into there may be another Item

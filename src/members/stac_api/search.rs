@@ -42,6 +42,13 @@ impl StacApi {
         if self.known.load().collections_max.is_some() {
             return self.walk(ask, Purpose::Search, deadline).await;
         }
+        match self.with_collections(ask, deadline).await? {
+            Some(named) => Ok(self.under_names(self.any_page(&named, deadline).await?)),
+            None => self.any_page(ask, deadline).await,
+        }
+    }
+
+    async fn any_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
         let known = self.known.load_full();
         if !known.habits().sorting.ascending && slices::needed(ask) && ask.ids.is_none() {
             return self.slice(ask, deadline).await;
@@ -148,7 +155,7 @@ impl StacApi {
     }
 
     /// One request to `/search`, and what its answer holds.
-    pub(super) async fn exchange(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn exchange_once(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
         let Exchange { ask, delta, by_post, said, purpose } = *exchange;
         let known = self.known.load_full();
         let habits = known.habits();
@@ -160,7 +167,7 @@ impl StacApi {
         let request = Outgoing { purpose, ..request(&url, &query, body.as_ref(), delta) };
         let answer = self.send(request, deadline).await?;
         let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
-        let split = split.inspect_err(|failed| self.remember(Some(failed)))?;
+        let split = answer.trial.of(split.inspect_err(|failed| self.remember(Some(failed))))?;
         let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
         let only = if let Paging::Only(names) = habits.paging { names } else { &[] };
         let sent = Sent {
@@ -184,13 +191,13 @@ impl StacApi {
         let listed = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         let counted = split.matched.filter(|_| listed && said.whole);
         Ok(Page {
+            partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
             cut,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
-            partial: split.partial,
             unsaid: !said.whole,
             bytes: answer.body.len(),
         })

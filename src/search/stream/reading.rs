@@ -39,6 +39,9 @@ impl Stream {
         let received = page.received;
         self.capped = received < asked.limit && page.next.is_some();
         self.surely_cut = page.cut;
+        // a list whose own count says more than came, and which says nothing of a next page
+        let counted = page.matched.is_some_and(|matched| matched.exact && matched.count > u64::from(received));
+        self.said_more = counted && asked.token.is_none() && received > 0;
         let mut unseen = 0_usize;
         let met_in_list = self.list_seen.len();
         for item in page.items {
@@ -104,7 +107,11 @@ impl Stream {
         if !unseen {
             return Ok(false);
         }
-        if order.key_after(&key, last) && order.key_after(&key, &self.start) && keeps(&item) {
+        if order.key_after(&key, last)
+            && order.key_after(&key, &self.start)
+            && self.in_ranges(&key, order)
+            && keeps(&item)
+        {
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
@@ -150,27 +157,32 @@ impl Stream {
             self.known = order.later(&self.known, &read).clone();
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
+        self.suspicious_ends += u32::from(self.cut && !self.surely_cut);
         match next {
             None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 // in a tie that was walked into, the bound would lead back to where an earlier page began
-                if unseen == 0 || (self.walked && self.is_at_start()) {
+                if unseen == 0 && !self.surely_cut && received < asked.limit {
+                    // only its count spoke for more, and there is none
+                    self.known = Position::End;
+                } else if unseen == 0 || (self.walked && self.is_at_start()) {
                     self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
                 }
             }
-            None => self.known = Position::End,
+            None => self.list_is_over(order),
             // an empty page is the end, unless it has a new token
             Some(token) if received == 0 && (self.tokens.contains(&token) || asked.token.as_ref() == Some(&token)) => {
-                self.known = Position::End;
+                self.list_is_over(order);
             }
             Some(token) => self.follow(token, received, advanced, asked),
         }
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+        self.pass_ranges(order);
     }
 
     /// Whether the list has not come behind the first key that it began with.
@@ -179,7 +191,7 @@ impl Stream {
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
-        self.surely_cut || (self.goes_on_by_bound() && received > 0 && received >= asked.limit)
+        self.surely_cut || (self.goes_on_by_bound() && received > 0 && (received >= asked.limit || self.said_more))
     }
 
     /// Whether what was read gives a bound to go on from.

@@ -11,12 +11,15 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod catalogue;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod monitor;
 pub mod oracle;
 pub mod page;
 pub mod process_stub;
+pub mod replay;
 pub mod resto;
 pub mod scripted;
 pub mod store;
@@ -33,7 +36,7 @@ use url::Url;
 
 pub use front::Front;
 pub use monitor::OutboundMonitor;
-pub use scripted::{Fails, Filters, NextForm, Running, ScriptedMember};
+pub use scripted::{Fails, Filters, NextForm, Quirks, Running, ScriptedMember};
 
 /// `count` Items of one collection, a minute apart from 2025-01-01 on, ids `{collection}-0000` and so on, all in one place.
 pub fn items(collection: &str, count: usize) -> Vec<Value> {
@@ -74,6 +77,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         title: id.to_owned(),
         kind: Kind::StacApi,
         url,
+        folder: None,
         aliases: Vec::new(),
         enabled: true,
         renamed_from: Vec::new(),
@@ -84,9 +88,11 @@ pub fn declared(id: &str, url: Url) -> Member {
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,
+            rate_per_s: None,
             next_path: NextPath::Rebase,
             headers: Vec::new(),
         },
+        crawl: stac_broker::federation::Crawl::default(),
         capabilities: Declared::default(),
         policy: Policy {
             priority: 0,
@@ -120,9 +126,11 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
             cors_origins: vec!["*".to_owned()],
         },
         limits: Limits::default(),
+        telemetry: stac_broker::federation::Telemetry::default(),
         cursor: Cursor { keys: Vec::new(), life: Duration::from_secs(86_400) },
         processes: 1,
         routing: stac_broker::federation::Routing::default(),
+        registry: stac_broker::federation::Registry::default(),
         members: members.into_iter().collect(),
     }
 }

@@ -7,14 +7,12 @@ use std::cell::OnceCell;
 use chrono::SecondsFormat;
 use geo::Geometry;
 
+use super::Item;
 use crate::cql2::Subject;
 use crate::federation::MemberId;
-use crate::members::Item;
-
-use super::Residual;
 
 /// An Item and the values of the properties that are looked at.
-pub(super) struct Properties<'a> {
+pub struct Properties<'a> {
     item: &'a Item,
     collection: &'a str,
     member: Option<&'a MemberId>,
@@ -26,18 +24,17 @@ pub(super) struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    pub(super) fn of(item: &'a Item, residual: &'a Residual) -> Self {
-        let collection = if item.collection.is_empty() { residual.only_collection() } else { &item.collection };
-        let names: &[Box<str>] = &residual.properties;
-        Self {
-            item,
-            collection,
-            member: residual.member.as_ref(),
-            names,
-            aliases: residual.aliases,
-            values: item.values(names),
-            geometry: OnceCell::new(),
-        }
+    /// `collection` is that of an Item that names none; `member` who gave it.
+    #[must_use]
+    pub fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
+        let collection = if item.collection.is_empty() { collection } else { &item.collection };
+        Self { item, collection, member, names, aliases: &[], values: item.values(names), geometry: OnceCell::new() }
+    }
+
+    /// The member's other names for properties: ours, its own.
+    #[must_use]
+    pub fn with_aliases(self, aliases: &'static [(&'static str, &'static str)]) -> Self {
+        Self { aliases, ..self }
     }
 
     /// A property by the member's other name for it.

@@ -1,0 +1,132 @@
+//! What admins are told of a harvest: how old the snapshot is, what it lacks, how the running one goes.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::snapshot::Snapshot;
+use super::{LeftOut, Tally};
+use crate::members::{Failure, Fault};
+
+/// A snapshot that is this much older than the time between two harvests should have been replaced: the time is spread
+/// by a fifth either way.
+const OVERDUE: f64 = 1.25;
+
+/// How the harvests went so far.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Harvests that ended, well or not.
+    pub attempts: u64,
+    /// Set while one runs.
+    pub begun_at: Option<DateTime<Utc>>,
+    pub tried_at: Option<DateTime<Utc>>,
+    /// When the newest snapshot was made.
+    pub read_at: Option<DateTime<Utc>>,
+    pub next_at: Option<DateTime<Utc>>,
+    /// Of the last one; `None`: it went well.
+    pub failure: Option<Failure>,
+}
+
+/// The state of a member that is read whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Harvest {
+    /// When the snapshot was read that searches see; `None`: there is none yet.
+    #[serde(serialize_with = "instant")]
+    pub read_at: Option<DateTime<Utc>>,
+    pub age_s: Option<i64>,
+    /// It is older than it should be: harvests since then failed, or the running one takes long.
+    pub overdue: bool,
+    /// Whether it is all the member has, as far as that can be known.
+    pub complete: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+    pub collections: usize,
+    pub items: usize,
+    /// What the snapshot cost.
+    pub read: Tally,
+    pub left_out: LeftOut,
+    /// What was lacking or changed on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The running harvest: since when, and documents and bytes so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+    /// Why the last harvest brought nothing; the snapshot is the one before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Fault>,
+    /// When the next one begins; while one runs: nothing.
+    #[serde(serialize_with = "instant")]
+    pub next_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Running {
+    #[serde(serialize_with = "instant")]
+    pub since: Option<DateTime<Utc>>,
+    pub documents: u64,
+    pub bytes: u64,
+}
+
+#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
+fn instant<S: serde::Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.serialize_str(&crate::federation::interval::text(*at)),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Harvest {
+    pub(super) fn of<K>(
+        past: &Past,
+        newest: Option<&Snapshot<K>>,
+        progress: (u64, u64),
+        every: Duration,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let age = past.read_at.map(|at| now - at);
+        let due = chrono::TimeDelta::from_std(every.mul_f64(OVERDUE)).unwrap_or(chrono::TimeDelta::MAX);
+        let running = past.begun_at.map(|at| Running { since: Some(at), documents: progress.0, bytes: progress.1 });
+        let incomplete = newest.and_then(|snapshot| snapshot.harvested.incomplete.clone());
+        Self {
+            read_at: past.read_at,
+            age_s: age.map(|age| age.num_seconds()),
+            overdue: age.is_some_and(|age| age > due),
+            complete: newest.is_some() && incomplete.is_none(),
+            incomplete,
+            collections: newest.map_or(0, |snapshot| snapshot.harvested.collections.len()),
+            items: newest.map_or(0, Snapshot::len),
+            read: newest.map_or_else(Tally::default, |snapshot| snapshot.harvested.tally),
+            left_out: newest.map_or_else(LeftOut::default, |snapshot| snapshot.left_out.clone()),
+            notes: newest.map_or_else(Vec::new, |snapshot| snapshot.harvested.notes.clone()),
+            next_at: past.next_at.filter(|_| running.is_none()),
+            running,
+            failure: past.failure.as_ref().map(|failed| failed.fault),
+        }
+    }
+
+    /// What an admin should read, one sentence each.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        match (&self.read_at, &self.failure) {
+            (None, _) => remarks.push("no snapshot yet".to_owned()),
+            (Some(_), Some(_)) => {
+                remarks.push(format!("the last harvest failed; the snapshot is {} s old", self.age_s.unwrap_or(0)));
+            }
+            (Some(_), None) if self.overdue => {
+                remarks.push(format!("the snapshot is {} s old and should have been renewed", self.age_s.unwrap_or(0)));
+            }
+            _ => {}
+        }
+        remarks.extend(self.incomplete.iter().map(|why| format!("the snapshot is not complete: {why}")));
+        remarks.extend(self.left_out.list.iter().map(|(what, why)| format!("left out `{what}`: {why}")));
+        let more = self.left_out.count.saturating_sub(self.left_out.list.len() as u64);
+        if more > 0 {
+            remarks.push(format!("{more} further documents are left out"));
+        }
+        remarks.extend(self.notes.iter().cloned());
+        remarks
+    }
+}
