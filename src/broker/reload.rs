@@ -144,6 +144,9 @@ fn restart_needed(before: &Federation, now: &Federation) -> Vec<&'static str> {
     if before.server.listen != now.server.listen {
         keys.push("server.listen");
     }
+    if before.server.tls.is_some() != now.server.tls.is_some() {
+        keys.push("server.tls");
+    }
     if before.server.admin != now.server.admin {
         keys.push("server.admin_listen and admin_token");
     }

@@ -3,14 +3,17 @@
 //! Exit status: 0 good, 1 the answer is no (a failed check, an incomplete search), 2 the request or the file is wrong.
 
 pub mod check;
+mod completions;
 pub mod demo;
 mod explain;
 pub mod key;
+mod man;
 mod member;
 mod out;
 mod policy;
 mod probe;
 mod query;
+mod schema;
 mod search;
 mod serve;
 
@@ -65,6 +68,15 @@ enum Command {
     Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
+    /// Print the JSON Schema of the federation file
+    #[command(after_help = schema::EXAMPLES)]
+    Schema(schema::Args),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::Args),
+    /// Print the manual page, or write one for each command
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::Args),
 }
 
 /// The federation file, where a command takes one.
@@ -105,6 +117,9 @@ pub fn run() -> ExitCode {
         Command::Member(args) => member::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -181,8 +181,9 @@ fn announcement(federation: &Federation, address: SocketAddr) -> String {
         federation.members.iter().filter(|member| member.enabled).map(|member| member.id.as_str()).collect();
     let public = federation.public_url.as_ref().map(|url| format!(", published as {url}")).unwrap_or_default();
     format!(
-        "{title} at http://{address}/{public}\n  {count}: {list}\n  try: curl 'http://{address}/search?limit=2'",
+        "{title} at {scheme}://{address}/{public}\n  {count}: {list}\n  try: curl '{scheme}://{address}/search?limit=2'",
         title = federation.title,
+        scheme = if federation.server.tls.is_some() { "https" } else { "http" },
         count = out::counted(enabled.len(), "member"),
         list = enabled.join(", "),
     )

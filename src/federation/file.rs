@@ -31,6 +31,9 @@ pub(super) struct Notes<'a> {
     list: RefCell<Vec<Problem>>,
     /// Files that this one names and that were looked for.
     files: RefCell<Vec<PathBuf>>,
+    /// Every key that a reader asked for, from the root on, whether it stood there or not: what the schema must list.
+    #[cfg(test)]
+    pub asked: RefCell<std::collections::BTreeSet<String>>,
 }
 
 impl<'a> Notes<'a> {
@@ -40,7 +43,16 @@ impl<'a> Notes<'a> {
 
     /// Of a further file.
     pub fn numbered(source: usize, name: &'a str, text: &'a str, folder: &'a Path) -> Self {
-        Self { name, text, folder, source, list: RefCell::default(), files: RefCell::default() }
+        Self {
+            name,
+            text,
+            folder,
+            source,
+            list: RefCell::default(),
+            files: RefCell::default(),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        }
     }
 
     /// The place of a file that this one names; it counts from now on as part of the federation.
@@ -127,6 +139,9 @@ pub(super) struct Keys<'a> {
     subject: String,
     /// Path of this table below the subject, with a final dot: `policy.`.
     path: String,
+    /// Path of this table from the root of the file, without numbers: `member.policy.`.
+    #[cfg(test)]
+    whole: String,
     asked: RefCell<Vec<&'static str>>,
     /// Set when the reader itself has reported this table as a whole.
     silent: Cell<bool>,
@@ -138,7 +153,30 @@ impl<'a> Keys<'a> {
     }
 
     fn new(notes: &'a Notes<'a>, table: &'a DeTable<'a>, span: Range<usize>, subject: String, path: String) -> Self {
-        Self { notes, table, span, subject, path, asked: RefCell::default(), silent: Cell::new(false) }
+        Self {
+            notes,
+            table,
+            span,
+            subject,
+            path,
+            #[cfg(test)]
+            whole: String::new(),
+            asked: RefCell::default(),
+            silent: Cell::new(false),
+        }
+    }
+
+    /// Notes where a table below this one stands.
+    #[cfg(test)]
+    fn below(&self, key: &str, mut table: Self) -> Self {
+        table.whole = format!("{}{key}.", self.whole);
+        table
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests keep the place")]
+    fn below(&self, _key: &str, table: Self) -> Self {
+        table
     }
 
     /// Starts the names of everything below with this subject instead of the path so far.
@@ -155,6 +193,8 @@ impl<'a> Keys<'a> {
 
     fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().push(key);
+        #[cfg(test)]
+        self.notes.asked.borrow_mut().insert(format!("{}{key}", self.whole));
         self.table.get(key)
     }
 
@@ -254,7 +294,7 @@ impl<'a> Keys<'a> {
     pub fn table(&self, key: &'static str) -> Option<Keys<'a>> {
         let table = self.typed(key, "a table", DeValue::as_table)?;
         let path = format!("{}{key}.", self.path);
-        Some(Self::new(self.notes, table.value, table.span, self.subject.clone(), path))
+        Some(self.below(key, Self::new(self.notes, table.value, table.span, self.subject.clone(), path)))
     }
 
     /// A list of tables, as `[[key]]` makes them.
@@ -264,7 +304,8 @@ impl<'a> Keys<'a> {
         for (index, value) in list.value.iter().enumerate() {
             if let Some(table) = value.get_ref().as_table() {
                 let path = format!("{}{key}[{index}].", self.path);
-                tables.push(Self::new(self.notes, table, value.span(), self.subject.clone(), path));
+                let table = Self::new(self.notes, table, value.span(), self.subject.clone(), path);
+                tables.push(self.below(key, table));
             } else {
                 let at = self.at(&format!("{key}[{index}]"), value.span(), ());
                 at.refuse(self.notes, "wrong-type", "not a table", None);

@@ -14,6 +14,7 @@ mod problem;
 pub mod processes;
 pub mod registry;
 pub mod retention;
+pub mod tls;
 mod validate;
 
 use std::borrow::Borrow;
@@ -34,7 +35,11 @@ pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{CODES, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use registry::Registry;
+pub use tls::Tls;
 pub use validate::{Loaded, load, load_text};
+
+/// JSON Schema of the federation file, as text; tests hold it against the code that reads the file.
+pub const SCHEMA: &str = include_str!("schema.json");
 
 /// Validated content of the federation file. Never changes once made.
 #[derive(Debug, Clone)]
@@ -76,6 +81,8 @@ impl Federation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// `None`: plain HTTP, behind a proxy.
+    pub tls: Option<Tls>,
     pub admin: Admin,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<IpNet>,

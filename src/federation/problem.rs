@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 /// Every code that a problem can have, with what is wrong then. Codes are stable; sentences may become better.
 pub const CODES: &[(&str, &str)] = &[
     ("bad-area", "a focus is not an area on the Earth"),
+    ("bad-certificate", "a certificate or its key cannot be used"),
     ("bad-cursor-key", "a key for cursors has not the form of one"),
     ("bad-duration", "a duration is not ISO 8601"),
     ("bad-glob", "a pattern is not a glob"),

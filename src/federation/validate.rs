@@ -11,6 +11,7 @@ mod policy;
 mod processes;
 mod registry;
 mod telemetry;
+mod tls;
 mod values;
 
 use std::io::Read;
@@ -200,11 +201,11 @@ fn read_server(keys: Option<&Keys<'_>>) -> Server {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 8080));
     let Some(keys) = keys else {
         let admin = Admin::default();
-        return Server { listen, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+        return Server { listen, tls: None, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
     };
-    keys.later("tls");
     let admin = read_admin(keys);
-    let mut server = Server { listen, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
+    let tls = keys.table("tls").and_then(|keys| tls::read(&keys));
+    let mut server = Server { listen, tls, admin, trusted_proxies: Vec::new(), cors_origins: vec!["*".into()] };
     if let Some(at) = keys.text("listen") {
         if let Ok(address) = at.value.parse() {
             server.listen = address;
@@ -371,3 +372,6 @@ fn read_members(root: &Keys<'_>, limits: &Limits, found: &mut Found) -> (Registr
     let all_read = reading.members.len() == reading.met;
     (registry, reading.members, all_read)
 }
+
+#[cfg(test)]
+mod schema_tests;

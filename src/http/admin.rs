@@ -58,7 +58,7 @@ pub async fn serve(office: Office, listener: TcpListener, stop: impl Future<Outp
             }
         }
     };
-    accept_until(listener, stop, answer, || ()).await
+    accept_until(listener, None, stop, answer, || ()).await
 }
 
 fn router(office: Office) -> Router {

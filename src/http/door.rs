@@ -119,11 +119,11 @@ impl Door {
     /// Answers one request, compressed where the client allows it.
     pub async fn answer(&self, mut request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
-        let gzip = respond::accepts_gzip(request.headers());
+        let encoding = respond::encoding(request.headers());
         // The layer answers 406 to what it cannot satisfy; here an encoding is never a reason to refuse.
         request.headers_mut().remove(header::ACCEPT_ENCODING);
-        if gzip {
-            request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = encoding {
+            request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(encoding));
         }
         let compression = CompressionLayer::new()
             .quality(CompressionLevel::Fastest)

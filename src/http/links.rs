@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::federation::Federation;
 
 use super::problem::Problem;
-use super::server::Peer;
+use super::server::{Peer, Secure};
 
 /// What is encoded in an id: everything but the unreserved characters of RFC 3986, `:` and `@`.
 const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@');
@@ -40,14 +40,14 @@ impl Links {
             Some(host) => host,
             None => own_host(federation, request)?,
         };
-        let scheme = forwarded.scheme.unwrap_or("http");
+        let scheme = forwarded.scheme.unwrap_or(scheme(request.extensions.get::<Secure>().is_some()));
         let prefix = forwarded.prefix.unwrap_or_default();
         Ok(Self { base: format!("{scheme}://{host}{prefix}") })
     }
 
     /// The base where there is no request: `public_url`, else the listen address.
     pub fn configured(federation: &Federation) -> Self {
-        let listen = || format!("http://{}", federation.server.listen);
+        let listen = || format!("{}://{}", scheme(federation.server.tls.is_some()), federation.server.listen);
         let base =
             federation.public_url.as_ref().map_or_else(listen, |url| url.as_str().trim_end_matches('/').to_owned());
         Self { base }
@@ -227,6 +227,10 @@ impl Forwarded {
 fn last(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     value.rsplit(',').next().map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty())
+}
+
+fn scheme(secure: bool) -> &'static str {
+    if secure { "https" } else { "http" }
 }
 
 fn valid_scheme(given: &str) -> Option<&'static str> {

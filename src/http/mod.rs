@@ -34,6 +34,7 @@ mod search;
 mod seen;
 mod server;
 mod stream;
+mod tls;
 
 use std::sync::Arc;
 

@@ -189,11 +189,18 @@ fn cors(headers: &mut HeaderMap, asked: &Asked, origins: &[String]) {
     }
 }
 
-/// Whether gzip may be used: named, or `*`, with a weight above zero (RFC 9110 section 12.5.3).
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+/// The encoding that may be used: zstd or gzip, whichever weighs more (RFC 9110 section 12.5.3). Of equals zstd, which
+/// costs less; for `*` gzip, since a client that takes anything says nothing about what it has.
+pub fn encoding(headers: &HeaderMap) -> Option<&'static str> {
     let entries = || weighted(headers, &header::ACCEPT_ENCODING);
     let of = |names: &[&str]| entries().find(|(name, _)| names.contains(&name.as_str())).map(|(_, weight)| weight);
-    of(&["gzip", "x-gzip"]).or_else(|| of(&["*"])).is_some_and(|weight| weight > 0.0)
+    let zstd = of(&["zstd"]).unwrap_or(0.0);
+    let gzip = of(&["gzip", "x-gzip"]).or_else(|| of(&["*"])).unwrap_or(0.0);
+    match (zstd, gzip) {
+        (zstd, gzip) if zstd > 0.0 && zstd >= gzip => Some("zstd"),
+        (_, gzip) if gzip > 0.0 => Some("gzip"),
+        _ => None,
+    }
 }
 
 /// Whether a page is wanted more than data: `text/html` ranks above JSON (2.5).
@@ -262,21 +269,24 @@ mod tests {
     }
 
     #[test]
-    fn gzip_where_allowed() {
-        for (given, gzip) in [
-            ("gzip, br", true),
-            ("*", true),
-            ("br, zstd", false),
-            ("identity", false),
-            ("gzip;q=0", false),
-            ("*;q=0", false),
-            ("gzip;q=0, *", false),
-            ("br;q=1.0, *;q=0.1", true),
-            ("identity;q=0, br", false),
+    fn the_encoding_of_greater_weight_is_taken() {
+        for (given, expected) in [
+            ("gzip", Some("gzip")),
+            ("x-gzip", Some("gzip")),
+            ("GZIP;q=0.1", Some("gzip")),
+            ("zstd", Some("zstd")),
+            ("gzip, zstd", Some("zstd")),
+            ("gzip;q=1.0, zstd;q=0.9", Some("gzip")),
+            ("*", Some("gzip")),
+            ("*;q=0", None),
+            ("gzip;q=0, *", None),
+            ("zstd;q=0, gzip;q=0", None),
+            ("br", None),
+            ("", None),
         ] {
-            assert_eq!(accepts_gzip(&headers("accept-encoding", given)), gzip, "{given}");
+            assert_eq!(encoding(&headers("accept-encoding", given)), expected, "{given}");
         }
-        assert!(!accepts_gzip(&HeaderMap::new()));
+        assert_eq!(encoding(&HeaderMap::new()), None);
     }
 
     fn allowed(origin: Option<&str>, origins: &[&str]) -> Option<String> {

@@ -78,6 +78,7 @@ pub mod tests {
             delimiter: '|',
             server: Server {
                 listen: "127.0.0.1:8080".parse().unwrap(),
+                tls: None,
 
                 admin: crate::federation::Admin::default(),
                 trusted_proxies: Vec::new(),

@@ -1,4 +1,5 @@
-//! The accept loop: HTTP/1.1 and HTTP/2 with prior knowledge, timers, connection bound, bounded drain.
+//! The accept loop: HTTP/1.1 and HTTP/2, with prior knowledge or as TLS negotiates it, timers, connection bound, bounded
+//! drain.
 //!
 //! It is our own because the ready-made one installs no header timer and drains without an end. It deliberately does not
 //! know what the requests are about: that begins in `door.rs`.
@@ -14,14 +15,17 @@ use axum::extract::Request;
 use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
 use super::App;
 use super::door::Door;
 use super::stream::Timed;
+use super::tls;
 
 /// Open connections: each costs a file descriptor and some kilobytes.
 const CONNECTIONS_MAX: u32 = 4096;
@@ -45,23 +49,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
+/// Marks requests that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Secure;
+
 /// Serves until `stop` resolves, then drains.
 ///
 /// # Errors
 /// When the listener itself fails.
 pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+    let tls = tls::acceptor(&app.broker)?;
     let door = Door::new(app);
     let closing = door.clone();
     let answer = move |request| {
         let door = door.clone();
         async move { door.answer(request).await }
     };
-    accept_until(listener, stop, answer, || closing.close()).await
+    accept_until(listener, tls, stop, answer, || closing.close()).await
 }
 
 /// The loop itself, whatever answers. `closing` is called when the stop comes, before the drain.
 pub(super) async fn accept_until<A, F>(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
     answer: A,
     closing: impl FnOnce() + Send,
@@ -82,7 +92,7 @@ where
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(answer.clone(), stream, peer, stopped.clone(), permit));
+                tokio::spawn(connection(answer.clone(), tls.clone(), stream, peer, stopped.clone(), permit));
             }
             Err(error) if is_final(&error) => return Err(error),
             Err(error) => {
@@ -118,9 +128,10 @@ fn is_final(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected | io::ErrorKind::Unsupported)
 }
 
-/// Serves one connection to its end, which comes by the client, by age, or by the stop.
+/// Serves one connection to its end; a handshake costs nobody else's time.
 async fn connection<A, F>(
     answer: A,
+    tls: Option<TlsAcceptor>,
     stream: TcpStream,
     peer: SocketAddr,
     mut stopped: watch::Receiver<bool>,
@@ -134,9 +145,32 @@ async fn connection<A, F>(
         debug!(%error, "set TCP_NODELAY");
     }
     let peer = Peer(peer.ip().to_canonical());
+    let Some(tls) = tls else {
+        return talk(answer, stream, peer, false, stopped).await;
+    };
+    let secured = tokio::select! {
+        secured = tls::secured(&tls, stream) => secured,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    match secured {
+        Ok(stream) => talk(answer, stream, peer, true, stopped).await,
+        Err(error) => debug!(%error, "handshake failed"),
+    }
+}
+
+/// Requests and answers of one connection, until the client, its age, or the stop ends it.
+async fn talk<A, F, S>(answer: A, stream: S, peer: Peer, secure: bool, mut stopped: watch::Receiver<bool>)
+where
+    A: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        if secure {
+            request.extensions_mut().insert(Secure);
+        }
         let answered = answer(request);
         async move { Ok::<_, std::convert::Infallible>(answered.await) }
     });

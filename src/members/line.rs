@@ -277,25 +277,6 @@ impl Line {
         }
     }
 
-    /// Sends a request once and gives whatever answer comes, redirects and error statuses included: for those who judge
-    /// the answer itself. A `Retry-After` is theirs to honour.
-    ///
-    /// # Errors
-    /// When no whole answer came within the bounds.
-    pub(super) async fn whole(&self, request: &Outgoing, deadline: Instant) -> Result<Whole, Failure> {
-        let exchange = async {
-            let response = self.once(request).await.map_err(|ended| ended.failed)?;
-            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
-            let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = without_mark(self.read(response).await?);
-            Ok(Whole { status, headers, body, certificate })
-        };
-        timeout_at(deadline, exchange)
-            .await
-            .unwrap_or_else(|_elapsed| Err(failure(Fault::Timeout, "no whole answer by the deadline")))
-    }
-
     async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Ended> {
         let first_byte = self.budget * FIRST_BYTE_FIFTHS / 5;
         for _ in 0..=REDIRECTS_MAX {

@@ -441,6 +441,7 @@ mod tests {
             delimiter: '|',
             server: Server {
                 listen: ([127, 0, 0, 1], 0).into(),
+                tls: None,
                 admin: crate::federation::Admin::default(),
                 trusted_proxies: Vec::new(),
                 cors_origins: Vec::new(),

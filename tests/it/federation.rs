@@ -107,10 +107,8 @@ fn what_fixtures_cannot_hold_is_a_problem_too() {
         load_text("f.toml", &comment, Path::new("")).unwrap_err().lines(),
         ["f.toml: is larger than 4194304 bytes"]
     );
-    let mut text = "[federation]\nid = \"f\"\n".to_owned();
-    for n in 0..300 {
-        text += &format!("[[member]]\nid = \"M{n}\"\nurl = \"https://m{n}.example\"\n");
-    }
+    let member = |n: usize| format!("[[member]]\nid = \"M{n}\"\nurl = \"https://m{n}.example\"\n");
+    let text = "[federation]\nid = \"f\"\n".to_owned() + &(0..300).map(member).collect::<String>();
     let lines = load_text("f.toml", &text, Path::new("")).unwrap_err().lines();
     assert_eq!(lines, ["f.toml:771: there are more than 256 members; at most 256 are read"]);
 }

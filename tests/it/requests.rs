@@ -100,33 +100,40 @@ async fn only_listed_origins_are_let_in_where_any_are_listed() {
 }
 
 #[tokio::test]
-async fn gzip_where_it_is_allowed_and_nothing_else_ever() {
+async fn zstd_or_gzip_where_it_is_allowed_and_nothing_else_ever() {
     let (_member, front) = one_member().await;
     let path = "/search?limit=100";
     let plain = front.get(path).await;
-    for (accept, gzip) in [
-        ("gzip", true),
-        ("*", true),
-        ("gzip, deflate, br, zstd", true),
-        ("br, *;q=0.1", true),
-        ("br", false),
-        ("zstd, br;q=0.9", false),
-        ("identity", false),
-        ("gzip;q=0", false),
-        ("identity;q=0", false),
-        ("nonsense;q=x", false),
+    for (accept, expected) in [
+        ("gzip", Some("gzip")),
+        ("*", Some("gzip")),
+        ("gzip, deflate, br, zstd", Some("zstd")),
+        ("zstd", Some("zstd")),
+        ("zstd, br;q=0.9", Some("zstd")),
+        ("zstd;q=0.5, gzip;q=0.8", Some("gzip")),
+        ("zstd;q=0, *", Some("gzip")),
+        ("zstd, gzip;q=0", Some("zstd")),
+        ("br, *;q=0.1", Some("gzip")),
+        ("br", None),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("zstd;q=0, gzip;q=0", None),
+        ("identity;q=0", None),
+        ("nonsense;q=x", None),
     ] {
         let response = front.request("GET", path).header("accept-encoding", accept).send().await.unwrap();
         assert_eq!(response.status(), 200, "{accept}: an encoding is never a reason to refuse");
         let encoding = response.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(encoding.as_deref(), gzip.then_some("gzip"), "{accept}");
+        assert_eq!(encoding.as_deref(), expected, "{accept}");
+        let vary = response.headers().get_all("vary").iter().map(|value| value.to_str().unwrap().to_lowercase());
+        assert!(vary.into_iter().any(|vary| vary.contains("accept-encoding")), "{accept}");
         let bytes = response.bytes().await.unwrap();
+        assert!(expected.is_none() || bytes.len() < plain.text.len() / 3, "{accept}");
         let mut text = String::new();
-        if gzip {
-            assert!(bytes.len() < plain.text.len() / 3, "{accept}");
-            flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
-        } else {
-            text = String::from_utf8(bytes.to_vec()).unwrap();
+        match expected {
+            Some("gzip") => drop(flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap()),
+            Some(_) => drop(zstd::Decoder::new(&bytes[..]).unwrap().read_to_string(&mut text).unwrap()),
+            None => text = String::from_utf8(bytes.to_vec()).unwrap(),
         }
         let features = |text: &str| serde_json::from_str::<Value>(text).unwrap()["features"].clone();
         assert_eq!(features(&text), features(&plain.text), "{accept}");

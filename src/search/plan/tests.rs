@@ -95,6 +95,7 @@ fn federation(members: Vec<Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             admin: crate::federation::Admin::default(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),

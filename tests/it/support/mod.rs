@@ -15,6 +15,7 @@ pub mod catalogue;
 pub mod condition;
 pub mod files;
 pub mod front;
+pub mod json_schema;
 pub mod monitor;
 pub mod oracle;
 pub mod page;
@@ -120,6 +121,7 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         delimiter: '|',
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            tls: None,
 
             admin: stac_broker::federation::Admin::default(),
             trusted_proxies: Vec::new(),
