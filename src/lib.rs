@@ -9,9 +9,10 @@
 //! 5. [`broker`] the running federation: one immutable [`broker::Snapshot`] per request;
 //! 6. [`search`] plan, legs, residual, merge, page, cursor, outcome, report;
 //! 7. [`processes`] which processes members offer, and which member executes one;
-//! 8. [`http`] the STAC API face, the only room that knows status codes;
-//! 9. [`demo`] embedded members that are real HTTP servers on loopback;
-//! 10. [`cli`] one file per command.
+//! 8. [`onboarding`] whether a catalogue can join, and whether a member is what its policy says;
+//! 9. [`http`] the STAC API face, the only room that knows status codes;
+//! 10. [`demo`] embedded members that are real HTTP servers on loopback;
+//! 11. [`cli`] one file per command.
 //!
 //! `docs/ARCHITECTURE.md` has the table of who may know whom; a test holds it.
 
@@ -24,6 +25,7 @@ pub mod collections;
 pub mod broker;
 pub mod search;
 pub mod processes;
+pub mod onboarding;
 pub mod http;
 pub mod demo;
 pub mod cli;

@@ -8,6 +8,7 @@ pub mod demo;
 mod explain;
 pub mod key;
 mod man;
+mod member;
 mod out;
 mod policy;
 mod probe;
@@ -63,6 +64,8 @@ enum Command {
     Search(search::Args),
     /// Try a policy on the searches of an access log
     Policy(policy::Args),
+    /// Check a catalogue that wants to join, or add it to the federation file
+    Member(member::Args),
     /// Print a new cursor key
     Key(key::Args),
     /// Print the JSON Schema of the federation file
@@ -92,6 +95,11 @@ impl FileArg {
             || std::env::var_os("STAC_BROKER_FEDERATION").filter(|value| !value.is_empty()).map(PathBuf::from);
         self.file.clone().or_else(environment).unwrap_or_else(|| PathBuf::from("federation.toml"))
     }
+
+    /// The file named on the command line, for commands that need none.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.file.clone()
+    }
 }
 
 /// Parses the arguments and runs the command. 0: good, 1: the answer is no, 2: the request or the file is wrong.
@@ -107,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Member(args) => member::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -1,7 +1,7 @@
 //! The one place that prints: data to standard output, everything else to standard error, colours as `NO_COLOR` and
 //! the terminal allow.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
@@ -43,6 +43,23 @@ pub(crate) fn table(heads: &[&str]) -> Table {
         if bold { cell.add_attribute(Attribute::Bold) } else { cell }
     }));
     table
+}
+
+/// Columns of the terminal; `None` in a pipe.
+pub(crate) fn width() -> Option<usize> {
+    Table::new().width().map(usize::from).filter(|_| io::stdout().is_terminal())
+}
+
+/// A question to the person at the terminal, which only a plain yes answers.
+pub(crate) fn confirmed(question: &str) -> bool {
+    let mut err = anstream::stderr().lock();
+    if write!(err, "{question} [y/N] ").and_then(|()| err.flush()).is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    // a line of this length is no answer
+    let read = io::stdin().lock().take(64).read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// A progress bar on a terminal, nothing in a pipe. Without a `length` it counts.

@@ -1,16 +1,20 @@
-//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, and tries
-//! what it can do.
+//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, tries what
+//! it can do, and holds its policy against what it has.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
 
+use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{Format, NO, block_on, out};
 use crate::broker::{Broker, Snapshot};
 use crate::collections::Known;
-use crate::federation::{Federation, MemberId, Support, registry};
-use crate::members::{Capabilities, Failure, gocdb};
+use crate::collections::refresh::{AT_ONCE, PROBE_TIME};
+use crate::federation::{Dialect, Federation, MemberId, Support, registry};
+use crate::members::{Capabilities, Failure, Harvest, gocdb};
+use crate::onboarding::policy::{self, Held, ItemSeen, Remark};
 use crate::processes::catalogue::{Catalogue, Listed};
 use crate::processes::merge::{self, Difference};
 
@@ -40,6 +44,9 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
             outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome, &unproven)).collect();
         let listed = Catalogue::default().list(&snapshot).await;
         tell_processes(&snapshot, &listed, &mut findings);
+        let bar = out::progress(Some(asked), "holding policies against what members have");
+        tell_policies(&snapshot, &mut findings, &|| bar.inc(1)).await;
+        bar.finish_and_clear();
         match format {
             Format::Json => out::data(&format!("{:#}", Value::from(findings.iter().map(as_json).collect::<Vec<_>>()))),
             Format::Text => out::data(&text(&findings)),
@@ -95,6 +102,29 @@ struct Finding {
     /// Its list of processes could not be read, or not whole.
     processes_unread: bool,
     warnings: Vec<String>,
+    /// Of a member that is read whole.
+    harvest: Option<Harvest>,
+    /// What it was found to hold; absent where it was not asked.
+    held: Option<Held>,
+    /// What its policy and this disagree in.
+    policy: Vec<Remark>,
+}
+
+/// Adds what was found of policies, of as many members at the same time as elsewhere.
+async fn tell_policies(snapshot: &Snapshot, findings: &mut [Finding], told: &(dyn Fn() + Sync)) {
+    let asks = findings.iter_mut().map(|finding| async move {
+        let member = snapshot.members.get(&finding.id).filter(|_| finding.failure.is_none());
+        let declared = snapshot.federation.member(&finding.id);
+        let part = declared.and_then(|declared| snapshot.view.member(&declared.id));
+        if let (Some(member), Some(declared), Some(part)) = (member, declared, part) {
+            let now = chrono::Utc::now();
+            let held = policy::ask(member, declared, part, now, Instant::now() + PROBE_TIME).await;
+            finding.policy = policy::judge(&declared.policy, part, &held, now);
+            finding.held = Some(held);
+        }
+        told();
+    });
+    futures::stream::iter(asks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 /// Adds what was found of processes: how many each member offers, and what unequal ones of one name differ in.
@@ -150,6 +180,7 @@ fn finding(
         warnings: unproven.get(id).cloned().into_iter().collect(),
         ..Finding::default()
     };
+    finding.harvest = snapshot.members.get(id.as_str()).and_then(|member| member.harvest());
     let Some(part) = snapshot.view.member(id) else { return finding };
     finding.listed = part.entries.len();
     finding.complete = part.known == Known::Complete;
@@ -163,14 +194,6 @@ fn finding(
     };
     for commas in ids().filter(|id| id.contains(',')) {
         finding.warnings.push(format!("collection `{commas}` has a comma in its id: it cannot be named in a GET list"));
-    }
-    if finding.failure.is_none() {
-        for rule in declared.into_iter().flat_map(|member| &member.policy.retention) {
-            if !ids().any(|id| rule.collections.matches(id)) {
-                let globs = rule.collections.written.join("`, `");
-                finding.warnings.push(format!("the retention rule for `{globs}` matches no collection"));
-            }
-        }
     }
     finding
 }
@@ -196,7 +219,19 @@ fn as_json(finding: &Finding) -> Value {
         "collections": { "listed": finding.listed, "complete": finding.complete, "quarantined": documents(&finding.quarantined), "repaired": repaired },
         "processes": finding.processes.map(|offered| json!({ "offered": offered, "complete": !finding.processes_unread })),
         "warnings": finding.warnings,
+        "policy": finding.held.as_ref().map(|held| json!({
+            "oldest": held.oldest.as_ref().map(item),
+            "newest": held.newest.as_ref().map(item),
+            "questions": held.asked,
+            "unanswered": held.failed,
+            "remarks": finding.policy.iter().map(|remark| json!({ "seen": remark.seen, "remedy": remark.remedy, "toml": remark.toml })).collect::<Vec<_>>(),
+        })),
+        "harvest": finding.harvest,
     })
+}
+
+fn item(item: &ItemSeen) -> Value {
+    json!({ "collection": item.collection, "id": item.id, "datetime": item.at.map(crate::federation::interval::text) })
 }
 
 fn text(findings: &[Finding]) -> String {
@@ -240,6 +275,9 @@ fn filters(can: &Capabilities) -> String {
 }
 
 fn methods(can: &Capabilities) -> &'static str {
+    if can.evaluated_here {
+        return "snapshot";
+    }
     if can.collections_max.is_some() {
         return "by collection";
     }
@@ -266,8 +304,16 @@ fn remarks(finding: &Finding) -> Vec<String> {
     if let Some((fault, detail)) = &finding.failure {
         lines.push(format!("{id}: {fault} at {}: {detail}", finding.url));
     }
+    lines.extend(finding.capabilities.iter().filter_map(dialect).map(|dialect| format!("{id}: dialect: {dialect}")));
     lines.extend(finding.capabilities.iter().flat_map(|can| &can.notes).map(|note| format!("{id}: {note}")));
     lines.extend(finding.warnings.iter().map(|warning| format!("{id}: {warning}")));
+    if let Some(harvest) = &finding.harvest {
+        if harvest.read_at.is_some() {
+            lines.push(format!("{id}: {}", told(harvest)));
+        }
+        let remarks: Vec<String> = harvest.remarks().into_iter().map(|remark| format!("{id}: {remark}")).collect();
+        lines.extend(cut(id, "further remarks", remarks.into_iter()));
+    }
     let quarantined = finding.quarantined.iter().map(|(collection, reason)| {
         let named = if collection.is_empty() {
             "a collection without id".to_owned()
@@ -281,7 +327,52 @@ fn remarks(finding: &Finding) -> Vec<String> {
         format!("{id}: collection `{collection}` is listed after repairs: {}", repairs.join("; "))
     });
     lines.extend(cut(id, "further collections are repaired", repaired));
+    lines.extend(policies(finding));
     lines
+}
+
+/// What it holds, and what of its policy is worth a look, with lines to paste.
+fn policies(finding: &Finding) -> Vec<String> {
+    let (id, mut lines) = (&finding.id, Vec::new());
+    let Some(held) = &finding.held else { return lines };
+    let day = |item: &Option<ItemSeen>| {
+        let at = item.as_ref().and_then(|item| item.at);
+        at.map_or_else(|| "?".to_owned(), |at| at.format("%Y-%m-%d").to_string())
+    };
+    if held.oldest.is_some() || held.newest.is_some() {
+        lines.push(format!("{id}: its Items are of {} to {}", day(&held.oldest), day(&held.newest)));
+    }
+    if held.failed > 0 {
+        lines.push(format!("{id}: {} of {} questions about its policy got no answer", held.failed, held.asked));
+    }
+    for remark in &finding.policy {
+        lines.push(format!("{id}: policy: {}", remark.seen));
+        lines.push(format!("  {}", remark.remedy));
+        lines.extend(remark.toml.iter().map(|line| format!("      {line}")));
+    }
+    lines
+}
+
+/// What a harvest brought, and what it cost.
+fn told(harvest: &Harvest) -> String {
+    let read = &harvest.read;
+    format!(
+        "{} Collections and {} Items from {} documents of {} KiB",
+        harvest.collections,
+        harvest.items,
+        read.documents,
+        read.bytes.div_ceil(1024)
+    )
+}
+
+/// The kind of server that it is taken for, where that is not simply the standard.
+fn dialect(can: &Capabilities) -> Option<String> {
+    let name = can.dialect.name();
+    match &can.dialect_seen {
+        Some(sign) => Some(format!("{name} (seen: {sign})")),
+        None if can.dialect == Dialect::Standard => None,
+        None => Some(format!("{name} (the federation file)")),
+    }
 }
 
 fn cut(id: &str, more: &str, lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

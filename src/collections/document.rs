@@ -54,14 +54,18 @@ impl Entry {
     /// from the base.
     #[must_use]
     pub fn source(&self, member: &federation::Member) -> String {
-        let base = member.url.as_str().trim_end_matches('/');
+        let base = member.base();
+        let base = base.as_str().trim_end_matches('/');
         let given = serde_json::from_slice::<Object<'_>>(&self.document)
             .ok()
             .and_then(|document| document.get("links").and_then(|links| links::href(links, &["self"])))
             .and_then(|href| Url::parse(&href).ok())
             .map(String::from);
+        let below = |href: &str, base: &str| href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        let published =
+            |href: &str| member.aliases.iter().any(|alias| below(href, alias.as_str().trim_end_matches('/')));
         match given {
-            Some(href) if href.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')) => href,
+            Some(href) if below(&href, base) || (member.kind.is_harvested() && published(&href)) => href,
             _ => {
                 let id = percent_encoding::utf8_percent_encode(&self.native_id, SEGMENT);
                 format!("{base}/collections/{id}")
@@ -143,15 +147,16 @@ fn write_united(documents: &[Object<'_>], out: &mut Vec<u8>) {
 
 fn write_links(hrefs: &CollectionHrefs<'_>, member: Option<(&RawValue, Option<&Url>)>, out: &mut Vec<u8>) {
     let own = [
-        ("self", hrefs.self_href, JSON),
-        ("root", hrefs.root_href, JSON),
-        ("parent", hrefs.root_href, JSON),
+        ("self", Some(hrefs.self_href), JSON),
+        ("root", Some(hrefs.root_href), JSON),
+        ("parent", Some(hrefs.root_href), JSON),
         ("items", hrefs.items_href, GEOJSON),
         (QUERYABLES, hrefs.queryables_href, SCHEMA),
         (SORTABLES, hrefs.sortables_href, SCHEMA),
+        ("canonical", hrefs.canonical, JSON),
     ];
     out.push(b'[');
-    for (rel, href, media) in own.into_iter().chain(hrefs.canonical.map(|href| ("canonical", href, JSON))) {
+    for (rel, href, media) in own.into_iter().filter_map(|(rel, href, media)| Some((rel, href?, media))) {
         if rel != "self" {
             out.push(b',');
         }

@@ -16,9 +16,9 @@ const HREFS: CollectionHrefs<'_> = CollectionHrefs {
     id: "A|c",
     self_href: "https://broker.example/collections/A%7Cc",
     root_href: "https://broker.example/",
-    items_href: "https://broker.example/collections/A%7Cc/items",
-    queryables_href: "https://broker.example/collections/A%7Cc/queryables",
-    sortables_href: "https://broker.example/collections/A%7Cc/sortables",
+    items_href: Some("https://broker.example/collections/A%7Cc/items"),
+    queryables_href: Some("https://broker.example/collections/A%7Cc/queryables"),
+    sortables_href: Some("https://broker.example/collections/A%7Cc/sortables"),
     canonical: Some("https://a.example/stac/collections/c"),
     backends: &["A"],
 };

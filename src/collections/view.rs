@@ -92,10 +92,11 @@ pub struct CollectionHrefs<'a> {
     pub id: &'a str,
     pub self_href: &'a str,
     pub root_href: &'a str,
-    pub items_href: &'a str,
-    pub queryables_href: &'a str,
-    pub sortables_href: &'a str,
-    /// The member's own address of the Collection; `None` for a merged view of several.
+    /// `None`, as the next two: the Collection has no Items.
+    pub items_href: Option<&'a str>,
+    pub queryables_href: Option<&'a str>,
+    pub sortables_href: Option<&'a str>,
+    /// The member's own address of the Collection; `None` for a merged view of several, and for what is made of a record.
     pub canonical: Option<&'a str>,
     /// `federation:backends`.
     pub backends: &'a [&'a str],

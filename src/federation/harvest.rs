@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use url::Url;
+
+use super::{Kind, Member};
+
 /// Period and bounds of the harvests of one member (`static-stac`, `ogc-records`, `csw`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crawl {
@@ -43,5 +47,20 @@ impl Default for Crawl {
             requests_max: 8,
             records: Records::Collections,
         }
+    }
+}
+
+impl Member {
+    /// What lies below it is the member's: the landing page or, of a catalogue of files, the folder of the root document.
+    #[must_use]
+    pub fn base(&self) -> Url {
+        let folder = (self.kind == Kind::StaticStac).then(|| self.url.join(".").ok()).flatten();
+        folder.unwrap_or_else(|| self.url.clone())
+    }
+
+    /// Whether it has Items at all: records that become Collections have none (`records_as`).
+    #[must_use]
+    pub fn has_items(&self) -> bool {
+        !self.kind.has_records() || matches!(self.crawl.records, Records::Items { .. })
     }
 }

@@ -4,6 +4,7 @@
 //! [`Federation`] or into every [`Problem`] at once, `policy.rs` and `retention.rs` answer the questions a plan asks.
 //! Start reading at [`Federation`].
 
+pub mod addition;
 pub mod area;
 mod file;
 pub mod harvest;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use addition::{Addition, quoted};
 pub use area::{Area, Bbox};
 pub use harvest::{Crawl, Records};
 pub use interval::Interval;
@@ -273,6 +275,12 @@ impl Kind {
         }
     }
 
+    /// Whether members of this kind have metadata records, which become Collections or Items here.
+    #[must_use]
+    pub fn has_records(self) -> bool {
+        matches!(self, Self::OgcRecords | Self::Csw)
+    }
+
     /// Whether members of this kind are read whole now and then, and searched in the broker.
     #[must_use]
     pub fn is_harvested(self) -> bool {
@@ -284,6 +292,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub method: Method,
+    pub dialect: Dialect,
     /// Largest page to ask for; `None`: what discovery says, else 1000.
     pub page_items_max: Option<u32>,
     /// `None`: `limits.member_deadline`.
@@ -302,6 +311,61 @@ pub enum Method {
     Auto,
     Get,
     Post,
+}
+
+/// The kind of server behind a member, where it does otherwise than the standard says (`members.md` section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// What the member gives away of itself decides.
+    Auto,
+    Standard,
+    Resto,
+    /// The older CDSE and CREODIAS catalogues.
+    Page,
+    StacServer,
+    Pgstac,
+    PlanetaryComputer,
+    Cmr,
+    Fedeo,
+    Geoserver,
+}
+
+impl Dialect {
+    pub const ALL: [Self; 10] = [
+        Self::Auto,
+        Self::Standard,
+        Self::Resto,
+        Self::Page,
+        Self::StacServer,
+        Self::Pgstac,
+        Self::PlanetaryComputer,
+        Self::Cmr,
+        Self::Fedeo,
+        Self::Geoserver,
+    ];
+
+    /// As the federation file and reports write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Standard => "standard",
+            Self::Resto => "resto",
+            Self::Page => "page",
+            Self::StacServer => "stac-server",
+            Self::Pgstac => "pgstac",
+            Self::PlanetaryComputer => "planetary-computer",
+            Self::Cmr => "cmr",
+            Self::Fedeo => "fedeo",
+            Self::Geoserver => "geoserver",
+        }
+    }
+}
+
+impl serde::Serialize for Dialect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// What is kept of a member's `next` link besides its parameters (`members.md` section 4).

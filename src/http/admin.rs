@@ -1,4 +1,7 @@
-//! The admin listener: metrics, the running federation, reload. Nothing of it is answered on the public one.
+//! The admin listener: metrics, the running federation, reload, the checklist for catalogues that want to join. Nothing of
+//! it is answered on the public one.
+
+mod check;
 
 use std::io;
 use std::sync::Arc;
@@ -63,8 +66,10 @@ fn router(office: Office) -> Router {
         .route("/metrics", get(rendered))
         .route("/admin/status", get(told))
         .route("/admin/reload", post(reload))
+        .route("/admin/members/check", post(check::answer))
         .fallback(|| async {
-            refused(StatusCode::NOT_FOUND, "NotFound", "paths here: `/metrics`, `/admin/status`, `/admin/reload`")
+            let paths = "paths here: `/metrics`, `/admin/status`, `/admin/reload`, `/admin/members/check`";
+            refused(StatusCode::NOT_FOUND, "NotFound", paths)
         })
         .layer(middleware::from_fn_with_state(office.clone(), admitted))
         .with_state(office)
@@ -99,6 +104,17 @@ async fn rendered(State(office): State<Office>) -> Response {
     for part in &snapshot.view.members {
         let up = status(&snapshot, &part.member) == Status::Online;
         metrics::member(part.member.as_str(), up, part.entries.len(), part.quarantined.len());
+    }
+    for (member, harvest) in snapshot.members.iter().filter_map(|member| Some((member.id(), member.harvest()?))) {
+        let seen = metrics::Harvested {
+            age_s: harvest.age_s,
+            items: harvest.items,
+            complete: harvest.complete,
+            left_out: harvest.left_out.count,
+            bytes: harvest.read.bytes,
+            running: harvest.running.map_or(0, |running| running.documents),
+        };
+        metrics::harvest(member.as_str(), &seen);
     }
     metrics::buffered(crate::members::held_bytes());
     snapshot.members.measure();

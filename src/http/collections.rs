@@ -16,7 +16,7 @@ use crate::broker::Snapshot;
 use crate::collections::ids::Named;
 use crate::collections::search::{self, Found};
 use crate::collections::{CollectionHrefs, Entry, Lookup, write_merged};
-use crate::federation::MemberId;
+use crate::federation::{self, MemberId};
 
 use super::collection_search::Asked;
 use super::door::Call;
@@ -145,14 +145,24 @@ pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
 
 fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
     let declared = call.snapshot.federation.member(entry.member.as_str());
-    let canonical = declared.map(|member| Links::member_collection(&member.url, &entry.native_id));
+    // what is made of a record has no address of its own at the member; the record's is its `via`
+    let canonical = declared.filter(|member| !member.kind.has_records());
+    let canonical = canonical.map(|member| match member.kind {
+        // it has no API whose addresses could be built
+        federation::Kind::StaticStac => entry.source(member),
+        _ => Links::member_collection(&member.url, &entry.native_id),
+    });
+    let has_items = declared.is_none_or(federation::Member::has_items);
+    let links = &call.links;
+    let [items, queryables, sortables] =
+        [Links::items, Links::queryables, Links::sortables].map(|of| has_items.then(|| of(links, &entry.exposed_id)));
     let hrefs = CollectionHrefs {
         id: &entry.exposed_id,
-        self_href: &call.links.collection(&entry.exposed_id),
-        root_href: &call.links.root(),
-        items_href: &call.links.items(&entry.exposed_id),
-        queryables_href: &call.links.queryables(&entry.exposed_id),
-        sortables_href: &call.links.sortables(&entry.exposed_id),
+        self_href: &links.collection(&entry.exposed_id),
+        root_href: &links.root(),
+        items_href: items.as_deref(),
+        queryables_href: queryables.as_deref(),
+        sortables_href: sortables.as_deref(),
         canonical: canonical.as_deref(),
         backends: &[entry.member.as_str()],
     };
@@ -166,9 +176,9 @@ fn write_bare(id: &str, entries: &[Arc<Entry>], links: &Links, out: &mut Vec<u8>
         id,
         self_href: &links.collection(id),
         root_href: &links.root(),
-        items_href: &links.items(id),
-        queryables_href: &links.queryables(id),
-        sortables_href: &links.sortables(id),
+        items_href: Some(&links.items(id)),
+        queryables_href: Some(&links.queryables(id)),
+        sortables_href: Some(&links.sortables(id)),
         canonical: None,
         backends: &backends,
     };

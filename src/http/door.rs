@@ -34,6 +34,7 @@ use super::exception::{self, Exception};
 use super::links::{self, Links};
 use super::problem::Problem;
 use super::routes::Route;
+use super::seen::Seen;
 use super::{respond, routes};
 
 /// Bodies below this are sent as they are: compressing them costs more than it saves.
@@ -45,6 +46,8 @@ pub struct Face {
     /// What members list and describe of their processes.
     pub processes: Catalogue,
     pub queryables: Queryables,
+    /// What members did otherwise than they should.
+    pub seen: Seen,
     /// One permit per request in progress.
     admission: Semaphore,
     pub clients: Clients,
@@ -99,6 +102,7 @@ impl Door {
             app,
             processes: Catalogue::default(),
             queryables: Queryables::default(),
+            seen: Seen::default(),
             admission: Semaphore::new(in_flight_max),
             clients: Clients::default(),
             closed: AtomicBool::new(false),

@@ -70,8 +70,11 @@ pub fn published(snapshot: &Snapshot, found: &Found) -> Vec<u8> {
 
 /// The configured landing page of a member and its further bases, without trailing slashes.
 fn bases(snapshot: &Snapshot, member: &MemberId) -> Vec<String> {
-    let Some(declared) = snapshot.federation.member(member.as_str()) else { return Vec::new() };
-    let urls = std::iter::once(&declared.url).chain(&declared.aliases);
+    let declared = snapshot.federation.member(member.as_str());
+    // what is made of a record has no address of its own at the member; the record's is its `via`
+    let Some(declared) = declared.filter(|member| !member.kind.has_records()) else { return Vec::new() };
+    let base = declared.base();
+    let urls = std::iter::once(&base).chain(&declared.aliases);
     urls.map(|url| url.as_str().trim_end_matches('/').to_owned()).collect()
 }
 

@@ -1,9 +1,11 @@
 //! The members as admins and the curious see them: status, capabilities, declared policy. Never a secret: `auth`,
 //! `request.headers` and addresses with credentials stay out.
 
+use std::sync::Arc;
+
 use axum::Extension;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{self, Path};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -16,7 +18,7 @@ use crate::federation::retention::{Period, Retention};
 use crate::federation::{Area, Extents, Member, MemberId, Policy, interval};
 use crate::members::{Health, Service, State};
 
-use super::door::Call;
+use super::door::{Call, Face};
 use super::features::link;
 use super::items::cut;
 use super::params;
@@ -82,24 +84,26 @@ pub fn map(snapshot: &Snapshot) -> Value {
 }
 
 /// `GET /federation/members`
-pub async fn list(Extension(call): Extension<Call>) -> Response {
-    let members: Vec<_> = call.snapshot.federation.members.iter().map(|member| describe(&call, member)).collect();
+pub async fn list(extract::State(face): extract::State<Arc<Face>>, Extension(call): Extension<Call>) -> Response {
+    let members = call.snapshot.federation.members.iter();
+    let members: Vec<_> = members.map(|member| describe(&face, &call, member)).collect();
     let links = [link("self", &call.links.to("/federation/members"), JSON), link("root", &call.links.root(), JSON)];
     respond::json(&json!({ "members": members, "links": links }), Keep::Never)
 }
 
 /// `GET /federation/members/{id}`
 pub async fn one(
+    extract::State(face): extract::State<Arc<Face>>,
     Extension(call): Extension<Call>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let id = params::segments(path)?;
     let member = call.snapshot.federation.members.iter().find(|member| member.id.as_str() == id);
     let member = member.ok_or_else(|| Problem::not_found(format!("no member `{}`", cut(&id))))?;
-    Ok(respond::json(&describe(&call, member), Keep::Never))
+    Ok(respond::json(&describe(&face, &call, member), Keep::Never))
 }
 
-fn describe(call: &Call, member: &Member) -> Value {
+fn describe(face: &Face, call: &Call, member: &Member) -> Value {
     let snapshot = &call.snapshot;
     let health = health(snapshot, &member.id);
     let self_href = call.links.to(&format!("/federation/members/{}", member.id));
@@ -116,7 +120,9 @@ fn describe(call: &Call, member: &Member) -> Value {
         "last_failure": health.last_failure,
         "guard": guard(snapshot, &member.id),
         "capabilities": snapshot.members.get(member.id.as_str()).map(|member| json!(*member.capabilities())),
+        "has_items": member.has_items(),
         "harvest": snapshot.members.get(member.id.as_str()).and_then(|member| member.harvest()),
+        "seen": face.seen.of(&member.id),
         "policy": policy(&member.policy),
         "collections": collections(snapshot, &member.id),
         "links": [link("self", &self_href, JSON), link("root", &call.links.root(), JSON)],

@@ -23,9 +23,13 @@ pub fn search(report: &Report, limit: u32, answered: bool) {
             requests: member.requests,
             items: if answered { member.returned } else { 0 },
             contradictions: member.contradictions,
+            suspicious_ends: member.suspicious_ends,
             gaps: member.gaps.len(),
             took: Duration::from_millis(member.took_ms),
         });
+    }
+    for outside in &report.outside {
+        metrics::policy_contradicted(outside.member.as_str(), outside.rule.name(), outside.items);
     }
     for left_out in &report.pruned {
         metrics::pruned(left_out.id.as_str(), left_out.rule);

@@ -31,6 +31,7 @@ mod queryables;
 mod respond;
 mod routes;
 mod search;
+mod seen;
 mod server;
 mod stream;
 mod tls;

@@ -137,9 +137,9 @@ pub async fn run(
     let begun = Instant::now();
     let searched = crate::search::search(&call.snapshot, &face.app.keys, &request, clock).await;
     match &searched {
-        Ok(answer) => tell(call, &request, paging, begun, &answer.report, StatusCode::OK),
+        Ok(answer) => tell(face, call, &request, paging, begun, &answer.report, StatusCode::OK),
         Err(SearchError::Failed { report, kind, .. }) => {
-            tell(call, &request, paging, begun, report, Problem::status_of(*kind));
+            tell(face, call, &request, paging, begun, report, Problem::status_of(*kind));
         }
         Err(_) => {}
     }
@@ -153,6 +153,7 @@ pub async fn run(
 
 /// Counts a page that came to its end, and writes its line.
 fn tell(
+    face: &Face,
     call: &Call,
     request: &SearchRequest,
     paging: &Paging<'_>,
@@ -161,6 +162,7 @@ fn tell(
     status: StatusCode,
 ) {
     measure::search(report, request.limit, status == StatusCode::OK);
+    face.seen.take(report, &call.snapshot.federation, Utc::now());
     let told = access::Told { route: paging.route(), status: status.as_u16(), took: begun.elapsed(), request };
     access::search(&call.snapshot, &told, report);
 }

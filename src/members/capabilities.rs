@@ -9,14 +9,19 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::dialect::{Filters, Habits, Ids, Seen};
 use crate::cql2::Class;
-use crate::federation::{Member, Method, Support};
+use crate::federation::{Dialect, Member, Method, Support};
 
 pub(super) use condition::weaker;
 
 /// What is known of a member's abilities.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Capabilities {
+    /// The kind of server it is taken for, and what gave that away; nothing did where the file says so, or for `standard`.
+    pub dialect: Dialect,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect_seen: Option<String>,
     /// False until landing page and conformance were read once: until then everything is what the kind implies.
     pub discovered: bool,
     /// Item Search by POST, by GET.
@@ -31,10 +36,16 @@ pub struct Capabilities {
     pub bbox: Support,
     pub intersects: Support,
     pub ids: Support,
+    /// `ids` override every other condition there.
+    pub ids_alone: bool,
+    /// `datetime` is held against the start of an Item alone: what began before it and lasts is not found by it.
+    pub datetime_starts: bool,
     pub collections: Support,
     pub sort: Support,
     /// Fields known to sort; `None`: all, verified while reading.
     pub sort_fields: Option<Vec<String>>,
+    /// False: it sorts downwards only, and takes no windows of time to be read upwards by.
+    pub sort_ascending: bool,
     /// Attested order without `sortby`: `-datetime` or `datetime`.
     pub native_order: Option<String>,
     pub string_order_bytes: bool,
@@ -132,6 +143,8 @@ pub enum Counts {
 pub enum Source {
     /// Conformance classes and links.
     Declared,
+    /// The kind of server it is.
+    Dialect,
     /// A probe, or searches that contradicted the declaration.
     Probed,
     /// The federation file.
@@ -146,6 +159,8 @@ pub const INTERSECTS_GET_BYTES_MAX: usize = 6 << 10;
 pub const INTERSECTS_POST_BYTES_MAX: usize = 256 << 10;
 /// Collections of a member without Item Search that one search asks: each is a request.
 pub const ITEMS_ONLY_COLLECTIONS_MAX: usize = 20;
+/// Items asked for one by one of a member whose `ids` override all else and mean what they say only alone.
+pub const IDS_ALONE_MAX: usize = 20;
 /// Notes kept for admins.
 const NOTES_MAX: usize = 16;
 /// Properties that are remembered as refused; beyond it the member is not given conditions until it is discovered again.
@@ -173,6 +188,8 @@ pub struct Found {
     pub search_post: bool,
     /// Neither link nor class, and `/search` is not there: Items are to be had collection by collection.
     pub items_only: bool,
+    /// The kind of server it is, if something gave that away.
+    pub seen: Option<Seen>,
 }
 
 impl Found {
@@ -191,6 +208,8 @@ impl Capabilities {
     #[must_use]
     pub fn implied(member: &Member) -> Self {
         let mut known = Self {
+            dialect: Dialect::Standard,
+            dialect_seen: None,
             discovered: false,
             search_post: member.request.method != Method::Get,
             search_get: member.request.method != Method::Post,
@@ -200,9 +219,12 @@ impl Capabilities {
             bbox: Support::Exact,
             intersects: Support::Exact,
             ids: Support::Exact,
+            ids_alone: false,
+            datetime_starts: false,
             collections: Support::Exact,
             sort: Support::Exact,
             sort_fields: None,
+            sort_ascending: true,
             native_order: None,
             string_order_bytes: false,
             filter: Support::Unsupported,
@@ -221,6 +243,7 @@ impl Capabilities {
             contradictions: 0,
             notes: Vec::new(),
         };
+        known.follow(member, Habits::of(member.request.dialect));
         known.overrule(member);
         known
     }
@@ -243,6 +266,9 @@ impl Capabilities {
             known.sources.insert(name, Source::Declared);
         }
         known.note_search(member, found);
+        let seen = found.seen.as_ref().filter(|_| member.request.dialect == Dialect::Auto);
+        known.dialect_seen = seen.map(|seen| seen.sign.clone());
+        known.follow(member, Habits::of(seen.map_or(member.request.dialect, |seen| seen.dialect)));
         known.overrule(member);
         known
     }
@@ -264,6 +290,67 @@ impl Capabilities {
             counts: Some(Counts::Exact),
             ..Self::implied(member)
         }
+    }
+
+    /// What a kind of server does otherwise than it declares.
+    fn follow(&mut self, member: &Member, habits: &Habits) {
+        self.dialect = habits.dialect;
+        if !habits.post && member.request.method != Method::Post {
+            (self.search_post, self.search_get) = (false, true);
+        }
+        let most = member.request.page_items_max.or(habits.page_items_max);
+        self.page_items_max = most.unwrap_or(PAGE_ITEMS_DEFAULT).max(1);
+        self.follow_conditions(habits);
+        if let Some(fields) = habits.sorting.fields {
+            self.sort = Support::Exact;
+            self.sort_fields = Some(fields.iter().map(|(ours, _)| (*ours).to_owned()).collect());
+            self.sources.insert("sort", Source::Dialect);
+        }
+        // upwards it can be read by windows of time
+        self.sort_ascending = habits.sorting.ascending || self.datetime != Support::Unsupported;
+        self.ids_alone = habits.ids == Ids::OverrideOneByOne;
+        self.datetime_starts = habits.times.starts_only;
+        self.counts_exact &= !habits.counts_estimated;
+    }
+
+    fn follow_conditions(&mut self, habits: &Habits) {
+        let languages: Option<&[Language]> = match &habits.filters {
+            Filters::Declared => None,
+            Filters::Never => Some(&[]),
+            Filters::Only(languages) => Some(languages),
+            Filters::Plain(language) => Some(std::slice::from_ref(language)),
+        };
+        if let Some(languages) = languages {
+            self.filter_lang = languages.to_vec();
+            self.spoken = Spoken::of(languages);
+            self.sources.insert("filter_lang", Source::Dialect);
+        }
+        for (name, place, usable) in [
+            ("datetime", &mut self.datetime, true),
+            ("bbox", &mut self.bbox, true),
+            ("intersects", &mut self.intersects, true),
+            ("ids", &mut self.ids, true),
+            ("collections", &mut self.collections, true),
+            ("filter", &mut self.filter, habits.filters != Filters::Never),
+            ("query", &mut self.query, habits.query),
+        ] {
+            let most = match usable && habits.knows(name) {
+                false => Support::Unsupported,
+                true if habits.exact => Support::Exact,
+                true => Support::Inexact,
+            };
+            let lowered = weaker(*place, most);
+            if lowered != *place {
+                *place = lowered;
+                self.sources.insert(name, Source::Dialect);
+            }
+        }
+    }
+
+    /// What is known of the kind of server it is.
+    #[must_use]
+    pub fn habits(&self) -> &'static Habits {
+        Habits::of(self.dialect)
     }
 
     fn note_search(&mut self, member: &Member, found: &Found) {
@@ -299,7 +386,9 @@ impl Capabilities {
     /// The federation file has the last word. What it cannot give is an Item Search.
     fn overrule(&mut self, member: &Member) {
         let declared = &member.capabilities;
-        self.sort_fields.clone_from(&declared.sort_fields);
+        if declared.sort_fields.is_some() {
+            self.sort_fields.clone_from(&declared.sort_fields);
+        }
         self.native_order.clone_from(&declared.native_order);
         self.string_order_bytes = declared.string_order_bytes;
         if self.collections_max.is_some() {
@@ -385,9 +474,9 @@ impl Capabilities {
 }
 
 /// Whether a conformance URI names a class, whatever its version, host, and `conf` or `req`. A class of a part (`item-search#sort`)
-/// is written after `#`; servers put `/` there as well.
+/// is written after `#`; servers put `/` or `/#` there as well.
 fn is_class(uri: &str, class: &str) -> bool {
-    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase();
+    let uri = uri.trim().trim_end_matches('/').to_ascii_lowercase().replace("/#", "#");
     let ends = |class: &str| uri.strip_suffix(class).is_some_and(|before| before.ends_with(['/', '#']));
     ends(class) || (class.contains('#') && ends(&class.replace('#', "/")))
 }
@@ -402,6 +491,7 @@ mod tests {
             "https://api.stacspec.org/v1.0.0/item-search#sort",
             "https://api.stacspec.org/v1.0.0-rc.1/item-search#sort",
             "http://stac.example/req/item-search/sort/",
+            "https://api.stacspec.org/v1.0.0-beta.3/item-search/#sort",
         ] {
             assert!(is_class(uri, "item-search#sort"), "{uri}");
         }

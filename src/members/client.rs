@@ -56,6 +56,21 @@ impl Clients {
         }
     }
 
+    /// The client that inspects one member: with each answer it keeps the certificate of who gave it.
+    pub(super) fn for_inspection(member: &federation::Member, limits: &federation::Limits) -> Self {
+        let client = builder(limits.connect, member.internal).tls_info(true).build();
+        let client = client.map_err(|error| super::error::causes(&error));
+        let unused = || Err("no member needs it".to_owned());
+        Self {
+            public: if member.internal { unused() } else { client.clone() },
+            internal: if member.internal { client } else { unused() },
+            once_public: unused(),
+            once_internal: unused(),
+            memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
+            guards: Arc::default(),
+        }
+    }
+
     pub(super) fn shared(&self, internal: bool) -> &Result<reqwest::Client, String> {
         if internal { &self.internal } else { &self.public }
     }

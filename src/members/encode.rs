@@ -1,20 +1,26 @@
 //! An [`Ask`] as GET parameters and as a POST body. Pure: no address, no member.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::capabilities::{INTERSECTS_GET_BYTES_MAX, INTERSECTS_POST_BYTES_MAX};
+use super::dialect::Habits;
 use super::said::Words;
 use super::{Ask, Intersects};
-use crate::federation::Bbox;
+use crate::federation::{Bbox, Interval};
 
 /// Bytes of `collections`, `ids` and the condition together in the address of a GET, percent-encoded: with the rest of the query it stays
 /// below the 8 KiB at which many servers and proxies answer 414.
 const LISTS_GET_BYTES_MAX: usize = 6 << 10;
 
+/// A time behind that of every Item, in seconds from 1970 on: the year 4000, within the reach of servers that keep
+/// times as numbers.
+const FAR_FUTURE_S: i64 = 64_060_588_800;
+
 /// The query of a GET, without a token. Lists that an address has no room for are left out: the member then returns
 /// too much, and what it returns is checked anyway.
-pub fn query(ask: &Ask, words: Option<&Words>, intersects: bool) -> Vec<(String, String)> {
+pub fn query(ask: &Ask, words: Option<&Words>, intersects: bool, habits: &Habits) -> Vec<(String, String)> {
     let mut pairs = vec![("limit", ask.limit.to_string())];
     let room = Room::of(ask.collections.as_deref(), ask.ids.as_deref());
     pairs.extend(ask.collections.as_ref().filter(|_| room.collections).map(|list| ("collections", list.join(","))));
@@ -22,13 +28,17 @@ pub fn query(ask: &Ask, words: Option<&Words>, intersects: bool) -> Vec<(String,
     let (geometry, bbox) = area(ask, intersects, INTERSECTS_GET_BYTES_MAX);
     pairs.extend(geometry.map(|geometry| ("intersects", geometry.geojson.clone())));
     pairs.extend(bbox.map(|bbox| ("bbox", corners(&bbox).iter().map(f64::to_string).collect::<Vec<_>>().join(","))));
-    pairs.extend(ask.datetime.map(|interval| ("datetime", interval.to_param())));
+    let timed = habits.times.timeless_first && !ask.sortby.is_empty() && ask.ids.is_none();
+    let interval = ask.datetime.or_else(|| timed.then(whenever));
+    let interval = interval.map(|interval| reaching(interval, habits.times.end_short_ms));
+    pairs.extend(interval.map(|interval| ("datetime", interval.to_param())));
     if !ask.sortby.is_empty() {
-        let keys =
-            ask.sortby.iter().map(|(field, down)| format!("{}{}", if *down { '-' } else { '+' }, spelled(field)));
+        let keys = ask.sortby.iter().map(|(field, down)| habits.sort_entry(spelled(field), *down));
         pairs.push(("sortby", keys.collect::<Vec<_>>().join(",")));
     }
     pairs.extend(words.into_iter().flat_map(Words::pairs));
+    // what a member does not know is left out: it then returns too much, and what it returns is checked anyway
+    pairs.retain(|(name, _)| habits.knows(name));
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -66,6 +76,17 @@ pub fn body(ask: &Ask, words: Option<&Words>, intersects: bool) -> Map<String, V
     let condition = words.into_iter().flat_map(Words::members);
     body.extend(condition.map(|(name, value)| (name.to_owned(), value)));
     body
+}
+
+/// All times, so that what has none is left out: it has no place in an order of time.
+fn whenever() -> Interval {
+    Interval { start: None, end: DateTime::from_timestamp(FAR_FUTURE_S, 0) }
+}
+
+/// The interval that a member must be asked for whose own ends that long before it.
+fn reaching(interval: Interval, short_ms: i64) -> Interval {
+    let later = |end: DateTime<Utc>| end.checked_add_signed(TimeDelta::milliseconds(short_ms)).unwrap_or(end);
+    Interval { start: interval.start, end: interval.end.map(later) }
 }
 
 /// Which lists a GET has room for (`true` also where there is none).
@@ -135,6 +156,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::federation::Dialect;
     use crate::federation::Interval;
 
     fn ask() -> Ask {
@@ -157,8 +179,10 @@ mod tests {
 
     #[test]
     fn an_ask_is_spelled_for_get_and_for_post() {
-        let pairs: Vec<String> =
-            query(&ask(), None, true).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = query(&ask(), None, true, Habits::of(Dialect::Standard))
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         assert_eq!(
             pairs,
             [
@@ -180,7 +204,10 @@ mod tests {
     fn long_geometries_go_as_their_box() {
         let names = |bytes: usize, intersects: bool| {
             let ask = intersecting(bytes);
-            (query(&ask, None, intersects)[1].0.clone(), body(&ask, None, intersects).contains_key("intersects"))
+            (
+                query(&ask, None, intersects, Habits::of(Dialect::Standard))[1].0.clone(),
+                body(&ask, None, intersects).contains_key("intersects"),
+            )
         };
         assert_eq!(names(100, true), ("intersects".to_owned(), true));
         assert_eq!(names(7 << 10, true), ("bbox".to_owned(), true));

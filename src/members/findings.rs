@@ -91,7 +91,9 @@ impl Findings {
     /// Adjusts what discovery declared.
     pub fn apply(&self, known: &mut Capabilities) {
         known.probed_at = self.at;
-        known.counts = self.counts;
+        // one count that is right does not make the others so
+        let estimated = !known.counts_exact && self.counts == Some(Counts::Exact);
+        known.counts = if estimated { Some(Counts::Estimated) } else { self.counts };
         if self.counts == Some(Counts::Estimated) {
             known.counts_exact = false;
         }

@@ -22,6 +22,8 @@ pub use subject::Properties;
 
 /// Reasons kept of a page, for the log.
 const REASONS_MAX: usize = 8;
+/// Characters of an id that the log shows.
+const ID_SHOWN: usize = 80;
 /// `GeometryCollection`s inside one another.
 const GEOMETRY_NESTING_MAX: u32 = 4;
 /// Bytes of an Item's geometry that a residual check parses.
@@ -107,6 +109,13 @@ pub enum Reason {
     HalfCharacter,
 }
 
+/// A document that is no Item.
+struct Refused {
+    reason: Reason,
+    /// What it calls itself, cut for the log.
+    id: Option<String>,
+}
+
 /// One page, split.
 #[derive(Debug, Clone, Default)]
 pub struct Split {
@@ -114,7 +123,7 @@ pub struct Split {
     /// Features that came, the dropped ones included.
     pub received: u32,
     pub invalid: Invalid,
-    /// `numberMatched`, else `context.matched`, else `numMatched`.
+    /// `numberMatched`, else `context.matched`, else `numMatched`, else `totalResults` of OpenSearch.
     pub matched: Option<u64>,
     /// The page names members of its own that are missing from it (`federation:missing`).
     pub partial: bool,
@@ -145,7 +154,7 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
     if scanner.kind()? != Kind::Object {
         return Ok(false);
     }
-    let (mut features, mut matched) = (0, [None; 3]);
+    let (mut features, mut matched) = (0, [None; 4]);
     let mut walk = scanner.enter();
     while let Some(key) = scanner.key(&mut walk)? {
         match &*key.name() {
@@ -158,17 +167,14 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
                 page.links = Some(body.slice(span));
             }
             b"numberMatched" => matched[0] = count(scanner)?,
-            b"context" if scanner.kind()? == Kind::Object => {
-                let mut walk = scanner.enter();
-                while let Some(key) = scanner.key(&mut walk)? {
-                    if &*key.name() == b"matched" {
-                        matched[1] = count(scanner)?;
-                    } else {
-                        scanner.skip()?;
-                    }
-                }
-            }
+            b"context" if scanner.kind()? == Kind::Object => matched[1] = member_count(scanner, b"matched")?,
             b"numMatched" => matched[2] = count(scanner)?,
+            b"totalResults" => matched[3] = count(scanner)?,
+            // where resto's OpenSearch has it
+            b"properties" if scanner.kind()? == Kind::Object => {
+                let total = member_count(scanner, b"totalResults")?;
+                matched[3] = matched[3].or(total);
+            }
             b"federation:missing" if scanner.kind()? == Kind::Array => {
                 let mut walk = scanner.enter();
                 while scanner.element(&mut walk)? {
@@ -182,6 +188,20 @@ fn page_members(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page: 
     scanner.end()?;
     page.matched = matched.into_iter().flatten().next();
     Ok(features == 1)
+}
+
+/// The count that an object has under this name.
+fn member_count(scanner: &mut Scanner<'_>, name: &[u8]) -> Result<Option<u64>, Broken> {
+    let mut found = None;
+    let mut walk = scanner.enter();
+    while let Some(key) = scanner.key(&mut walk)? {
+        if &*key.name() == name {
+            found = count(scanner)?;
+        } else {
+            scanner.skip()?;
+        }
+    }
+    Ok(found)
 }
 
 fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Broken> {
@@ -198,10 +218,14 @@ fn page_features(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds, page:
         page.received += 1;
         match read_item(scanner, body, bounds)? {
             Ok(item) => page.items.push(item),
-            Err(reason) => {
+            Err(Refused { reason, id }) => {
                 page.invalid.count += 1;
                 if page.invalid.reasons.len() < REASONS_MAX {
-                    page.invalid.reasons.push(format!("feature {}: {reason}", page.received));
+                    let number = page.received;
+                    page.invalid.reasons.push(match id {
+                        Some(id) => format!("feature {number} `{id}`: {reason}"),
+                        None => format!("feature {number}: {reason}"),
+                    });
                 }
             }
         }
@@ -227,10 +251,10 @@ impl Found<'_> {
 }
 
 /// Reads one element of `features` to its end, whatever it is. The outer error means that the page is not JSON.
-fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result<Result<Item, Reason>, Broken> {
+fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result<Result<Item, Refused>, Broken> {
     if scanner.kind()? != Kind::Object {
         scanner.skip()?;
-        return Ok(Err(Reason::NotAnObject));
+        return Ok(Err(Refused { reason: Reason::NotAnObject, id: None }));
     }
     let start = scanner.at();
     let outside = scanner.depth();
@@ -243,7 +267,10 @@ fn read_item(scanner: &mut Scanner<'_>, body: &Bytes, bounds: &Bounds) -> Result
     }
     let span = start..scanner.at();
     let deep = scanner.deepest() - outside > bounds.depth_max;
-    Ok(finish(found, span, body, bounds, deep, scanner.lone_surrogate()))
+    let id = found.id.and_then(Text::decode);
+    let shown = |id: &str| id.chars().filter(|c| !c.is_control()).take(ID_SHOWN).collect();
+    let item = finish(found, span, body, bounds, deep, scanner.lone_surrogate());
+    Ok(item.map_err(|reason| Refused { reason, id: id.as_deref().map(shown) }))
 }
 
 fn item_member<'a>(
@@ -497,7 +524,7 @@ impl Item {
         let mut scanner = Scanner::new(&bytes);
         let item = read_item(&mut scanner, &bytes, &Bounds::default()).map_err(Reason::NotJson)?;
         scanner.end().map_err(Reason::NotJson)?;
-        item
+        item.map_err(|refused| refused.reason)
     }
 
     /// The bytes of one of [`Item::spans`].

@@ -137,6 +137,16 @@ impl From<Failure> for Ended {
     }
 }
 
+/// An answer of any status, as it came.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The member's certificate (DER), where the client keeps it.
+    pub certificate: Option<Vec<u8>>,
+}
+
 /// The line to one member.
 pub struct Line {
     member: MemberId,
@@ -167,6 +177,12 @@ impl Line {
             guard: clients.guard(member, Service::Catalogue),
             flights: Flights::default(),
         }
+    }
+
+    /// The same line with another bound on one answer.
+    pub fn with_answer_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.answer_bytes_max = bytes_max;
+        self
     }
 
     /// Sends a request and reads its whole answer, or takes that of an equal one under way: nothing that is sent here
@@ -240,6 +256,25 @@ impl Line {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline").into()),
         }
+    }
+
+    /// Sends a request once and gives whatever answer comes, redirects and error statuses included: for those who judge
+    /// the answer itself. A `Retry-After` is theirs to honour.
+    ///
+    /// # Errors
+    /// When no whole answer came within the bounds.
+    pub(super) async fn whole(&self, request: &Outgoing, deadline: Instant) -> Result<Whole, Failure> {
+        let exchange = async {
+            let response = self.once(request).await.map_err(|ended| ended.failed)?;
+            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = without_mark(self.read(response).await?);
+            Ok(Whole { status, headers, body, certificate })
+        };
+        timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_elapsed| Err(failure(Fault::Timeout, "no whole answer by the deadline")))
     }
 
     async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Ended> {
@@ -446,7 +481,7 @@ fn sniff(body: &Bytes, expects: Expects) -> Result<(), Failure> {
 }
 
 /// Seconds of `Retry-After`, given as a number or a date.
-fn retry_after(text: &str) -> Option<u32> {
+pub(super) fn retry_after(text: &str) -> Option<u32> {
     let seconds = match text.trim().parse::<u64>() {
         Ok(seconds) => seconds,
         Err(_not_a_number) => {

@@ -4,23 +4,30 @@
 //! an [`Ask`] in the member's own terms and gives back a [`Page`] of Items as bytes. Start reading at [`Member`].
 
 pub mod capabilities;
+mod certificate;
 mod client;
+mod csw;
+mod dialect;
 mod encode;
 mod error;
 mod findings;
 pub mod gocdb;
 mod guard;
 pub mod harvest;
+pub mod inspect;
 pub mod item;
+pub mod known;
 mod line;
 mod memory;
 mod next_link;
 pub mod process_api;
+mod records;
 pub mod remote;
 pub mod rewrite;
 mod said;
 mod scan;
 mod stac_api;
+mod static_stac;
 mod tally;
 
 use std::sync::Arc;
@@ -33,13 +40,17 @@ use crate::cql2::Expr;
 use crate::federation::{self, Bbox, Interval, MemberId};
 
 pub use capabilities::{Capabilities, Counts, Language, Source};
+pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
+pub use findings::Seen;
 pub use guard::{Bucket, Service, Standing, State, Told};
 pub use harvest::Harvest;
 pub use item::Item;
+pub use known::Known;
 use line::failure;
 pub use memory::held_bytes;
+pub use said::Words;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -54,6 +65,11 @@ pub trait Member: Send + Sync {
     /// The state of its snapshot, where the member is read whole.
     fn harvest(&self) -> Option<Harvest> {
         None
+    }
+
+    /// Reads the member anew, where it is read whole, and waits for the end of that.
+    fn renew(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// One page of Items.
@@ -150,6 +166,8 @@ pub struct Page {
     pub invalid: Invalid,
     /// Absent at the end of the member's list.
     pub next: Option<Token>,
+    /// There is no `next`, and yet the list goes on: the member gives no place to go on from.
+    pub cut: bool,
     pub matched: Option<Matched>,
     /// Why the answer is not complete, when the member says so itself: it is a federation, and members of its own are
     /// missing; or it could not be harvested whole.
@@ -208,8 +226,20 @@ impl Registry {
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
                 federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
-                // refused by validation as long as they have no adapter
-                federation::Kind::StaticStac | federation::Kind::OgcRecords | federation::Kind::Csw => None,
+                federation::Kind::StaticStac => {
+                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                federation::Kind::OgcRecords => {
+                    let pages = records::RecordsApi::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
+                federation::Kind::Csw => {
+                    let pages = csw::Csw::new(member, federation, &clients);
+                    let source = records::pages::Catalogue::new(member, pages);
+                    Some(Arc::new(harvest::Harvester::new(member, source)))
+                }
             }
         };
         let members = enabled.filter_map(adapter).collect();

@@ -54,6 +54,8 @@ pub struct Sent<'a> {
     pub follow: Option<&'a str>,
     /// Of the condition that was sent.
     pub mark: Option<u32>,
+    /// What of a link counts, where it has one of these; empty: all that is new in it.
+    pub only: &'a [&'a str],
 }
 
 /// What a token adds to our own query.
@@ -171,11 +173,22 @@ fn delta_of(link: &Map<String, Value>, sent: &Sent<'_>) -> Result<Delta, Unusabl
         delta.body = body_delta(body, sent);
     }
     delta.headers = header_delta(link);
+    keep_only(&mut delta, sent.only);
     if sent.limit > 0 {
         keep_page_size(&mut delta, sent.limit);
     }
     delta.path = sent.follow.and_then(|base| path_below(&address, base));
     Ok(delta)
+}
+
+/// Drops all names but these, if one of them is there: without any, the member is not the one it was taken for.
+fn keep_only(delta: &mut Delta, only: &[&str]) {
+    let counts = |name: &str| only.contains(&name);
+    if delta.query.iter().any(|(name, _)| counts(name)) || delta.body.iter().any(|(name, _)| counts(name)) {
+        delta.query.retain(|(name, _)| counts(name));
+        delta.body.retain(|(name, _)| counts(name));
+        delta.headers.clear();
+    }
 }
 
 /// A page number counts pages of the size it was made with.

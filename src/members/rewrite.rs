@@ -32,6 +32,7 @@ pub struct ItemRewrite<'a> {
     pub collection_href: &'a str,
     pub root_href: &'a str,
     /// The member's landing page (ends without slash) and further bases it prints: for `canonical` and relative hrefs.
+    /// Empty: the member publishes no Items, and this one has no `canonical`.
     pub member_bases: &'a [&'a str],
     /// `federation:backends`.
     pub backends: &'a [&'a str],
@@ -143,7 +144,7 @@ fn write_backends(rewrite: &ItemRewrite<'_>, out: &mut Vec<u8>) {
 
 /// Where the Item stands at its member.
 struct Source<'a> {
-    canonical: Cow<'a, str>,
+    canonical: Option<Cow<'a, str>>,
     /// The same, parsed when a relative href asks for it.
     base: std::cell::OnceCell<Option<Url>>,
 }
@@ -159,16 +160,17 @@ impl<'a> Source<'a> {
                     && !href.contains(['\\', '\n', '\r', '\t'])
             })
         };
-        let canonical = own.filter(|href| below(href)).unwrap_or_else(|| {
-            let base = rewrite.member_bases.first().map_or("", |base| base.trim_end_matches('/'));
+        let canonical = own.filter(|href| below(href)).or_else(|| {
+            let base = rewrite.member_bases.first()?.trim_end_matches('/');
             let collection = utf8_percent_encode(&item.collection, SEGMENT);
-            Cow::Owned(format!("{base}/collections/{collection}/items/{}", utf8_percent_encode(&item.id, SEGMENT)))
+            let id = utf8_percent_encode(&item.id, SEGMENT);
+            Some(Cow::Owned(format!("{base}/collections/{collection}/items/{id}")))
         });
         Self { canonical, base: std::cell::OnceCell::new() }
     }
 
     fn resolve(&self, href: &str) -> Option<String> {
-        let base = self.base.get_or_init(|| Url::parse(&self.canonical).ok()).as_ref()?;
+        let base = self.base.get_or_init(|| Url::parse(self.canonical.as_ref()?).ok()).as_ref()?;
         base.join(href).ok().map(String::from)
     }
 }
@@ -254,15 +256,15 @@ fn scheme(href: &str) -> Option<Cow<'_, str>> {
 fn write_links(value: &[u8], rewrite: &ItemRewrite<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> u32 {
     const GEOJSON: &str = "application/geo+json";
     const JSON: &str = "application/json";
-    for (n, (rel, media, href)) in [
-        ("self", GEOJSON, rewrite.self_href),
-        ("root", JSON, rewrite.root_href),
-        ("parent", JSON, rewrite.collection_href),
-        ("collection", JSON, rewrite.collection_href),
-        ("canonical", GEOJSON, &*source.canonical),
-    ]
-    .into_iter()
-    .enumerate()
+    let own = [
+        ("self", GEOJSON, Some(rewrite.self_href)),
+        ("root", JSON, Some(rewrite.root_href)),
+        ("parent", JSON, Some(rewrite.collection_href)),
+        ("collection", JSON, Some(rewrite.collection_href)),
+        ("canonical", GEOJSON, source.canonical.as_deref()),
+    ];
+    for (n, (rel, media, href)) in
+        own.into_iter().filter_map(|(rel, media, href)| Some((rel, media, href?))).enumerate()
     {
         out.extend_from_slice(if n == 0 { b"[{\"rel\":\"" } else { b",{\"rel\":\"" });
         out.extend_from_slice(rel.as_bytes());

@@ -1,22 +1,32 @@
 //! The adapter of kind `stac-api`: discovery here, pages of Item Search in `search.rs`, members without Item Search in
-//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`.
+//! `items_only.rs`, Collections through their pages in `listing.rs`, what a member really does in `probe.rs`, what kind of
+//! server it is in `kind.rs`, pages that are too large for it in `size.rs`.
 
+mod deep;
 mod items_only;
+mod kind;
 mod listing;
+mod naming;
+mod numbered;
+mod one_by_one;
 mod probe;
 mod search;
+mod size;
+mod slices;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use url::Url;
 
@@ -33,6 +43,10 @@ use crate::federation::{self, MemberId, Method, Support};
 const JSON: &str = "application/json";
 const SCHEMA: &str = "application/schema+json, application/json";
 const GEOJSON: &str = "application/geo+json, application/json";
+/// How long a request waits for one of the few turns of a member that stands no more: other requests take some seconds.
+const GATE_WAIT: Duration = Duration::from_secs(5);
+/// Parameters of a link that choose a format; they say nothing else.
+const FORMATS: [&str; 2] = ["f", "httpAccept"];
 /// Contradictions remembered from one discovery to the next.
 const OBSERVED_MAX: usize = 16;
 /// Characters of a condition that a note shows.
@@ -40,7 +54,7 @@ const CONDITION_SHOWN: usize = 120;
 /// Bytes of the queryables of one collection; real ones have some ten thousand.
 const QUERYABLES_BYTES_MAX: usize = 512 << 10;
 /// Characters of a path segment that stay as they are (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A STAC API.
 pub struct StacApi {
@@ -49,6 +63,12 @@ pub struct StacApi {
     known: ArcSwap<Capabilities>,
     /// What was known when it was last discovered, before any probe: what the next probe is held against.
     declared: ArcSwap<Capabilities>,
+    /// What that discovery found.
+    found: ArcSwap<Found>,
+    /// What one of its answers gave away of its kind, or that it is none of those it was taken for.
+    answered: Mutex<Option<kind::Answered>>,
+    /// How wide a window of time was that it could be read in.
+    width: slices::Width,
     /// How searches found it to do otherwise than it declares, since it was discovered.
     observed: Mutex<Vec<String>>,
     search_url: ArcSwap<Url>,
@@ -61,6 +81,13 @@ pub struct StacApi {
     accepted: Mutex<BTreeSet<String>>,
     /// Its Collections as last listed.
     listed: ArcSwap<Vec<items_only::Listed>>,
+    /// That list was whole.
+    listed_whole: AtomicBool,
+    /// Largest page that works, where larger ones were seen to fail since it was discovered.
+    page_cap: AtomicU32,
+    /// Requests at once, where its kind of server stands fewer than the line allows.
+    gate: ArcSwapOption<Semaphore>,
+    gate_size: AtomicUsize,
     /// What the last probe saw; it outlives a new discovery until the next one.
     findings: Mutex<Option<Findings>>,
     /// A probe is wanted: after discovery, and after it contradicted what it declares.
@@ -75,6 +102,9 @@ struct Landing {
     conforms_to: Option<Vec<String>>,
     #[serde(default)]
     links: Vec<Value>,
+    /// All else that it says.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 impl StacApi {
@@ -83,6 +113,9 @@ impl StacApi {
             line: Line::new(member, federation, clients),
             known: ArcSwap::from_pointee(Capabilities::implied(member)),
             declared: ArcSwap::from_pointee(Capabilities::implied(member)),
+            found: ArcSwap::default(),
+            answered: Mutex::default(),
+            width: slices::Width::default(),
             observed: Mutex::default(),
             search_url: ArcSwap::from_pointee(below(&member.url, "search")),
             health: ArcSwap::from_pointee(Health::default()),
@@ -91,6 +124,10 @@ impl StacApi {
             contradictions: Tally::default(),
             accepted: Mutex::default(),
             listed: ArcSwap::default(),
+            listed_whole: AtomicBool::new(false),
+            page_cap: AtomicU32::new(u32::MAX),
+            gate: ArcSwapOption::empty(),
+            gate_size: AtomicUsize::new(0),
             findings: Mutex::default(),
             probe_due: AtomicBool::new(false),
             distrusted: AtomicBool::new(false),
@@ -101,6 +138,16 @@ impl StacApi {
     /// Sends, and keeps what it says of the member's health.
     async fn send(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
         let purpose = request.purpose;
+        let gate = self.gate.load_full();
+        let turn = timeout_at(deadline.min(Instant::now() + GATE_WAIT), async {
+            match &gate {
+                Some(gate) => gate.acquire().await.ok(),
+                None => None,
+            }
+        });
+        let Ok(_turn) = turn.await else {
+            return Err(failure(Fault::RateLimited, "all turns that this kind of server stands are taken"));
+        };
         let outcome = self.line.send(request, deadline).await;
         // a probe asks for what may well be refused: an answer of any kind is a sign of life
         let failed = outcome.as_ref().err().filter(|failed| purpose != Purpose::Probe || failed.status.is_none());
@@ -152,6 +199,8 @@ impl StacApi {
         if !found.search_link && !found.has("item-search") {
             found.items_only = self.search_is_absent(&search_url, deadline).await;
         }
+        found.seen = self.kind_of(&landing.rest, &landing.links, &found.conforms_to, &answer.headers);
+        self.found.store(Arc::new(found.clone()));
         let mut known = Capabilities::discovered(&self.member, &found);
         let declared = known.clone();
         if let Some(findings) = self.findings.lock().ok().and_then(|findings| findings.clone()) {
@@ -162,6 +211,8 @@ impl StacApi {
             known.note("POST on `/search` is refused; asked by GET");
         }
         self.search_url.store(Arc::new(search_url));
+        self.page_cap.store(u32::MAX, Ordering::Relaxed);
+        self.hold_back(&known);
         let known = Arc::new(known);
         self.known.store(known.clone());
         self.declared.store(Arc::new(declared));
@@ -270,7 +321,7 @@ impl StacApi {
 }
 
 /// A request: our own query, plus what a token adds or overrides.
-fn request(
+pub(super) fn request(
     url: &Url,
     query: &[(String, String)],
     body: Option<&Map<String, Value>>,
@@ -302,7 +353,7 @@ fn request(
 }
 
 /// An address below a landing page; a query of the landing page itself is kept.
-fn below(base: &Url, path: &str) -> Url {
+pub(super) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url.set_fragment(None);
@@ -310,18 +361,29 @@ fn below(base: &Url, path: &str) -> Url {
 }
 
 /// Links are chosen by relation *and* type: some catalogues have `search` links to descriptions in XML.
-fn is_search(link: &Map<String, Value>) -> bool {
+pub(super) fn is_search(link: &Map<String, Value>) -> bool {
     let rel = link.get("rel").and_then(Value::as_str).is_some_and(|rel| rel == "search");
     rel && link.get("type").and_then(Value::as_str).is_none_or(|media| media.contains("json"))
 }
 
 /// The path of a member's link below its configured base, at the configured origin; `None` when it leads elsewhere.
-fn rebased(member: &federation::Member, target: &Url) -> Option<Url> {
+pub(super) fn rebased(member: &federation::Member, target: &Url) -> Option<Url> {
     let bases = std::iter::once(&member.url).chain(&member.aliases);
     let rest = bases.filter(|base| base.origin() == target.origin()).find_map(|base| {
         target.path().strip_prefix(base.path().trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'))
     })?;
-    (!rest.is_empty()).then(|| below(&member.url, rest))
+    if rest.is_empty() {
+        return None;
+    }
+    let mut url = below(&member.url, rest);
+    // GeoServer has one address for people and for machines, and tells them apart in the query
+    for (name, format) in target.query_pairs() {
+        let own = url.query_pairs().any(|(given, _)| given == name);
+        if FORMATS.contains(&&*name) && format.contains("json") && !own {
+            url.query_pairs_mut().append_pair(&name, &format);
+        }
+    }
+    Some(url)
 }
 
 impl Member for StacApi {

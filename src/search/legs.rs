@@ -23,6 +23,9 @@ use super::stream::Request;
 /// Kept of the client's deadline for merging and writing.
 const RESERVE: Duration = Duration::from_millis(300);
 
+/// Reasons that one log line shows.
+const REASONS_MAX: usize = 8;
+
 /// Runs a page to its end; gives the time spent on each member in milliseconds.
 pub async fn run(snapshot: &Snapshot, page: &mut PageRun<'_>, clock: Clock) -> Vec<(MemberId, u64)> {
     let deadline = clock.deadline.checked_sub(RESERVE).unwrap_or(clock.deadline);
@@ -73,7 +76,10 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
     let answer = timeout_at(deadline.min(own), member.search(&ask, deadline.min(own))).await;
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let answer = match answer {
-        Ok(Ok(page)) => Ok(page),
+        Ok(Ok(page)) => {
+            tell_invalid(leg, &page);
+            Ok(page)
+        }
         Ok(Err(failure)) => Err(told(leg, elapsed_ms, &failure)),
         Err(_elapsed) => {
             warn!(member = %leg.member, elapsed_ms, "leg timed out");
@@ -81,6 +87,16 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
         }
     };
     (index, elapsed_ms, answer)
+}
+
+/// Documents that are left out: the client gets their number, the log why.
+fn tell_invalid(leg: &Leg, page: &Page) {
+    let nameless = page.items.iter().filter(|item| item.collection.is_empty() && leg.only_collection().is_none());
+    let nameless = nameless.map(|item| format!("`{}`: no `collection`, and several were asked for", item.id));
+    let reasons: Vec<String> = page.invalid.reasons.iter().cloned().chain(nameless).take(REASONS_MAX).collect();
+    if !reasons.is_empty() {
+        warn!(member = %leg.member, count = page.invalid.count, reasons = ?reasons, "documents left out");
+    }
 }
 
 /// What a member said goes to the log, never to the client.

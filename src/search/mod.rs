@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod report;
 pub mod fields;
 mod one;
+pub mod outside;
 
 #[cfg(test)]
 mod directed;
@@ -124,10 +125,12 @@ pub async fn search(
     let took = legs::run(snapshot, &mut page, clock).await;
     let end = page.finish();
     tell_members(snapshot, &plan, &end);
+    let outside = outside::of(&snapshot.federation, &end.hits, started);
     let mut answer = answer(snapshot, keys, request, &plan, end, &took, now_ms);
     match &mut answer {
         Ok(answer) => {
             answer.report.started = started;
+            answer.report.outside = outside;
             answer.report.continues = answer.next.is_some();
             answer.next.iter().for_each(|cursor| metrics::cursor_given(cursor.len()));
         }

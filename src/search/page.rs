@@ -71,6 +71,8 @@ pub struct LegEnd {
     pub ended: bool,
     /// Items it returned although its own filter, as it says, excludes them.
     pub contradictions: u32,
+    /// Full pages without a `next` link, after which it was asked once more (F3).
+    pub suspicious_ends: u32,
     pub retry_after_s: Option<u32>,
 }
 
@@ -245,6 +247,7 @@ impl<'a> PageRun<'a> {
                 broken: status.is_some(),
                 ended: status.is_none(),
                 contradictions: 0,
+                suspicious_ends: 0,
                 retry_after_s: None,
             });
             if let Some(retry) = &mut retry {
@@ -324,6 +327,7 @@ fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: 
         broken,
         ended,
         contradictions: 0,
+        suspicious_ends: 0,
         retry_after_s: failure.and_then(|failure| failure.retry_after_s),
     }
 }
@@ -352,6 +356,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.stream.requests,
+            suspicious_ends: leg.stream.suspicious_ends,
             ..leg_end(leg.member, failure, ended, broken, &missed::gaps_within(&leg.session, &merge.order))
         });
         // a leg whose range is still to come stands where it stood

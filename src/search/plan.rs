@@ -2,13 +2,14 @@
 //!
 //! Five stages, one file each: `filtered.rs` reads what a filter proves (S16), `candidates.rs` finds which collections of
 //! a member may hold a match (S15), `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
-//! with the broker (S8), the filter's part of it in `condition.rs`, `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
+//! with the broker (S8), the filter's part of it in `condition.rs`, and for members that read parameters otherwise in `otherwise.rs`, `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
 
 mod filtered;
 mod candidates;
 mod condition;
 pub mod explain;
 mod leg;
+mod otherwise;
 mod sorting;
 
 #[cfg(test)]

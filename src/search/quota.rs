@@ -41,6 +41,8 @@ pub struct QuotaLeg {
     place: Place,
     /// Token of the page after the one at hand; `None` when that was the last.
     next: Option<Token>,
+    /// There is none, though the list goes on.
+    cut: bool,
     pub asked: Option<Request>,
     /// A page is at hand (possibly used up).
     open: bool,
@@ -79,6 +81,7 @@ impl QuotaLeg {
             buffer: VecDeque::new(),
             place,
             next: None,
+            cut: false,
             asked: None,
             open: false,
             tokens: Vec::new(),
@@ -116,6 +119,7 @@ impl QuotaLeg {
                 self.buffer.push_back((index, item));
             }
         }
+        self.cut = page.cut && page.next.is_none();
         self.next = page.next;
         if self.is_barren(asked) {
             self.open = false;
@@ -160,6 +164,7 @@ impl QuotaLeg {
         self.open = false;
         match self.next.take() {
             Some(token) => self.place = Place { token: Some(token), size: self.place.size, ..Place::default() },
+            None if self.cut => self.failure = Some(Status::TooLarge.into()),
             None => self.ended = true,
         }
     }

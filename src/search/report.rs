@@ -7,6 +7,7 @@ use crate::federation::{MemberId, interval};
 
 use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
+use super::outside::Outside;
 use super::page::{LegEnd, PageEnd};
 use super::plan::{Order, Plan, Pruned};
 use super::session::Gap;
@@ -20,6 +21,9 @@ pub struct Report {
     /// There is a next page.
     #[serde(skip)]
     pub continues: bool,
+    /// Items that were given though their member's policy excludes them.
+    #[serde(skip)]
+    pub outside: Vec<Outside>,
     pub complete: bool,
     pub order: AppliedOrder,
     pub members: Vec<MemberReport>,
@@ -62,6 +66,9 @@ pub struct MemberReport {
     #[serde(skip_serializing_if = "is_none")]
     pub contradictions: u32,
     pub requests: u32,
+    /// Full pages without a `next` link, which may be cut.
+    #[serde(skip)]
+    pub suspicious_ends: u32,
     pub took_ms: u64,
     pub gaps: Vec<GapReport>,
     /// It lacks its Items on this page, whether or not a gap is carried on.
@@ -107,15 +114,14 @@ impl Report {
     #[must_use]
     pub fn of(end: &PageEnd, plan: &Plan, took: &[(MemberId, u64)], complete: bool, ignored: &[String]) -> Self {
         let mut members: Vec<MemberReport> = end.legs.iter().map(|leg| member_report(leg, took)).collect();
-        members.extend(end.joined.iter().map(|id| bare(id, Status::Joined, None)));
-        members.extend(
-            plan.refused
-                .iter()
-                .map(|refused| bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))),
-        );
+        members.extend(end.joined.iter().map(|id| MemberReport::bare(id, Status::Joined, None)));
+        members.extend(plan.refused.iter().map(|refused| {
+            MemberReport::bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))
+        }));
         Self {
             started: DateTime::default(),
             continues: false,
+            outside: Vec::new(),
             complete,
             order: applied(&plan.order, plan.legs.len()),
             members,
@@ -135,6 +141,27 @@ impl Report {
 }
 
 impl MemberReport {
+    /// A member of which nothing but its status is told.
+    #[must_use]
+    pub fn bare(id: &MemberId, status: Status, feature: Option<String>) -> Self {
+        Self {
+            id: id.clone(),
+            status,
+            retryable: status.retryable(),
+            correlation: None,
+            reason: None,
+            retry_after_s: None,
+            feature,
+            returned: 0,
+            contradictions: 0,
+            requests: 0,
+            suspicious_ends: 0,
+            took_ms: 0,
+            gaps: Vec::new(),
+            turn_missed: false,
+        }
+    }
+
     fn is_missing(&self) -> bool {
         !self.gaps.is_empty() || self.status == Status::SkippedCapability || self.turn_missed
     }
@@ -148,29 +175,12 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         returned: leg.returned,
         contradictions: leg.contradictions,
         requests: leg.requests,
+        suspicious_ends: leg.suspicious_ends,
         retry_after_s: leg.retry_after_s,
         took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
         gaps: leg.gaps.iter().map(gap_report).collect(),
         turn_missed: leg.broken,
-        ..bare(&leg.member, leg.status, None)
-    }
-}
-
-fn bare(id: &MemberId, status: Status, feature: Option<String>) -> MemberReport {
-    MemberReport {
-        id: id.clone(),
-        status,
-        retryable: status.retryable(),
-        correlation: None,
-        reason: None,
-        retry_after_s: None,
-        feature,
-        returned: 0,
-        contradictions: 0,
-        requests: 0,
-        took_ms: 0,
-        gaps: Vec::new(),
-        turn_missed: false,
+        ..MemberReport::bare(&leg.member, leg.status, None)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Residual {
     pub member: Option<MemberId>,
     /// The names of the properties that it reads.
     pub properties: Arc<[Box<str>]>,
+    /// Other names that the member has for some of them, which count where an Item lacks the first: our name, its name.
+    pub aliases: &'static [(&'static str, &'static str)],
     /// The parts of it that the member says it evaluates exactly.
     pub promised: Option<Arc<Expr>>,
     /// Checked by the Item's `bbox` alone, or by its geometry where `exact_area`.
@@ -56,6 +58,7 @@ impl Residual {
         }
         let Some(filter) = &self.filter else { return Fit::Kept };
         let subject = Properties::of(item, self.only_collection(), self.member.as_ref(), &self.properties);
+        let subject = subject.with_aliases(self.aliases);
         if filter.holds(&subject) == Some(true) {
             return Fit::Kept;
         }
@@ -79,8 +82,10 @@ impl Residual {
     }
 
     fn meets_parameters(&self, item: &Item) -> bool {
-        one_of(self.collections.as_deref(), &item.collection)
-            && self.policy.as_ref().is_none_or(|policy| policy.sees(&item.collection))
+        // a member that gives no collection is taken at its word where only one was asked for
+        let collection = if item.collection.is_empty() { self.only_collection() } else { &item.collection };
+        one_of(self.collections.as_deref(), collection)
+            && self.policy.as_ref().is_none_or(|policy| policy.sees(collection))
             && one_of(self.ids.as_deref(), &item.id)
             && self.datetime.is_none_or(|asked| item.meets_time(&asked))
             && self.area.as_ref().is_none_or(|area| self.in_place(area, item))

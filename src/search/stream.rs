@@ -126,8 +126,14 @@ pub struct Stream {
     empty_pages: u32,
     repeated_pages: u32,
     refills: u32,
-    /// The member's last page was full and had no next link.
+    /// The member's last page had no next link, and its list may go on all the same.
     cut: bool,
+    /// The member says so itself, or its kind does.
+    surely_cut: bool,
+    /// How often a full page had no next link though nobody says that it is cut.
+    pub suspicious_ends: u32,
+    /// Its last page, the first of a list, said that more match than it holds.
+    said_more: bool,
     /// The member's last page was smaller than asked, though not its last.
     capped: bool,
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
@@ -244,6 +250,9 @@ impl Stream {
             refills: 0,
             capped: false,
             cut: false,
+            surely_cut: false,
+            suspicious_ends: 0,
+            said_more: false,
             list_size: session.place.as_ref().map_or(0, |place| place.size),
             seen: HashSet::new(),
             list_seen: HashSet::new(),

@@ -118,10 +118,9 @@ impl Line {
             Ok(head) if head.target == TARGET => {
                 serde_json::from_str(text).map(Some).map_err(|error| error.to_string())
             }
-            Ok(_) => Ok(None),
             // Other lines of the log may be text; a piece of one of ours is not.
             Err(error) if text.trim_start().starts_with('{') => Err(error.to_string()),
-            Err(_) => Ok(None),
+            Ok(_) | Err(_) => Ok(None),
         }
     }
 }

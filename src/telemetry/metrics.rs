@@ -4,6 +4,7 @@
 //! client or a member. Only this file knows the metrics library; where no recorder was installed nothing is counted.
 
 mod guard;
+mod harvest;
 mod table;
 
 use std::time::Duration;
@@ -12,8 +13,14 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use guard::{Breaker, Guard, breaker_opened, coalesced, guard, retried, retry_withheld, sent, unsent};
+pub use harvest::{Harvested, harvest};
 pub use table::METRICS;
-use table::*;
+use table::{
+    ACCESS_LOST, BUFFERED, CACHE, COLLECTIONS, CONTRADICTIONS, CURSOR_BYTES, CURSOR_ERRORS, DROPPED, GAPS, IN_FLIGHT,
+    INFO, MEMBER_ITEMS, MEMBER_REQUESTS, MEMBER_SECONDS, OUTCOMES, PAGES, POLICY, PRUNED, QUARANTINED, REFUSALS,
+    REFUSED, REGISTRY_ANSWERS, REGISTRY_MEMBERS, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS,
+    UP,
+};
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -109,6 +116,7 @@ pub struct Share<'a> {
     pub requests: u32,
     pub items: u32,
     pub contradictions: u32,
+    pub suspicious_ends: u32,
     pub gaps: usize,
     pub took: Duration,
 }
@@ -120,6 +128,7 @@ pub fn share(share: &Share<'_>) {
     counter!(MEMBER_REQUESTS, "member" => member()).increment(share.requests.into());
     counter!(MEMBER_ITEMS, "member" => member()).increment(share.items.into());
     counter!(CONTRADICTIONS, "member" => member()).increment(share.contradictions.into());
+    counter!(SUSPICIOUS, "member" => member()).increment(share.suspicious_ends.into());
     counter!(GAPS, "member" => member()).increment(share.gaps as u64);
     if share.requests > 0 {
         histogram!(MEMBER_SECONDS, "member" => member()).record(share.took.as_secs_f64());
@@ -129,6 +138,11 @@ pub fn share(share: &Share<'_>) {
 /// A search left a member out.
 pub fn pruned(member: &str, rule: &'static str) {
     counter!(PRUNED, "member" => member.to_owned(), "rule" => rule).increment(1);
+}
+
+/// Items that a rule of their member's policy excludes.
+pub fn policy_contradicted(member: &str, rule: &'static str, items: u32) {
+    counter!(POLICY, "member" => member.to_owned(), "rule" => rule).increment(items.into());
 }
 
 /// Items that were not passed on.

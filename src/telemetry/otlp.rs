@@ -86,7 +86,7 @@ async fn deliver<F: Future<Output = Result<(), String>>>(mut spans: mpsc::Receiv
         // Full or not, what is there by then is sent.
         let _ = tokio::time::timeout(BATCH_TIME, full).await;
         let count = batch.len() as u64;
-        match send(message(std::mem::take(&mut batch))).await {
+        match send(message(&std::mem::take(&mut batch))).await {
             Ok(()) => metrics::spans("exported", count),
             Err(reason) => {
                 metrics::spans("lost", count);
@@ -96,7 +96,7 @@ async fn deliver<F: Future<Output = Result<(), String>>>(mut spans: mpsc::Receiv
     }
 }
 
-fn message(spans: Vec<Value>) -> Value {
+fn message(spans: &[Value]) -> Value {
     let about = [("service.name", "stac-broker"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let about: Vec<Value> = about.iter().map(|(key, text)| attribute(key, text)).collect();
     let scope = json!({ "name": "stac-broker", "version": env!("CARGO_PKG_VERSION") });

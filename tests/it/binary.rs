@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::process_stub::{Does, On, ProcessStub, Script};
 use crate::support::{Fails, Running, ScriptedMember, collection, items};
 
-fn program() -> Command {
+pub fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_stac-broker"));
     program
         .env_remove("STAC_BROKER_FEDERATION")
@@ -299,13 +299,17 @@ impl Served {
         Self { child, base, admin }
     }
 
-    fn terminate(&self) {
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
     }
 
     /// The status and what it wrote to standard output.
-    fn ended(&mut self, within: Duration) -> (Option<i32>, String) {
+    pub fn ended(&mut self, within: Duration) -> (Option<i32>, String) {
         let started = Instant::now();
         while started.elapsed() < within {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stac_broker::federation::{Auth, Federation, Member as Declared, Method, Secret, Support};
+use stac_broker::federation::{Auth, Dialect, Federation, Member as Declared, Method, Secret, Support};
 use stac_broker::members::{Ask, Failure, Fault, Member, Page, Registry};
 use tokio::time::Instant;
 
-use crate::support::{Fails, NextForm, OutboundMonitor, Running, ScriptedMember, federation_of, items};
+use crate::support::page::Page as NumberedPages;
+use crate::support::resto::Resto;
+use crate::support::stub::Stub;
+use crate::support::{Fails, NextForm, OutboundMonitor, Quirks, Running, ScriptedMember, federation_of, items};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
@@ -78,6 +81,97 @@ async fn every_form_of_next_is_walked_to_the_end() {
                 check_walk(ScriptedMember::new("A").items(items("c", 60)).next_form(form), method, limit).await;
             }
         }
+    }
+}
+
+/// Each kind of server in its own manner: how it goes on, and what else is odd about it.
+fn in_manner_of(dialect: Dialect) -> ScriptedMember {
+    let new = ScriptedMember::new("A").items(items("c", 60));
+    let quirks = Quirks::default();
+    match dialect {
+        Dialect::StacServer => new
+            .next_form(NextForm::PostFull)
+            .trailing_empty_page()
+            .filters(&["cql2-json"])
+            .quirks(Quirks { fails_over: Some((60, 500)), counts_in_context: true, ..quirks }),
+        Dialect::PlanetaryComputer => {
+            new.next_form(NextForm::PostFull).quirks(Quirks { needs_collections: true, ..quirks })
+        }
+        Dialect::Cmr => {
+            new.next_form(NextForm::GetAfterPost).page_cap(20).quirks(Quirks { counts_in_context: true, ..quirks })
+        }
+        Dialect::Fedeo => new.next_form(NextForm::Offset).page_cap(20),
+        Dialect::Geoserver => {
+            new.next_form(NextForm::GetEcho).filters(&["cql2-text"]).quirks(Quirks { formats_in_hrefs: true, ..quirks })
+        }
+        _ => new.next_form(NextForm::PostFull).able(),
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_server_keeps_the_contract() {
+    let kinds = [
+        Dialect::Standard,
+        Dialect::StacServer,
+        Dialect::Pgstac,
+        Dialect::PlanetaryComputer,
+        Dialect::Cmr,
+        Dialect::Fedeo,
+        Dialect::Geoserver,
+    ];
+    for dialect in kinds {
+        let running = in_manner_of(dialect).start().await;
+        for method in [Method::Post, Method::Get] {
+            let member = adapter(&running, |declared| {
+                (declared.request.dialect, declared.request.method) = (dialect, method);
+            });
+            let known = member.discover(soon()).await.unwrap();
+            assert_eq!((known.dialect, known.by_post()), (dialect, method == Method::Post));
+            for limit in [1, 7, 100] {
+                let pages = walk(&*member, ask(limit.min(known.page_items_max)), 200).await.unwrap();
+                let got: Vec<String> = pages.iter().flat_map(ids).collect();
+                let wanted: Vec<String> = (0..60).rev().map(|n| format!("c-{n:04}")).collect();
+                assert_eq!(got, wanted, "{} by {method:?} in pages of {limit}", dialect.name());
+                assert_eq!(pages[0].matched.map(|matched| matched.count), Some(60), "{}", dialect.name());
+            }
+            let few = Ask { ids: Some(vec!["c-0001".to_owned(), "c-0002".to_owned()]), ..ask(10) };
+            assert_eq!(member.search(&few, soon()).await.unwrap().items.len(), 2, "{}", dialect.name());
+            let listing = member.collections(soon()).await.unwrap();
+            assert!(listing.complete && listing.collections.len() == 1, "{}", dialect.name());
+            assert!(member.item("c", "c-0001", soon()).await.unwrap().is_some(), "{}", dialect.name());
+            assert!(member.item("c", "none", soon()).await.unwrap().is_none(), "{}", dialect.name());
+        }
+    }
+}
+
+/// All ids of a list, in the order of its pages.
+async fn list_of(member: &dyn Member, limit: u32, descending: bool) -> Vec<String> {
+    let ask = Ask { limit, sortby: vec![("properties.datetime".to_owned(), descending)], ..Ask::default() };
+    walk(member, ask, 200).await.unwrap().iter().flat_map(ids).collect()
+}
+
+#[tokio::test]
+async fn every_dialect_is_walked_to_the_end_in_either_direction() {
+    let wanted = |descending: bool| {
+        let up = (0..60).map(|n| format!("c-{n:04}"));
+        if descending { up.rev().collect::<Vec<_>>() } else { up.collect() }
+    };
+    let stubs = [
+        (Dialect::Resto, Stub::start("A", Resto::new(items("c", 60))).await),
+        (Dialect::Page, Stub::start("A", NumberedPages::new(items("c", 60))).await),
+    ];
+    for (dialect, stub) in &stubs {
+        let member = adapter_of(&federation_of([stub.declared(*dialect)]));
+        for limit in [1, 7, 100] {
+            for descending in [true, false] {
+                let got = list_of(&*member, limit, descending).await;
+                assert_eq!(got, wanted(descending), "{} in pages of {limit}", dialect.name());
+            }
+        }
+        let item = member.item("c", "c-0007", soon()).await.unwrap().unwrap();
+        assert_eq!((&*item.id, &*item.collection), ("c-0007", "c"));
+        let listing = member.collections(soon()).await.unwrap();
+        assert_eq!((listing.collections.len(), listing.complete), (1, true));
     }
 }
 

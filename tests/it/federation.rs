@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::house::{Source, sources};
 use stac_broker::federation::{
-    AccessLog, Ambiguous, Auth, CODES, Callbacks, Loaded, NextPath, Problems, Spread, Support, Unlocated, load,
-    load_text,
+    AccessLog, Ambiguous, Auth, CODES, Callbacks, Dialect, Loaded, NextPath, Problems, Spread, Support, Unlocated,
+    load, load_text,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -118,7 +118,7 @@ fn the_example_is_good_and_warns_only_of_the_missing_key() {
     let loaded =
         load_text("federation.toml", &example(), Path::new("")).map_err(|problems| problems.to_text()).unwrap();
     assert_eq!(loaded.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["no-cursor-key"]);
-    assert_eq!(loaded.federation.members.len(), 6);
+    assert_eq!(loaded.federation.members.len(), 7);
 }
 
 #[test]
@@ -147,8 +147,11 @@ fn a_file_with_every_key() {
     let telemetry = &federation.telemetry;
     assert_eq!(telemetry.access_log, AccessLog::File(folder("good").join("access.log")));
     assert_eq!((telemetry.otlp_url.as_ref().unwrap().as_str(), telemetry.otlp_percent), ("http://127.0.0.1:4318/", 5));
-    assert_eq!(federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(), ["EODC", "GRNET"]);
-    assert!(federation.members[1].policy.focus.is_some(), "paths are relative to the file that has them");
+    assert_eq!(
+        federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(),
+        ["EODC", "FILES", "GRNET"]
+    );
+    assert!(federation.members[2].policy.focus.is_some(), "paths are relative to the file that has them");
     assert_eq!(federation.registry.directory.as_deref(), Some("members.d"));
     let gocdb = federation.registry.gocdb.as_ref().unwrap();
     assert_eq!(gocdb.url.as_str(), "http://goc.intern.example/gocdbpi/public");
@@ -159,6 +162,7 @@ fn a_file_with_every_key() {
     assert_eq!(member.request.next_path, NextPath::Follow);
     assert_eq!(member.request.rate_per_s, Some(5));
     assert_eq!((federation.limits.client_rate_per_s, federation.limits.check_every_s), (20, 0));
+    assert_eq!(member.request.dialect, Dialect::StacServer);
     let can = &member.capabilities;
     assert_eq!((can.filter, can.query), (Some(Support::Inexact), Some(Support::Unsupported)));
     assert_eq!(can.filter_lang.as_deref(), Some(&["cql2-text".to_string(), "cql2-json".to_string()][..]));

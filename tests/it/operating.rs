@@ -1,13 +1,13 @@
 //! What those who run the broker use: the admin listener of the real program, and the files of `deploy/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
 use stac_broker::telemetry::metrics::{Kind, METRICS};
 
 use crate::binary::{File, Served};
-use crate::support::{ScriptedMember, items};
+use crate::support::{Fails, ScriptedMember, items};
 
 const TOKEN: &str = "a-token-of-this-test";
 
@@ -67,6 +67,109 @@ async fn the_admin_listener_counts_tells_and_reloads_for_those_who_show_the_toke
     for path in ["/metrics", "/admin/status"] {
         assert_eq!(get(&format!("{}{path}", served.base), Some(TOKEN)).await.0, 404, "{path} on the public address");
     }
+}
+
+/// The values of each label in a text of metrics.
+fn label_values(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((_, labels)) = line.split_once('{') else { continue };
+        let labels = labels.rsplit_once('}').unwrap().0.trim_end_matches('"');
+        for label in labels.split("\",") {
+            let (name, value) = label.split_once("=\"").unwrap_or_else(|| panic!("{line}"));
+            values.entry(name.to_owned()).or_default().insert(value.to_owned());
+        }
+    }
+    values
+}
+
+/// What a client can fill with its own text: each of these is asked with a text of its own.
+async fn flood(base: &str) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for n in 0..12 {
+        let canary = format!("canary{n}");
+        for path in [
+            format!("/{canary}/x"),
+            format!("/search?collections={canary}&ids={canary}"),
+            format!("/search?{canary}=1&sortby=properties.{canary}"),
+            format!("/search?token={canary}"),
+            format!("/search?filter={canary}%20%3D%20%27{canary}%27&limit=1"),
+            format!("/search?limit={canary}"),
+            format!("/search?datetime=2025-01-01T00:00:00Z&collections=A%7C{canary}"),
+            format!("/collections/{canary}"),
+            format!("/collections/{canary}/items?limit=1"),
+            format!("/collections/A%7C{canary}/items/{canary}"),
+            format!("/collections/{canary}/queryables"),
+            format!("/collections?q={canary}"),
+            format!("/federation/members/{canary}"),
+            format!("/processes/{canary}"),
+            format!("/jobs/{canary}"),
+        ] {
+            let request =
+                client.get(format!("{base}{path}")).header("user-agent", &canary).header("x-request-id", &canary);
+            let request = request.header("prefer", format!("handling={canary}")).header("traceparent", &canary);
+            assert!(request.send().await.unwrap().status().as_u16() < 600);
+        }
+        for path in ["/search", "/", "/canary"] {
+            let method = reqwest::Method::from_bytes(canary.to_uppercase().as_bytes()).unwrap();
+            let request = client.request(method, format!("{base}{path}")).header("host", format!("{canary}.example"));
+            assert!(request.send().await.is_ok());
+        }
+        let posted = client.post(format!("{base}/search")).body(format!("{{\"{canary}\": \"{canary}\"}}"));
+        assert!(posted.send().await.is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn label_values_never_come_from_clients_or_members() {
+    let a = ScriptedMember::new("A").items(items("c", 20)).start().await;
+    let b = ScriptedMember::new("B").fails(Fails::Says("{\"canary\": 1}")).start().await;
+    let file = File::with(&[&a, &b], "[server]\nadmin_listen = \"127.0.0.1:0\"\n");
+    let (served, _file) = tokio::task::spawn_blocking(move || (Served::start(&file), file)).await.unwrap();
+    let admin = served.admin.clone().unwrap();
+    flood(&served.base).await;
+    let (_, text) = get(&format!("{admin}/metrics"), None).await;
+    assert!(!text.to_lowercase().contains("canary"), "{text}");
+
+    let routes = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/routes.rs")).unwrap();
+    let routes: BTreeSet<&str> =
+        routes.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).chain(["other"]).collect();
+    let values = label_values(&text);
+    let declared: BTreeSet<&str> = METRICS.iter().flat_map(|metric| metric.labels).copied().chain(["le"]).collect();
+    for (label, values) in &values {
+        assert!(declared.contains(label.as_str()), "{label} is in no line of the table");
+        let is_word = |value: &String| value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let good = |value: &String| match label.as_str() {
+            "member" => ["A", "B"].contains(&value.as_str()),
+            "route" => routes.contains(value.as_str()),
+            "status" => is_word(value) || value.parse::<u16>().is_ok_and(|status| (100..600).contains(&status)),
+            "code" => value.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            "le" => value == "+Inf" || value.parse::<f64>().is_ok(),
+            "version" => value == env!("CARGO_PKG_VERSION"),
+            _ => is_word(value),
+        };
+        assert!(values.iter().all(good), "{label}: {values:?}");
+        assert!(values.len() <= 40, "{label}: {values:?}");
+    }
+    assert!(values["route"].len() >= 10 && values["code"].len() >= 4, "{values:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_a_reload_took_away_has_no_state_any_more() {
+    let (a, b) = (ScriptedMember::new("A").items(items("c", 3)).start().await, ScriptedMember::new("B").start().await);
+    let admin_at = "[server]\nadmin_listen = \"127.0.0.1:0\"\n";
+    let (file, without) = (File::with(&[&a, &b], admin_at), File::with(&[&a], admin_at));
+    let path = file.path().to_owned();
+    let (served, _file) = tokio::task::spawn_blocking(move || (Served::start(&file), file)).await.unwrap();
+    let admin = served.admin.clone().unwrap();
+    let told = |text: &str, member: &str| text.contains(&format!("stac_broker_member_up{{member=\"{member}\"}}"));
+    let (_, text) = get(&format!("{admin}/metrics"), None).await;
+    assert!(told(&text, "A") && told(&text, "B"), "{text}");
+    std::fs::copy(without.path(), &path).unwrap();
+    let reload = reqwest::Client::new().post(format!("{admin}/admin/reload"));
+    assert_eq!(asked(reload, None).await.0, 200);
+    let (_, text) = get(&format!("{admin}/metrics"), None).await;
+    assert!(told(&text, "A") && !told(&text, "B"), "{text}");
 }
 
 /// The metrics that a text names, without the suffixes that a histogram adds.

@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 
 use crate::support::front::{Reply, names};
 use crate::support::oracle::{Held, Oracle};
-use crate::support::{Front, NextForm, Running, ScriptedMember, collection, federation_of, items};
+use crate::support::{Front, NextForm, Running, ScriptedMember, federation_of};
 
 /// More of one catalogue say nothing new and take their time.
 const ITEMS_MAX: usize = 1_200;
 
 /// The folder of the data, where there is one.
 #[expect(clippy::print_stderr, reason = "what was not checked is said plainly")]
-fn folder(what: &str) -> Option<PathBuf> {
+pub fn folder(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STAC_BROKER_TEST_DATA").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("skipped: {what}, since STAC_BROKER_TEST_DATA is not set");
@@ -26,7 +26,7 @@ fn folder(what: &str) -> Option<PathBuf> {
 }
 
 /// The lines of a file, unpacked where its name ends in `.gz`.
-fn lines(path: &Path) -> Vec<String> {
+pub fn lines(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
@@ -64,7 +64,7 @@ impl Catalogue {
 type Parts = HashMap<String, Box<RawValue>>;
 
 /// Everything that the broker has no reason to touch is the same text.
-fn check_untouched(before: &str, after: &str) {
+pub fn check_untouched(before: &str, after: &str) {
     let (was, is): (Parts, Parts) = (serde_json::from_str(before).unwrap(), serde_json::from_str(after).unwrap());
     for (name, text) in &was {
         match name.as_str() {
@@ -103,7 +103,7 @@ fn check_untouched(before: &str, after: &str) {
 }
 
 /// The Items of a page as text.
-fn texts(page: &Reply) -> Vec<String> {
+pub fn texts(page: &Reply) -> Vec<String> {
     let parts: Parts = serde_json::from_str(&page.text).unwrap();
     let features: Vec<Box<RawValue>> = serde_json::from_str(parts["features"].get()).unwrap();
     features.iter().map(|feature| feature.get().to_owned()).collect()
@@ -177,45 +177,4 @@ async fn real_catalogues_are_walked_to_the_end() {
     let collections: usize = catalogues.iter().map(|(_, catalogue)| catalogue.collections.len()).sum();
     assert_eq!(listed.json()["collections"].as_array().unwrap().len(), collections, "every Collection is listed");
     assert!(listed.missing().is_empty());
-}
-
-#[tokio::test]
-async fn malformed_documents_of_real_catalogues_do_not_break_a_page() {
-    let Some(folder) = folder("malformed documents") else { return };
-    let good = items("c", 40);
-    let mut documents: Vec<String> = good.iter().map(Value::to_string).collect();
-    let (mut count, mut listed) = (0, vec![collection("c")]);
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder.join("malformed")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
-        let value: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        match value["type"].as_str() {
-            Some("Collection") => listed.push(value),
-            Some("FeatureCollection") => {
-                documents.extend(value["features"].as_array().unwrap().iter().map(Value::to_string));
-                documents.push(value.to_string());
-            }
-            _ => documents.insert(count % documents.len(), value.to_string()),
-        }
-        count += 1;
-    }
-    assert!(count > 40, "{count} malformed documents");
-    for script in [
-        ScriptedMember::new("A").documents(documents.clone()).collections(listed.clone()),
-        ScriptedMember::new("A").documents(documents).collections(listed).no_sort(),
-    ] {
-        let member = script.start().await;
-        let front = Front::of(federation_of([member.declared()])).await;
-        for query in ["limit=1000", "limit=7", "limit=1000&bbox=-10,-10,60,60", "limit=50&sortby=-datetime"] {
-            let pages = front.walk_get(&format!("/search?{query}")).await;
-            let got = names(&pages);
-            assert_eq!(got.iter().filter(|name| name.starts_with("A|c c-")).count(), 40, "{query}");
-            for page in &pages {
-                assert!(page.json()["features"].as_array().unwrap().iter().all(|item| item["type"] == "Feature"));
-            }
-        }
-        assert_eq!(front.get("/collections").await.status, 200);
-        assert_eq!(front.get("/collections/A%7Cc").await.status, 200);
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::house::{Source, sources};
 
 /// Each room with the rooms it may name. What is not here is a design change.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("main", &["cli"]),
     ("lib", &[]),
     (
@@ -17,6 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
             "search",
             "collections",
             "processes",
+            "onboarding",
             "members",
             "federation",
             "cql2",
@@ -24,11 +25,26 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
             "telemetry",
         ],
     ),
-    ("http", &["search", "collections", "processes", "broker", "members", "federation", "cql2", "error", "telemetry"]),
+    (
+        "http",
+        &[
+            "search",
+            "collections",
+            "processes",
+            "onboarding",
+            "broker",
+            "members",
+            "federation",
+            "cql2",
+            "error",
+            "telemetry",
+        ],
+    ),
     ("demo", &["federation", "telemetry"]),
     ("search", &["broker", "members", "collections", "federation", "cql2", "telemetry"]),
     ("processes", &["broker", "members", "collections", "federation", "cache", "telemetry"]),
     ("collections", &["members", "federation", "cql2", "cache", "telemetry"]),
+    ("onboarding", &["members", "collections", "federation", "cql2"]),
     ("broker", &["federation", "members", "collections", "telemetry"]),
     ("members", &["federation", "cql2", "cache", "telemetry"]),
     ("federation", &[]),

@@ -95,12 +95,9 @@ impl Policy {
         Self { file, ids: Ids::new(&federation), facts: Facts::default(), members, federation }
     }
 
-    fn search(&mut self, search: &Search, started: DateTime<Utc>) -> Result<(), String> {
-        let body = Value::Object(search.search.clone()).to_string();
-        let request =
-            SearchRequest::from_body(body.as_bytes(), &self.federation.limits).map_err(|wrong| wrong.to_string())?;
+    fn search(&mut self, search: &Search, request: &SearchRequest, started: DateTime<Utc>) -> Result<(), String> {
         let facts = |id: &MemberId| plan::Facts { capabilities: None, collections: self.facts.of(id) };
-        let plan = plan::plan(&self.federation, &self.ids, facts, &request, started, None)
+        let plan = plan::plan(&self.federation, &self.ids, facts, request, started, None)
             .map_err(|wrong| wrong.to_string())?;
         for at in 0..self.members.len() {
             let id = self.members[at].0.clone();
@@ -220,9 +217,14 @@ impl Replay {
 
     fn search(&mut self, search: &Search) -> Result<(), String> {
         let started = DateTime::parse_from_rfc3339(&search.started);
-        let started = started.map_err(|_| format!("`started` is `{}`, not an RFC 3339 time", search.started))?;
+        let started =
+            started.map_err(|_unreadable| format!("`started` is `{}`, not an RFC 3339 time", search.started))?;
+        let body = Value::Object(search.search.clone()).to_string();
+        // How many Items were wanted plays no part in who is asked, so the limits of one policy do for all.
+        let limits = self.policies.first().map(|policy| policy.federation.limits.clone()).unwrap_or_default();
+        let request = SearchRequest::from_body(body.as_bytes(), &limits).map_err(|wrong| wrong.to_string())?;
         for policy in &mut self.policies {
-            policy.search(search, started.with_timezone(&Utc))?;
+            policy.search(search, &request, started.with_timezone(&Utc))?;
         }
         for asked in &search.asked {
             *self.logged.entry(asked.member.clone()).or_default() += u64::from(asked.requests);

@@ -8,23 +8,23 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::file::{At, Keys, Notes, nearest};
-use super::super::{Auth, Declared, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support};
+use super::super::{
+    Auth, Declared, Dialect, Kind, Limits, Member, MemberId, Method, NextPath, Policy, Request, Support,
+};
 use super::registry::Taken;
 use super::{crawl, policy, processes, values};
 
 /// Longest member id: it stands in every collection id and cursor.
 pub(in super::super) const ID_BYTES_MAX: usize = 64;
 const CONCURRENCY: usize = 64;
-/// Kinds that have an adapter, and those that will.
-const KINDS: [&str; 1] = ["stac-api"];
-const KINDS_LATER: [&str; 3] = ["static-stac", "ogc-records", "csw"];
-const DIALECTS_LATER: [&str; 8] =
-    ["resto", "page", "stac-server", "pgstac", "planetary-computer", "cmr", "fedeo", "geoserver"];
+/// Kinds of members.
+const KINDS: [&str; 4] = ["stac-api", "static-stac", "ogc-records", "csw"];
 
 impl Default for Request {
     fn default() -> Self {
         Self {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: CONCURRENCY,
@@ -150,7 +150,7 @@ fn claim(notes: &Notes<'_>, id: &At<&str>, taken: &mut Taken) {
 
 fn read_kind(keys: &Keys<'_>) -> Kind {
     let Some(written) = keys.text("kind") else { return Kind::StacApi };
-    later_or_unknown(keys.notes, &written, &KINDS, &KINDS_LATER);
+    later_or_unknown(keys.notes, &written, &KINDS, &[]);
     Kind::ALL.into_iter().find(|kind| kind.name() == written.value).unwrap_or(Kind::StacApi)
 }
 
@@ -216,7 +216,8 @@ fn read_request(keys: &Keys<'_>, kind: Kind, limits: &Limits) -> Request {
         };
     }
     if let Some(at) = keys.text("dialect") {
-        later_or_unknown(keys.notes, &at, &["auto", "standard"], &DIALECTS_LATER);
+        later_or_unknown(keys.notes, &at, &Dialect::ALL.map(Dialect::name), &[]);
+        request.dialect = Dialect::ALL.into_iter().find(|known| known.name() == at.value).unwrap_or(Dialect::Auto);
     }
     if let Some(at) = keys.text("next_path") {
         later_or_unknown(keys.notes, &at, &["rebase", "follow"], &[]);

@@ -10,6 +10,7 @@ use crate::cql2::{Class, Comparison, Expr, SpatialOp, Value};
 use crate::federation::Support;
 
 use super::{ALL_REFUSED, Capabilities, Language, Source};
+use crate::members::dialect::Filters;
 
 /// Fields of free text: several servers index their words, so that the whole text is not found.
 const FREE_TEXT: [&str; 2] = ["title", "description"];
@@ -60,6 +61,7 @@ impl Capabilities {
         let properties = condition.properties();
         if self.filter_refused.iter().any(|name| name == ALL_REFUSED)
             || properties.iter().any(|name| !self.knows(name, way))
+            || !self.reads(condition)
         {
             return Support::Unsupported;
         }
@@ -88,6 +90,14 @@ impl Capabilities {
                 let support = self.leaf(leaf, way);
                 if negated && support == Support::Inexact { Support::Unsupported } else { support }
             }
+        }
+    }
+
+    /// Whether the member reads the form of a condition at all, whatever classes it declares.
+    fn reads(&self, condition: &Expr) -> bool {
+        match self.habits().filters {
+            Filters::Plain(_) => is_plain(condition),
+            Filters::Declared | Filters::Never | Filters::Only(_) => true,
         }
     }
 
@@ -150,6 +160,17 @@ pub fn weaker(a: Support, b: Support) -> Support {
         (Support::Unsupported, _) | (_, Support::Unsupported) => Support::Unsupported,
         (Support::Inexact, _) | (_, Support::Inexact) => Support::Inexact,
         _ => Support::Exact,
+    }
+}
+
+/// One comparison of a property with a number, or one area.
+fn is_plain(condition: &Expr) -> bool {
+    match condition {
+        Expr::Compare { left: Value::Property(_), right: Value::Number(_), .. } => true,
+        Expr::Spatial { op: SpatialOp::Intersects, left: Value::Property(name), right: Value::Geometry(_) } => {
+            &**name == "geometry"
+        }
+        _ => false,
     }
 }
 

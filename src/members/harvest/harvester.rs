@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use chrono::Utc;
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -40,6 +40,8 @@ struct Shared<S: Source> {
     newest: ArcSwapOption<Snapshot<S::Kept>>,
     progress: Progress,
     past: watch::Sender<Past>,
+    /// Begins the next harvest before its time.
+    now: Notify,
 }
 
 impl<S: Source> Harvester<S> {
@@ -51,15 +53,36 @@ impl<S: Source> Harvester<S> {
             newest: ArcSwapOption::empty(),
             progress: Progress::default(),
             past: watch::Sender::default(),
+            now: Notify::new(),
         };
         Self { shared: Arc::new(shared), task: Mutex::default() }
     }
 
-    /// Begins to read the member, unless that goes on already.
-    fn start(&self) {
-        let Ok(mut task) = self.task.lock() else { return };
-        if task.is_none() {
+    /// Begins to read the member; false when that goes on already.
+    fn start(&self) -> bool {
+        let Ok(mut task) = self.task.lock() else { return false };
+        let begins = task.is_none();
+        if begins {
             *task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()).abort_handle());
+        }
+        begins
+    }
+
+    async fn read_anew(&self, deadline: Instant) -> Result<(), Failure> {
+        let shared = &self.shared;
+        let mut past = shared.past.subscribe();
+        let (attempts, running) = {
+            let past = past.borrow_and_update();
+            (past.attempts, past.begun_at.is_some())
+        };
+        if !self.start() {
+            shared.now.notify_one();
+        }
+        // one that runs already may have read what has changed since
+        let wanted = attempts + 1 + u64::from(running);
+        match tokio::time::timeout_at(deadline, past.wait_for(|past| past.attempts >= wanted)).await {
+            Ok(Ok(past)) => past.failure.clone().map_or(Ok(()), Err),
+            _ => Err(failure(Fault::Timeout, "it is still being read")),
         }
     }
 
@@ -117,7 +140,8 @@ impl<S: Source> Shared<S> {
             let asked = outcome.as_ref().err().and_then(|failed| failed.retry_after_s);
             let pause = pause(self.member.crawl.every, failures, asked, jitter);
             self.remember(outcome, pause);
-            tokio::time::sleep(pause).await;
+            // over when somebody asks for the next one before its time
+            drop(tokio::time::timeout(pause, self.now.notified()).await);
         }
     }
 
@@ -224,6 +248,10 @@ impl<S: Source> Member for Harvester<S> {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Bytes>, Failure>> {
         Box::pin(self.described(collection.map(|(id, _)| id), deadline))
+    }
+
+    fn renew(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.read_anew(deadline))
     }
 
     /// Begins to read the member. What it can do is known without asking.

@@ -59,6 +59,8 @@ pub struct Harvested<K> {
     /// Each with the id of its Collection in [`Item::collection`], whether its bytes name it or not.
     pub items: Vec<Arc<Item>>,
     pub left_out: LeftOut,
+    /// What was lacking or changed on the way, for admins, one sentence each; a few.
+    pub notes: Vec<String>,
     /// Why this is not all the member has, as a sentence for people: a bound, a part that failed and was never read before.
     pub incomplete: Option<String>,
     pub tally: Tally,
@@ -71,6 +73,7 @@ impl<K: Default> Default for Harvested<K> {
             collections: Vec::new(),
             items: Vec::new(),
             left_out: LeftOut::default(),
+            notes: Vec::new(),
             incomplete: None,
             tally: Tally::default(),
             kept: K::default(),
@@ -133,4 +136,14 @@ impl Progress {
         self.documents.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
     }
+}
+
+/// A member of a kind that is harvested, with nothing said that has a default.
+#[cfg(test)]
+pub(in crate::members) fn for_tests(id: &str) -> crate::federation::Member {
+    let text = format!(
+        "[federation]\nid = \"t\"\n[[member]]\nid = \"{id}\"\nkind = \"static-stac\"\nurl = \"https://a.example/catalog.json\"\n"
+    );
+    let loaded = crate::federation::load_text("t", &text, std::path::Path::new("")).unwrap();
+    loaded.federation.members.into_iter().next().unwrap()
 }

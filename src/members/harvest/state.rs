@@ -47,6 +47,9 @@ pub struct Harvest {
     /// What the snapshot cost.
     pub read: Tally,
     pub left_out: LeftOut,
+    /// What was lacking or changed on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The running harvest: since when, and documents and bytes so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<Running>,
@@ -96,6 +99,7 @@ impl Harvest {
             items: newest.map_or(0, Snapshot::len),
             read: newest.map_or_else(Tally::default, |snapshot| snapshot.harvested.tally),
             left_out: newest.map_or_else(LeftOut::default, |snapshot| snapshot.left_out.clone()),
+            notes: newest.map_or_else(Vec::new, |snapshot| snapshot.harvested.notes.clone()),
             next_at: past.next_at.filter(|_| running.is_none()),
             running,
             failure: past.failure.as_ref().map(|failed| failed.fault),
@@ -122,6 +126,7 @@ impl Harvest {
         if more > 0 {
             remarks.push(format!("{more} further documents are left out"));
         }
+        remarks.extend(self.notes.iter().cloned());
         remarks
     }
 }

@@ -17,6 +17,7 @@ pub struct Properties<'a> {
     collection: &'a str,
     member: Option<&'a MemberId>,
     names: &'a [Box<str>],
+    aliases: &'static [(&'static str, &'static str)],
     values: Vec<Option<&'a str>>,
     /// Read at most once, by the first spatial function.
     geometry: OnceCell<Option<Geometry<f64>>>,
@@ -27,7 +28,19 @@ impl<'a> Properties<'a> {
     #[must_use]
     pub fn of(item: &'a Item, collection: &'a str, member: Option<&'a MemberId>, names: &'a [Box<str>]) -> Self {
         let collection = if item.collection.is_empty() { collection } else { &item.collection };
-        Self { item, collection, member, names, values: item.values(names), geometry: OnceCell::new() }
+        Self { item, collection, member, names, aliases: &[], values: item.values(names), geometry: OnceCell::new() }
+    }
+
+    /// The member's other names for properties: ours, its own.
+    #[must_use]
+    pub fn with_aliases(self, aliases: &'static [(&'static str, &'static str)]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// A property by the member's other name for it.
+    fn alias(&self, property: &str) -> Option<&'a str> {
+        let (_, other) = self.aliases.iter().find(|(ours, _)| *ours == property)?;
+        self.value(other)
     }
 
     fn value(&self, property: &str) -> Option<&'a str> {
@@ -65,7 +78,7 @@ impl Subject for Properties<'_> {
             "federation:backends" => {
                 self.member.map(|member| Cow::Owned(serde_json::json!([member.as_str()]).to_string()))
             }
-            other => self.value(other).map(Cow::Borrowed).or_else(|| self.time(other)),
+            other => self.value(other).or_else(|| self.alias(other)).map(Cow::Borrowed).or_else(|| self.time(other)),
         }
     }
 

@@ -115,7 +115,9 @@ fn a_page_is_split_and_counts_what_it_drops() {
     );
     assert_eq!(page.items.iter().map(|item| &*item.id).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!((page.received, page.invalid.count, page.matched), (4, 2, Some(7)));
-    assert_eq!(page.invalid.reasons.len(), 2);
+    assert_eq!(page.invalid.reasons, ["feature 2: no `id`, or one that is not text", "feature 3: not an object"]);
+    let named = split(r#"{"features":[{"type":"Feature","id":"odd","geometry":7}]}"#);
+    assert_eq!(named.invalid.reasons, ["feature 1 `odd`: geometry is neither null nor a GeoJSON geometry"]);
     assert_eq!(page.links.as_deref(), Some(&br#"[{"rel":"next"}]"#[..]));
     assert_eq!(split(r#"{"features":[],"numberMatched":3,"context":{"matched":7}}"#).matched, Some(3));
     assert_eq!(split(r#"{"features":[],"numberMatched":null}"#).matched, None);

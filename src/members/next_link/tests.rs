@@ -11,7 +11,7 @@ fn url() -> Url {
 fn get_delta(link: &Value) -> Result<Delta, Unusable> {
     let query = [("limit".to_owned(), "10".to_owned()), ("collections".to_owned(), "a,b".to_owned())];
     let links = serde_json::to_vec(&json!([{"rel": "self", "href": "x"}, link])).unwrap();
-    let sent = Sent { url: &url(), query: &query, body: None, limit: 10, follow: None, mark: None };
+    let sent = Sent { url: &url(), query: &query, body: None, limit: 10, follow: None, mark: None, only: &[] };
     Delta::open(&token(Some(&links), &HeaderMap::new(), &sent)?.unwrap())
 }
 
@@ -22,7 +22,7 @@ fn post_delta(link: &Value) -> Result<Delta, Unusable> {
         unreachable!()
     };
     let links = serde_json::to_vec(&json!([link])).unwrap();
-    let sent = Sent { url: &url(), query: &[], body: Some(&body), limit: 10, follow: None, mark: None };
+    let sent = Sent { url: &url(), query: &[], body: Some(&body), limit: 10, follow: None, mark: None, only: &[] };
     Delta::open(&token(Some(&links), &HeaderMap::new(), &sent)?.unwrap())
 }
 
@@ -67,7 +67,7 @@ fn each_form_gives_its_delta() {
 
 #[test]
 fn n7_no_link_is_the_end() {
-    let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow: None, mark: None };
+    let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow: None, mark: None, only: &[] };
     for links in [
         None,
         Some(&b"[]"[..]),
@@ -81,7 +81,7 @@ fn n7_no_link_is_the_end() {
 
 #[test]
 fn n8_the_link_header_is_read() {
-    let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow: None, mark: None };
+    let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow: None, mark: None, only: &[] };
     let read = |value: &'static str| {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::LINK, HeaderValue::from_static(value));
@@ -163,7 +163,7 @@ fn sixty_hostile_addresses_leave_no_address_in_the_token() {
         for tail in ["/search?token=t", "/stac/../../admin?token=t", "?token=t#@evil.example"] {
             for follow in [None, Some("/stac")] {
                 let links = serde_json::to_vec(&json!([{"rel": "next", "href": format!("{host}{tail}")}])).unwrap();
-                let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow, mark: None };
+                let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow, mark: None, only: &[] };
                 if let Ok(Some(Token(text))) = token(Some(&links), &HeaderMap::new(), &sent) {
                     assert_eq!(&*text, r#"{"q":[["token","t"]]}"#, "{host}{tail}");
                 }
@@ -178,7 +178,7 @@ fn sixty_hostile_addresses_leave_no_address_in_the_token() {
 fn a_path_is_kept_only_below_the_base_and_only_if_asked_for() {
     let path = |href: &str, follow: Option<&str>| {
         let links = serde_json::to_vec(&json!([{"rel": "next", "href": href}])).unwrap();
-        let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow, mark: None };
+        let sent = Sent { url: &url(), query: &[], body: None, limit: 10, follow, mark: None, only: &[] };
         Delta::open(&token(Some(&links), &HeaderMap::new(), &sent).unwrap().unwrap()).unwrap().path
     };
     assert_eq!(path("http://internal:8080/stac/search/page/2", Some("/stac")).as_deref(), Some("search/page/2"));

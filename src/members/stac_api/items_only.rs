@@ -5,6 +5,8 @@
 //! names the collection that the walk stands in, with the member's own place in it. Pages of a member may be short or
 //! empty in the middle, since some of them page before they filter; what matters is whether they have a `next`.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,7 +82,7 @@ struct Document {
 
 impl StacApi {
     /// Keeps the ids of a listing, and where the Items are where that is not where the standard puts them.
-    pub(super) fn keep_listed(&self, collections: &[Bytes]) {
+    pub(super) fn keep_listed(&self, collections: &[Bytes], complete: bool) {
         let listed = collections.iter().filter_map(|text| {
             let document: Document = serde_json::from_slice(text).ok()?;
             let id = document.id?;
@@ -98,6 +100,12 @@ impl StacApi {
         let mut listed: Vec<Listed> = listed.collect();
         listed.sort_by(|a, b| a.id.cmp(&b.id));
         self.listed.store(listed.into());
+        self.listed_whole.store(complete, Ordering::Relaxed);
+    }
+
+    /// The ids of its Collections, as last listed.
+    pub(super) fn listed_ids(&self) -> Vec<String> {
+        self.listed.load().iter().map(|listed| listed.id.clone()).collect()
     }
 
     /// Some Collection of the member.
@@ -112,7 +120,7 @@ impl StacApi {
         }
         let mut ids = match &ask.collections {
             Some(ids) => ids.clone(),
-            None => self.listed.load().iter().map(|listed| listed.id.clone()).collect(),
+            None => self.listed_ids(),
         };
         ids.sort_unstable();
         ids.dedup();
@@ -164,7 +172,9 @@ impl StacApi {
                 break;
             }
         }
-        page.matched = page.matched.filter(|_| counted && at >= collections.len());
+        // the collection that the walk stands in was counted by its first page
+        let reached = at + usize::from(delta.is_some());
+        page.matched = page.matched.filter(|_| counted && reached >= collections.len());
         if let Some(collection) = collections.get(at) {
             let token = delta.and_then(|delta| delta.seal().ok()).map(|token| token.0.into());
             page.next = Some(Place { collection: collection.clone(), token }.seal()?);
@@ -184,7 +194,8 @@ impl StacApi {
         let own =
             self.listed.load().iter().find(|listed| listed.id == collection).and_then(|listed| listed.items.clone());
         let url = own.unwrap_or_else(|| items_url(&self.member.url, collection));
-        let query = encode::query(ask, None, false);
+        let known = self.known.load_full();
+        let query = encode::query(ask, None, false, known.habits());
         let outgoing = Outgoing { purpose, ..request(&url, &query, None, delta) };
         let answer = match self.send(outgoing, deadline).await {
             // a Collection without Items has no such address
@@ -201,16 +212,17 @@ impl StacApi {
         for item in split.items.iter_mut().filter(|item| item.collection.is_empty()) {
             item.collection = collection.into();
         }
-        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None };
+        let sent = Sent { url: &url, query: &query, body: None, limit: ask.limit, follow: None, mark: None, only: &[] };
         let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
             .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
-        let exact = self.known.load().counts_exact;
+        let exact = known.counts_exact;
         Ok(Page {
             partial: split.lacking(),
             items: split.items,
             received: split.received,
             invalid: split.invalid,
             next,
+            cut: false,
             matched: split.matched.map(|count| Matched { count, exact }),
             unsaid: false,
             bytes: answer.body.len(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -15,13 +15,15 @@ use tracing::{debug, warn};
 use super::search::Exchange;
 use super::{JSON, StacApi, below};
 use crate::cql2::{Comparison, Expr, Value as Cql};
-use crate::federation::{Bbox, Interval, Support};
+use crate::federation::{Bbox, Support};
 use crate::members::capabilities::{Capabilities, Counts, Language};
+use crate::members::dialect::Filters;
 use crate::members::findings::{Findings, Seen, Spoke};
+use crate::members::known::{Known, absent, polygon};
 use crate::members::line::{Outgoing, Purpose};
 use crate::members::next_link::Delta;
 use crate::members::said::{Said, Words};
-use crate::members::{Ask, Failure, Fault, Intersects, Item, Page};
+use crate::members::{Ask, Failure, Fault, Item, Page};
 
 /// Requests of one probe.
 const REQUESTS_MAX: usize = 40;
@@ -33,23 +35,8 @@ const CANDIDATES: u32 = 10;
 const NEIGHBOURS: u32 = 50;
 /// Items of a page that shows an order; two such pages are read.
 const ORDER_ITEMS: u32 = 4;
-/// Degrees around a known Item.
-const MARGIN_DEGREES: f64 = 0.01;
-/// An Item wider than this in either direction has no place that is surely outside of it.
-const WIDE_DEGREES: f64 = 90.0;
 /// Properties listed by a member that says that there are no others.
 const QUERYABLES_MAX: usize = 1_000;
-
-/// What is known of one Item of the member.
-struct Known {
-    id: String,
-    collection: String,
-    /// From and to, over all its times.
-    span: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    bbox: Option<Bbox>,
-    /// A property that is a number.
-    number: Option<(String, f64)>,
-}
 
 /// One probe under way.
 struct Probe<'a> {
@@ -62,6 +49,7 @@ struct Probe<'a> {
 impl StacApi {
     /// Runs a probe, and adjusts the capabilities by what it saw.
     pub(super) async fn run_probe(&self, deadline: Instant) -> Result<(), Failure> {
+        self.look_at_an_answer(deadline).await;
         let can = self.known.load_full();
         let probe = Probe { api: self, can, deadline, left: AtomicUsize::new(REQUESTS_MAX) };
         let findings = match probe.run().await {
@@ -81,6 +69,7 @@ impl StacApi {
         self.known.rcu(|current| {
             let mut known = (**self.declared.load()).clone();
             known.search_post = current.search_post;
+            known.page_items_max = known.page_items_max.min(self.page_cap.load(Ordering::Relaxed));
             known.filter_refused.clone_from(&current.filter_refused);
             findings.apply(&mut known);
             if distrusted {
@@ -134,6 +123,8 @@ impl Probe<'_> {
         } else {
             let Ok(delta) = ask.token.as_ref().map(Delta::open).transpose() else { return Ok(Some(Err(()))) };
             let by_post = delta.as_ref().map_or(by_post, |delta| delta.post);
+            let named = self.api.with_collections(ask, self.deadline).await?;
+            let ask = named.as_ref().unwrap_or(ask);
             let first = Exchange { by_post, purpose: Purpose::Probe, ..Exchange::of(ask, said) };
             self.api.exchange(&Exchange { delta: delta.as_ref(), ..first }, self.deadline).await
         };
@@ -209,7 +200,9 @@ impl Probe<'_> {
     }
 
     fn ids_help(&self, findings: &Findings) -> bool {
-        matches!(findings.ids, Some(Support::Exact | Support::Inexact)) && self.can.collections_max.is_none()
+        let found = matches!(findings.ids, Some(Support::Exact | Support::Inexact));
+        // where they override all else, nothing can be learnt beside them
+        found && self.can.collections_max.is_none() && !self.can.ids_alone
     }
 
     /// `datetime`, `bbox` and `intersects`, each inside and outside.
@@ -242,6 +235,10 @@ impl Probe<'_> {
 
     /// Filter in each language and method, and the Query extension.
     async fn conditions(&self, known: &Known, findings: &mut Findings) -> Result<(), Failure> {
+        let habits = self.can.habits();
+        if habits.filters == Filters::Never && !habits.query {
+            return Ok(());
+        }
         let languages = if self.can.filter_lang.is_empty() { &Language::ALL[..] } else { &self.can.filter_lang };
         let ask = Ask { limit: 2, ..Ask::default() };
         for by_post in [true, false] {
@@ -271,7 +268,7 @@ impl Probe<'_> {
             let outside = self.see(&ask, &compared(Comparison::Less), by_post, known).await?;
             findings.filter_property = Seen::judge_exactly(inside, outside);
         }
-        if self.ids_help(findings) {
+        if self.ids_help(findings) && habits.query {
             let ask = Ask { ids: Some(vec![known.id.clone()]), limit: 2, ..Ask::default() };
             let query = |op: &str| {
                 let query = serde_json::json!({ name.as_str(): { op: value } });
@@ -291,7 +288,10 @@ impl Probe<'_> {
     /// Two pages down, two pages up, and the order without `sortby`.
     async fn order(&self, findings: &mut Findings) -> Result<(), Failure> {
         let by = |descending| vec![("properties.datetime".to_owned(), descending)];
-        let (down, up) = (self.times(by(true)).await?, self.times(by(false)).await?);
+        let down = self.times(by(true)).await?;
+        // what it cannot do it is not asked: the direction that it has must do
+        let up =
+            if self.can.habits().sorting.ascending { self.times(by(false)).await? } else { down.clone().map(reversed) };
         if let (Some(down), Some(up)) = (down, up) {
             let sorted = down.is_sorted_by(|a, b| a >= b) && up.is_sorted();
             let telling = [&down, &up].iter().all(|times| times.first() != times.last());
@@ -349,9 +349,9 @@ impl Probe<'_> {
     }
 }
 
-/// An id that no Item has.
-fn absent(id: &str) -> String {
-    format!("{id}-none-of-this-name")
+fn reversed(mut times: Vec<i64>) -> Vec<i64> {
+    times.reverse();
+    times
 }
 
 fn equals(property: &str, value: Cql) -> Expr {
@@ -366,67 +366,4 @@ fn plain() -> Said {
 /// A condition in a language, whatever the member declares.
 fn said(expr: &Expr, language: Language) -> Said {
     Said { words: Some(Words::of(expr, language)), ..Said::default() }
-}
-
-fn polygon(bbox: Bbox) -> Intersects {
-    let Bbox { west, south, east, north, .. } = bbox;
-    let geojson = serde_json::json!({
-        "type": "Polygon",
-        "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]],
-    });
-    let rect = geo::Rect::new((west, south), (east, north));
-    Intersects { geojson: geojson.to_string(), geometry: rect.to_polygon().into(), bbox }
-}
-
-impl Known {
-    fn of(item: &Item) -> Self {
-        let times = [item.times.datetime, item.times.start, item.times.end];
-        let (first, last) = (times.iter().flatten().min(), times.iter().flatten().max());
-        let properties: Value = serde_json::from_slice(item.slice(&item.spans.properties)).unwrap_or_default();
-        let mut numbers = properties.as_object().into_iter().flatten();
-        let number = numbers.find_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
-        Self {
-            id: item.id.to_string(),
-            collection: item.collection.to_string(),
-            span: first.copied().zip(last.copied()),
-            bbox: item.bbox(),
-            number,
-        }
-    }
-
-    /// How many kinds of question it can be asked about.
-    fn tells(&self) -> usize {
-        usize::from(self.number.is_some()) * 2
-            + usize::from(self.intervals().is_some())
-            + usize::from(self.boxes().is_some())
-    }
-
-    /// An interval that holds the Item's times with a second to spare, and one that lies behind them.
-    fn intervals(&self) -> Option<(Interval, Interval)> {
-        let (first, last) = self.span?;
-        let (second, day) = (TimeDelta::seconds(1), TimeDelta::days(1));
-        let inside = Interval { start: first.checked_sub_signed(second), end: last.checked_add_signed(second) };
-        let behind = last.checked_add_signed(day)?;
-        let outside = Interval { start: Some(behind), end: behind.checked_add_signed(day) };
-        Some((inside, outside))
-    }
-
-    /// A box around the Item, and one on the other side of the Earth.
-    fn boxes(&self) -> Option<(Bbox, Bbox)> {
-        let Bbox { west, south, east, north, .. } = self.bbox?;
-        let inside = Bbox {
-            west: (west - MARGIN_DEGREES).max(-180.0),
-            south: (south - MARGIN_DEGREES).max(-90.0),
-            east: (east + MARGIN_DEGREES).min(180.0),
-            north: (north + MARGIN_DEGREES).min(90.0),
-            elevation: None,
-        };
-        if west > east || east - west > WIDE_DEGREES || north - south > WIDE_DEGREES {
-            return None;
-        }
-        let middle = f64::midpoint(west, east);
-        let across = if middle > 0.0 { middle - 180.0 } else { middle + 180.0 }.clamp(-179.0, 179.0);
-        let outside = Bbox { west: across - 0.5, south: -0.5, east: across + 0.5, north: 0.5, elevation: None };
-        Some((inside, outside))
-    }
 }

@@ -6,9 +6,10 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::{StacApi, below, request};
+use super::{StacApi, below, deep, numbered, request, slices};
 use crate::federation::{NextPath, Support};
 use crate::members::capabilities::{ALL_REFUSED, Capabilities};
+use crate::members::dialect::Paging;
 use crate::members::encode;
 use crate::members::item::{Bounds, split_page};
 use crate::members::line::{Outgoing, Purpose, failure};
@@ -41,13 +42,31 @@ impl StacApi {
         if self.known.load().collections_max.is_some() {
             return self.walk(ask, Purpose::Search, deadline).await;
         }
-        match &ask.token {
-            Some(token) => {
-                let delta = Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?;
-                self.later_page(ask, &delta, deadline).await
-            }
-            None => self.first_page(ask, deadline).await,
+        match self.with_collections(ask, deadline).await? {
+            Some(named) => Ok(self.under_names(self.any_page(&named, deadline).await?)),
+            None => self.any_page(ask, deadline).await,
         }
+    }
+
+    async fn any_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+        let known = self.known.load_full();
+        if !known.habits().sorting.ascending && slices::needed(ask) && ask.ids.is_none() {
+            return self.slice(ask, deadline).await;
+        }
+        if deep::needed(&known, ask) {
+            return self.deep(ask, deadline).await;
+        }
+        match &ask.ids {
+            Some(ids) if known.ids_alone => self.one_by_one(ask, ids, deadline).await,
+            _ => self.listed_page(ask, deadline).await,
+        }
+    }
+
+    /// A page of a list as the member gives it.
+    pub(super) async fn listed_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+        let Some(token) = &ask.token else { return self.first_page(ask, deadline).await };
+        let delta = Delta::open(token).map_err(|error| failure(Fault::TokenRefused, &error.to_string()))?;
+        self.later_page(ask, &delta, deadline).await
     }
 
     async fn later_page(&self, ask: &Ask, delta: &Delta, deadline: Instant) -> Result<Page, Failure> {
@@ -64,10 +83,14 @@ impl StacApi {
         }
     }
 
-    async fn first_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn first_page(&self, ask: &Ask, deadline: Instant) -> Result<Page, Failure> {
         let known = self.known.load_full();
         let by_post = known.by_post() && !self.post_refused.load(Ordering::Relaxed);
         match self.with_condition(ask, &known, by_post, deadline).await {
+            Err(failed) if !by_post && self.misjudged(&failed) => {
+                let known = self.known.load_full();
+                self.with_condition(ask, &known, known.by_post(), deadline).await
+            }
             Err(failed) if by_post && known.search_get && matches!(failed.status, Some(405 | 501)) => {
                 let page = self.with_condition(ask, &known, false, deadline).await?;
                 self.post_refused.store(true, Ordering::Relaxed);
@@ -132,23 +155,39 @@ impl StacApi {
     }
 
     /// One request to `/search`, and what its answer holds.
-    pub(super) async fn exchange(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
+    pub(super) async fn exchange_once(&self, exchange: &Exchange<'_>, deadline: Instant) -> Result<Page, Failure> {
         let Exchange { ask, delta, by_post, said, purpose } = *exchange;
         let known = self.known.load_full();
+        let habits = known.habits();
         let exact = known.intersects != Support::Unsupported;
         let url = self.page_url(delta);
         let words = said.words.as_ref();
-        let query = if by_post { Vec::new() } else { encode::query(ask, words, exact) };
+        let query = if by_post { Vec::new() } else { encode::query(ask, words, exact, habits) };
         let body = by_post.then(|| encode::body(ask, words, exact));
         let request = Outgoing { purpose, ..request(&url, &query, body.as_ref(), delta) };
         let answer = self.send(request, deadline).await?;
         let split = split_page(&answer.body, &Bounds::default()).map_err(|error| failure(Fault::BadResponse, &error));
         let split = answer.trial.of(split.inspect_err(|failed| self.remember(Some(failed))))?;
         let base = (self.member.request.next_path == NextPath::Follow).then(|| self.member.url.path());
-        let sent =
-            Sent { url: &url, query: &query, body: body.as_ref(), limit: ask.limit, follow: base, mark: said.mark };
-        let next = next_link::token(split.links.as_deref(), &answer.headers, &sent)
-            .map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
+        let only = if let Paging::Only(names) = habits.paging { names } else { &[] };
+        let sent = Sent {
+            url: &url,
+            query: &query,
+            body: body.as_ref(),
+            limit: ask.limit,
+            follow: base,
+            mark: said.mark,
+            only,
+        };
+        let next = match habits.paging {
+            Paging::Numbered(name) => numbered::next(name, delta, &split, ask.limit, said.mark),
+            Paging::Next | Paging::Only(_) => next_link::token(split.links.as_deref(), &answer.headers, &sent),
+        };
+        let next = next.map_err(|error| failure(Fault::BadResponse, &error.to_string()))?;
+        let next = next.filter(|_| split.received > 0 || !habits.empty_page_ends);
+        let deep = next.is_some() && numbered::is_last(habits, delta);
+        let cut = deep || (next.is_none() && !habits.full_page_ends && split.received >= ask.limit);
+        let next = next.filter(|_| !deep);
         let listed = by_post || encode::Room::of(ask.collections.as_deref(), ask.ids.as_deref()).for_all();
         let counted = split.matched.filter(|_| listed && said.whole);
         Ok(Page {
@@ -157,6 +196,7 @@ impl StacApi {
             received: split.received,
             invalid: split.invalid,
             next,
+            cut,
             matched: counted.map(|count| Matched { count, exact: known.counts_exact }),
             unsaid: !said.whole,
             bytes: answer.body.len(),

@@ -51,6 +51,9 @@ pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named],
     let listed = listed(view);
     let wanted = if named.is_empty() { listed.clone() } else { of_member(member, named) };
     let others = named.is_empty() && !complete;
+    if !member.has_items() && (named.is_empty() || !wanted.is_empty()) {
+        return pruned(Rule::NoItems, "its metadata records are Collections, which have no Items");
+    }
     if wanted.is_empty() && !others {
         return if named.is_empty() {
             pruned(Rule::Collection, "it lists no collection")

@@ -30,7 +30,11 @@ pub(super) fn condition(share: &mut Share, asked: &Asked<'_>) {
     let Some(filter) = &asked.filter else { return };
     share.residual.filter = Some(Arc::clone(filter));
     share.residual.member = Some(asked.member.id.clone());
-    share.residual.properties = filter.properties().into_iter().map(Into::into).collect();
+    let names = filter.properties();
+    let aliases = asked.abilities.habits().properties;
+    let other = aliases.iter().filter(|(ours, _)| names.contains(ours)).map(|(_, theirs)| *theirs);
+    share.residual.aliases = aliases;
+    share.residual.properties = names.iter().copied().chain(other).map(Into::into).collect();
     let mut parts = Parts { pushed: Vec::new(), promised: Vec::new(), interval: None, bytes: 0 };
     for part in filter.conjuncts() {
         if !is_said_by_collections(share, asked, part) {

@@ -11,6 +11,7 @@ use crate::search::request::{SearchRequest, intersecting};
 use crate::search::residual::Residual;
 
 use super::condition;
+use super::otherwise;
 use super::sorting::Reading;
 use super::{Asked, Leg};
 
@@ -37,6 +38,9 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         share.pushdown.push(format!("sortby: {}", keys.join(",")));
         share.ask.sortby.clone_from(&reading.sortby);
     }
+    otherwise::adjust(&mut share, asked);
+    let alone = asked.abilities.ids_alone && share.ask.ids.is_some();
+    let page_requests = if alone { share.ask.ids.as_ref().map_or(1, Vec::len) } else { page_requests(asked) };
     let page_max = asked.member.request.page_items_max.unwrap_or(u32::MAX).min(asked.abilities.page_items_max).max(1);
     Leg {
         member: asked.member.id.clone(),
@@ -48,9 +52,9 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         reason: reason(asked),
         discovered: asked.abilities.discovered,
         required: asked.member.policy.required,
-        page_requests: page_requests(asked),
+        page_requests,
         counts_exact: asked.abilities.counts_exact,
-        bounds: asked.abilities.datetime != Support::Unsupported,
+        bounds: !alone && asked.abilities.datetime != Support::Unsupported,
     }
 }
 
@@ -158,7 +162,8 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
     let Some(intersects) = &request.intersects else { return };
     let bytes_max = if by_post(asked) { INTERSECTS_POST_BYTES_MAX } else { INTERSECTS_GET_BYTES_MAX };
     let fits = intersects.geojson.len() <= bytes_max;
-    let support = if fits { abilities.intersects } else { Support::Unsupported };
+    let readable = abilities.habits().geometry_collections || !is_collection(&intersects.geometry);
+    let support = if fits && readable { abilities.intersects } else { Support::Unsupported };
     if share.condition("intersects", support) {
         share.ask.intersects = Some(Arc::clone(intersects));
     } else if abilities.bbox != Support::Unsupported {
@@ -166,6 +171,10 @@ fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Op
         share.pushdown.push("bbox of intersects".to_owned());
     }
     share.residual.exact_area = support != Support::Exact;
+}
+
+fn is_collection(geometry: &Geometry<f64>) -> bool {
+    matches!(geometry, Geometry::GeometryCollection(_))
 }
 
 /// A box that members disagree on, as a geometry. Over the antimeridian it is the two boxes that it is: as `bbox`, some

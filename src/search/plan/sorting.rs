@@ -60,7 +60,8 @@ pub(super) fn read(order: &Order, asked: &Asked<'_>, alone: bool) -> Result<Read
 
 /// Whether the member gives its Items in the order of this key: by sorting, or as it is.
 fn delivers(abilities: &Capabilities, key: &SortBy) -> bool {
-    spelling(abilities, &key.field).is_some() || native(abilities, key)
+    let sorts = key.descending || abilities.sort_ascending;
+    (sorts && spelling(abilities, &key.field).is_some()) || native(abilities, key)
 }
 
 fn native(abilities: &Capabilities, key: &SortBy) -> bool {
@@ -77,10 +78,13 @@ fn pushed(abilities: &Capabilities, keys: &[SortBy]) -> Vec<(String, bool)> {
     let mut pushed = Vec::new();
     for key in keys {
         // A key behind one that cannot be pushed would order nothing.
-        let Some(field) = spelling(abilities, &key.field) else { return pushed };
+        let Some(field) = spelling(abilities, &key.field).filter(|_| key.descending || abilities.sort_ascending) else {
+            return pushed;
+        };
         pushed.push((field, key.descending));
     }
     if !keys.iter().any(|key| key.field == "id")
+        && abilities.sort_ascending
         && let Some(id) = spelling(abilities, "id")
     {
         pushed.push((id, false));

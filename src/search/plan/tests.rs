@@ -7,8 +7,8 @@ use url::Url;
 use crate::collections::{Entry, Known, Quarantined};
 use crate::federation::retention::{Period, Retention};
 use crate::federation::{
-    Auth, Bbox, Cursor, Declared, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy, Request, Rule,
-    Server, Support,
+    Auth, Bbox, Cursor, Declared, Dialect, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy,
+    Request, Rule, Server, Support,
 };
 use crate::search::residual::tests::item;
 
@@ -70,6 +70,7 @@ fn member(id: &str, policy: Policy) -> Member {
         internal: false,
         request: Request {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,

@@ -65,12 +65,11 @@ impl SearchRequest {
         }
         let Some(intersects) = &self.intersects else { return };
         let geometry = Some(&intersects.geojson).filter(|text| text.len() <= GEOMETRY_BYTES_MAX);
-        match geometry.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-            Some(geometry) => said.put("intersects", geometry),
-            None => {
-                said.put("bbox", flat(&intersects.bbox));
-                said.cut.push("intersects");
-            }
+        if let Some(geometry) = geometry.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+            said.put("intersects", geometry);
+        } else {
+            said.put("bbox", flat(&intersects.bbox));
+            said.cut.push("intersects");
         }
     }
 }

@@ -38,6 +38,10 @@ impl Stream {
         let tie_before = self.last_first.clone();
         let received = page.received;
         self.capped = received < asked.limit && page.next.is_some();
+        self.surely_cut = page.cut;
+        // a list whose own count says more than came, and which says nothing of a next page
+        let counted = page.matched.is_some_and(|matched| matched.exact && matched.count > u64::from(received));
+        self.said_more = counted && asked.token.is_none() && received > 0;
         let mut unseen = 0_usize;
         let met_in_list = self.list_seen.len();
         for item in page.items {
@@ -153,11 +157,16 @@ impl Stream {
             self.known = order.later(&self.known, &read).clone();
         }
         self.cut = next.is_none() && self.may_be_cut(received, asked);
+        self.suspicious_ends += u32::from(self.cut && !self.surely_cut);
         match next {
+            None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 // in a tie that was walked into, the bound would lead back to where an earlier page began
-                if unseen == 0 || (self.walked && self.is_at_start()) {
+                if unseen == 0 && !self.surely_cut && received < asked.limit {
+                    // only its count spoke for more, and there is none
+                    self.known = Position::End;
+                } else if unseen == 0 || (self.walked && self.is_at_start()) {
                     self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
@@ -182,11 +191,23 @@ impl Stream {
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
-        self.mode == Mode::Keyset
-            && self.by_time
-            && received > 0
-            && received >= asked.limit
-            && self.last_first.is_some()
+        self.surely_cut || (self.goes_on_by_bound() && received > 0 && (received >= asked.limit || self.said_more))
+    }
+
+    /// Whether what was read gives a bound to go on from.
+    fn goes_on_by_bound(&self) -> bool {
+        self.mode == Mode::Keyset && self.by_time && self.last_first.is_some()
+    }
+
+    /// The list goes on, and there is no way to the rest of it.
+    fn fail_cut(&mut self) {
+        if self.mode == Mode::Drain {
+            self.buffer.clear();
+            let feature = "sort; its list ends before its last Item".to_owned();
+            self.fail(LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() });
+        } else {
+            self.fail(Status::TooLarge.into());
+        }
     }
 
     fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {

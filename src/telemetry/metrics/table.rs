@@ -16,11 +16,19 @@ pub(super) const MEMBER_SECONDS: &str = "stac_broker_member_search_seconds";
 pub(super) const MEMBER_ITEMS: &str = "stac_broker_member_items_total";
 pub(super) const CONTRADICTIONS: &str = "stac_broker_member_contradictions_total";
 pub(super) const PRUNED: &str = "stac_broker_pruned_total";
+pub(super) const POLICY: &str = "stac_broker_member_policy_contradictions_total";
+pub(super) const SUSPICIOUS: &str = "stac_broker_member_suspicious_ends_total";
 pub(super) const GAPS: &str = "stac_broker_gaps_total";
 pub(super) const DROPPED: &str = "stac_broker_items_dropped_total";
 pub(super) const UP: &str = "stac_broker_member_up";
 pub(super) const COLLECTIONS: &str = "stac_broker_member_collections";
 pub(super) const QUARANTINED: &str = "stac_broker_member_quarantined_collections";
+pub(super) const HARVEST_AGE: &str = "stac_broker_harvest_age_seconds";
+pub(super) const HARVEST_ITEMS: &str = "stac_broker_harvest_items";
+pub(super) const HARVEST_COMPLETE: &str = "stac_broker_harvest_complete";
+pub(super) const HARVEST_LEFT_OUT: &str = "stac_broker_harvest_left_out_documents";
+pub(super) const HARVEST_BYTES: &str = "stac_broker_harvest_transferred_bytes";
+pub(super) const HARVEST_RUNNING: &str = "stac_broker_harvest_running_documents";
 pub(super) const RELOADS: &str = "stac_broker_reloads_total";
 pub(super) const REFUSED: &str = "stac_broker_reload_refused";
 pub(super) const SHORT_PAGES: &str = "stac_broker_short_pages_total";
@@ -96,11 +104,24 @@ pub const METRICS: &[Metric] = &[
     ),
     metric(MEMBER_IN_FLIGHT, Kind::Gauge, &["member"], "Requests under way at a member."),
     metric(PAUSE, Kind::Gauge, &["member"], "Seconds left of the pause that a member asked for; 0: none."),
+    metric(
+        POLICY,
+        Kind::Counter,
+        &["member", "rule"],
+        "Items given to clients though a rule of their member's policy excludes them.",
+    ),
+    metric(SUSPICIOUS, Kind::Counter, &["member"], "Full pages of a member without a link to the next one."),
     metric(GAPS, Kind::Counter, &["member"], "Ranges reported as possibly missing."),
     metric(DROPPED, Kind::Counter, &["reason"], "Items not passed on: invalid, or given before."),
     metric(UP, Kind::Gauge, &["member"], "1 when the last check of a member went well, else 0."),
     metric(COLLECTIONS, Kind::Gauge, &["member"], "Collections of a member that are listed."),
     metric(QUARANTINED, Kind::Gauge, &["member"], "Collections of a member that are searched but not listed."),
+    metric(HARVEST_AGE, Kind::Gauge, &["member"], "Age of the snapshot of a member that is read whole."),
+    metric(HARVEST_ITEMS, Kind::Gauge, &["member"], "Items in that snapshot."),
+    metric(HARVEST_COMPLETE, Kind::Gauge, &["member"], "1 when it is all the member has, as far as that is known."),
+    metric(HARVEST_LEFT_OUT, Kind::Gauge, &["member"], "Documents that it lacks, or has from an earlier harvest."),
+    metric(HARVEST_BYTES, Kind::Gauge, &["member"], "Bytes of documents that were transferred for it."),
+    metric(HARVEST_RUNNING, Kind::Gauge, &["member"], "Documents read so far by a running harvest; 0 while none runs."),
     metric(RELOADS, Kind::Counter, &["result"], "Federation files taken (good) and refused (bad) since the start."),
     metric(REFUSED, Kind::Gauge, &[], "1 while the federation file on disk is refused and an older one is in effect."),
     metric(SHORT_PAGES, Kind::Counter, &[], "Pages with fewer Items than asked for though more follow."),

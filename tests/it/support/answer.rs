@@ -72,10 +72,13 @@ fn classes(script: &ScriptedMember) -> Vec<String> {
     if script.says_query {
         classes.push("item-search#query");
     }
+    classes.extend(script.quirks.classes.iter().filter(|class| !class.contains("://")));
     let (stac, ogc): (Vec<&str>, Vec<&str>) = script.says_filter.iter().partition(|class| class.contains('#'));
     classes.extend(stac);
     let stac = classes.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}"));
-    stac.chain(ogc.iter().map(|class| format!("http://www.opengis.net/spec/cql2/1.0/conf/{class}"))).collect()
+    let ogc = ogc.iter().map(|class| format!("http://www.opengis.net/spec/cql2/1.0/conf/{class}"));
+    let whole = script.quirks.classes.iter().filter(|class| class.contains("://")).map(|class| (*class).to_owned());
+    stac.chain(ogc).chain(whole).collect()
 }
 
 fn queryables(state: &State) -> Response {
@@ -108,7 +111,24 @@ fn landing(state: &State) -> Value {
     let search = |method: &str| (!silent).then(|| search(method));
     links.extend(state.script.get.then(|| search("GET")).flatten());
     links.extend(state.script.says_post.then(|| search("POST")).flatten());
-    json!({"type": "Catalog", "id": state.script.id, "description": "scripted", "stac_version": "1.0.0", "conformsTo": classes(&state.script), "links": links})
+    if state.script.quirks.formats_in_hrefs {
+        links = links.iter().flat_map(twins).collect();
+    }
+    let mut landing = json!({"type": "Catalog", "id": state.script.id, "description": "scripted", "stac_version": "1.0.0", "conformsTo": classes(&state.script), "links": links});
+    if let (Value::Object(landing), Some(Value::Object(more))) = (&mut landing, &state.script.quirks.landing) {
+        landing.extend(more.clone());
+    }
+    landing
+}
+
+/// A link as GeoServer writes it: one for people and one for machines, each with the format in its address.
+fn twins(link: &Value) -> [Value; 2] {
+    let (mut html, mut machine) = (link.clone(), link.clone());
+    let href = link["href"].as_str().unwrap();
+    html["type"] = "text/html".into();
+    html["href"] = format!("{href}?f=text%2Fhtml").into();
+    machine["href"] = format!("{href}?f=application%2Fgeo%2Bjson").into();
+    [html, machine]
 }
 
 fn collections(state: &State, request: &Recorded) -> Value {
@@ -119,7 +139,13 @@ fn collections(state: &State, request: &Recorded) -> Value {
         ids.dedup();
         ids.iter().map(|id| json!({"type": "Collection", "id": id, "links": []})).collect()
     });
-    let from = query(request).get("token").and_then(Value::as_str).and_then(|at| at.parse().ok()).unwrap_or(0);
+    let asked = query(request);
+    if let Some((cut, knows_limit)) = script.quirks.listing_cut {
+        let size = count(asked.get("limit")).filter(|_| knows_limit).unwrap_or(cut);
+        let page: Vec<&Value> = all.iter().take(size).collect();
+        return json!({"collections": page, "links": [], "context": {"limit": cut, "matched": page.len()}});
+    }
+    let from = asked.get("token").and_then(Value::as_str).and_then(|at| at.parse().ok()).unwrap_or(0);
     let page: Vec<&Value> = all.iter().skip(from).take(script.collections_page).collect();
     let mut links = vec![json!({"rel": "self", "href": format!("{}/collections", state.base)})];
     if from + page.len() < all.len() {
@@ -141,6 +167,9 @@ async fn search(state: &State, request: &Recorded) -> Response {
         return error(405);
     }
     let asked = if by_post { serde_json::from_slice(&request.body).unwrap_or_default() } else { query(request) };
+    if let Some(refusal) = refused(state, &asked, by_post) {
+        return refusal;
+    }
     match state.fault(number) {
         None => page(state, request, &asked, by_post, false),
         Some(Fails::Loop) => page(state, request, &asked, by_post, true),
@@ -150,6 +179,23 @@ async fn search(state: &State, request: &Recorded) -> Response {
         }
         Some(how) => fail(&how).await,
     }
+}
+
+/// What this server cannot do, whatever else it holds.
+fn refused(state: &State, asked: &Map<String, Value>, by_post: bool) -> Option<Response> {
+    let quirks = &state.script.quirks;
+    let place = ["token", "next", "cursor"].into_iter().find_map(|name| asked.get(name));
+    match (quirks.refuses_tokens, quirks.fails_over) {
+        (Some((status, only_post)), _) if place.is_some() && (by_post || !only_post) => return Some(error(status)),
+        (_, Some((most, status))) if count(asked.get("limit")).is_some_and(|limit| limit > most) => {
+            return Some(error(status));
+        }
+        _ => {}
+    }
+    let broken = place.filter(|_| quirks.null_times_break).and_then(|place| count(Some(place)));
+    let before = broken.filter(|at| *at > 0).map(|at| at - 1);
+    let found = before.and_then(|at| matching(state, asked, by_post).ok()?.get(at).copied());
+    found.filter(|doc| doc.value["properties"]["datetime"].is_null()).map(|_| error(400))
 }
 
 async fn fail(how: &Fails) -> Response {
@@ -207,7 +253,8 @@ fn matching<'a>(state: &'a State, asked: &Map<String, Value>, by_post: bool) -> 
     let script = &state.script;
     let mut asked = asked.clone();
     asked.retain(|name, _| !script.ignores.contains(&name.as_str()));
-    if script.loses.iter().any(|name| asked.contains_key(*name)) {
+    let unnamed = script.quirks.needs_collections && !asked.contains_key("collections");
+    if unnamed || script.loses.iter().any(|name| asked.contains_key(*name)) {
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::of(&asked);
@@ -320,7 +367,7 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
     let limit = asked_limit.min(script.page_cap);
     let header =
         request.headers.get("x-page-from").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let place = ["token", "cursor", "offset"].into_iter().find_map(|name| count(asked.get(name)));
+    let place = ["token", "next", "cursor", "offset"].into_iter().find_map(|name| count(asked.get(name)));
     let given = place.or(header);
     let from =
         given.or_else(|| count(asked.get("page")).map(|page| (page - 1) * limit)).filter(|_| !again).unwrap_or(0);
@@ -339,7 +386,11 @@ fn page(state: &State, request: &Recorded, asked: &Map<String, Value>, by_post: 
         }
     }
     let matched = if script.guesses_counts { state.store.docs.len() } else { found.len() };
-    let counted = if script.counts { format!(r#""numberMatched":{matched},"#) } else { String::new() };
+    let counted = match (script.counts, script.quirks.counts_in_context) {
+        (false, _) => String::new(),
+        (true, false) => format!(r#""numberMatched":{matched},"#),
+        (true, true) => format!(r#""context":{{"limit":{limit},"matched":{matched},"returned":{}}},"#, page.len()),
+    };
     let body = format!(
         r#"{{"type":"FeatureCollection",{counted}"features":[{}],"links":{}}}"#,
         page.join(","),
@@ -386,6 +437,18 @@ fn next_link(
         NextForm::GetAfterPost => get(format!("collections[0]=c&bbox[]=1&limit={limit}&cursor={at}")),
         NextForm::PageNumber => get(format!("page={}&limit={limit}", at.div_ceil(limit) + 1)),
         NextForm::Offset => get(format!("offset={at}&limit={limit}")),
+        NextForm::GetEcho => {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in asked.iter().filter(|(name, _)| !["next", "f"].contains(&name.as_str())) {
+                let json = if name == "sortby" {
+                    json!([{"field": "properties.datetime", "direction": "desc"}])
+                } else {
+                    value.clone()
+                };
+                query.append_pair(name, json.as_str().unwrap_or(&json.to_string()));
+            }
+            get(query.append_pair("next", &at.to_string()).append_pair("f", "text/html").finish())
+        }
         NextForm::LinkHeader | NextForm::None => return None,
         NextForm::Get | NextForm::PostFull | NextForm::PostMerge => {
             let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -11,27 +11,33 @@
 #![allow(dead_code, reason = "a tool box: not every test file uses every tool")]
 
 pub mod answer;
+pub mod catalogue;
 pub mod condition;
+pub mod files;
 pub mod front;
 pub mod json_schema;
 pub mod monitor;
 pub mod oracle;
+pub mod page;
 pub mod process_stub;
+pub mod replay;
+pub mod resto;
 pub mod scripted;
 pub mod store;
+pub mod stub;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stac_broker::federation::{
-    Auth, Cursor, Declared, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns, Policy,
-    Request, Server,
+    Auth, Cursor, Declared, Dialect, Extents, Federation, Kind, Limits, Member, MemberId, Method, NextPath, Patterns,
+    Policy, Request, Server,
 };
 use url::Url;
 
 pub use front::Front;
 pub use monitor::OutboundMonitor;
-pub use scripted::{Fails, Filters, NextForm, Running, ScriptedMember};
+pub use scripted::{Fails, Filters, NextForm, Quirks, Running, ScriptedMember};
 
 /// `count` Items of one collection, a minute apart from 2025-01-01 on, ids `{collection}-0000` and so on, all in one place.
 pub fn items(collection: &str, count: usize) -> Vec<Value> {
@@ -79,6 +85,7 @@ pub fn declared(id: &str, url: Url) -> Member {
         internal: true,
         request: Request {
             method: Method::Auto,
+            dialect: Dialect::Auto,
             page_items_max: None,
             deadline: None,
             concurrency_max: 64,

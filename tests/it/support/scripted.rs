@@ -35,6 +35,8 @@ pub enum NextForm {
     None,
     /// N8: `Link` header.
     LinkHeader,
+    /// N1, with everything that was asked repeated as JSON, and `next` after it, as old stac-servers do.
+    GetEcho,
 }
 
 /// What goes wrong on a request to `/search`.
@@ -134,6 +136,30 @@ pub struct ScriptedMember {
     pub(super) silent: bool,
     /// Documents at other paths below its landing page, each with its status.
     pub(super) documents_at: Vec<(String, u16, String)>,
+    pub(super) quirks: Quirks,
+}
+
+/// Habits of single servers (`members.md` section 6).
+#[derive(Debug, Clone, Default)]
+pub struct Quirks {
+    /// Pages of more Items than this fail with this status.
+    pub fails_over: Option<(usize, u16)>,
+    /// The count stands in `context` alone.
+    pub counts_in_context: bool,
+    /// Without `collections` it finds nothing.
+    pub needs_collections: bool,
+    /// A request with a place in a list fails with this status; `true`: by POST only.
+    pub refuses_tokens: Option<(u16, bool)>,
+    /// Every href has `?f=…`, and each has a twin in HTML.
+    pub formats_in_hrefs: bool,
+    /// `/collections` shows so many without `limit`, with a count of those; `true`: it knows `limit`.
+    pub listing_cut: Option<(usize, bool)>,
+    /// Members of its landing page beside those that all have.
+    pub landing: Option<Value>,
+    /// Classes that it declares beside those that it has.
+    pub classes: Vec<&'static str>,
+    /// Without a time an Item breaks the list at its place: the next page is refused.
+    pub null_times_break: bool,
 }
 
 /// The classes that a member with all of CQL2 declares, in new and in old spelling.
@@ -183,7 +209,14 @@ impl ScriptedMember {
             pages_before_filtering: false,
             unnamed: false,
             silent: false,
+            quirks: Quirks::default(),
         }
+    }
+
+    /// Has habits of its own.
+    pub fn quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = quirks;
+        self
     }
 
     /// Reads conditions in these languages, by GET and POST, and says so.
@@ -412,6 +445,8 @@ impl ScriptedMember {
             script: self,
             base: url.to_string(),
             searches: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
             probes: AtomicUsize::new(0),
             recorded: Mutex::default(),
             filters: Mutex::default(),
@@ -447,6 +482,8 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) base: String,
     pub(super) searches: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
     pub(super) probes: AtomicUsize,
     recorded: Mutex<Vec<Recorded>>,
     pub(super) filters: Mutex<Option<Filters>>,
@@ -471,8 +508,12 @@ impl State {
     async fn receive(&self, request: Recorded) -> Response {
         self.recorded.lock().unwrap().push(request.clone());
         self.probes.fetch_add(usize::from(request.is_probe()), Ordering::SeqCst);
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
         tokio::time::sleep(self.script.delay).await;
-        answer::answer(self, &request).await
+        let response = answer::answer(self, &request).await;
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        response
     }
 
     /// What goes wrong from now on.
@@ -506,6 +547,11 @@ impl Running {
     /// Requests for Items so far, those of probes not counted.
     pub fn searches(&self) -> usize {
         self.state.searches.load(Ordering::SeqCst)
+    }
+
+    /// The most requests that it had in hand at one time.
+    pub fn most_at_once(&self) -> usize {
+        self.state.most_at_once.load(Ordering::SeqCst)
     }
 
     /// Requests that a probe made, to whatever address.

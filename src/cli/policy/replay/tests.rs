@@ -46,7 +46,9 @@ fn edited(line: &str, edit: impl FnOnce(&mut Search)) -> String {
 
 fn replayed(policies: Vec<Policy>, lines: &[String]) -> Replay {
     let mut replay = Replay::new(policies);
-    lines.iter().for_each(|line| replay.line(line));
+    for line in lines {
+        replay.line(line);
+    }
     assert_eq!(replay.read.bad_shown, []);
     replay
 }
@@ -109,7 +111,7 @@ fn lists_of_the_log_tell_what_a_glob_leaves_out() {
     };
     let search = line(&second_half(), (1, 3), (1, 0));
     let tried = || policy("[[member.policy.retention]]\ncollections = [\"sentinel-*\"]\nkeep = \"P90D\"\n");
-    let without = replayed(vec![tried()], &[search.clone()]);
+    let without = replayed(vec![tried()], std::slice::from_ref(&search));
     assert_eq!(of(&without, 0, "B").asked, 1, "who knows what else it has");
     let with = replayed(vec![tried()], &[list(&["sentinel-2"], "*"), search.clone()]);
     assert_eq!(of(&with, 0, "B").pruned.get("retention"), Some(&1));

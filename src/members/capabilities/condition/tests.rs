@@ -22,7 +22,7 @@ fn member() -> crate::federation::Member {
 fn found(stac: &[&str], cql2: &[&str]) -> Found {
     let stac = stac.iter().map(|class| format!("{STAC}/item-search#{class}"));
     let conforms_to = stac.chain(cql2.iter().map(|class| format!("{CQL2}/{class}"))).collect();
-    Found { conforms_to, search_link: true, search_post: true, items_only: false }
+    Found { conforms_to, search_link: true, search_post: true, items_only: false, seen: None }
 }
 
 /// A member that declares everything.
