@@ -62,10 +62,10 @@ enum Command {
     /// Search all members and print the Items
     #[command(after_help = search::EXAMPLES)]
     Search(search::Args),
-    /// Try a policy on the searches of an access log
-    Policy(policy::Args),
     /// Check a catalogue that wants to join, or add it to the federation file
     Member(member::Args),
+    /// Try a policy on the searches of an access log
+    Policy(policy::Args),
     /// Print a new cursor key
     Key(key::Args),
     /// Print the JSON Schema of the federation file
@@ -114,8 +114,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => validate(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Search(args) => search::run(&args),
-        Command::Policy(args) => policy::run(&args),
         Command::Member(args) => member::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

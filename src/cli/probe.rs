@@ -1,5 +1,5 @@
-//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, tries what
-//! it can do, and holds its policy against what it has.
+//! `check --probe`: asks the registry for further members, and every member who it is, which Collections it has, tries
+//! what it can do, and holds its policy against what it has.
 
 use std::collections::HashMap;
 use std::process::ExitCode;

@@ -56,12 +56,6 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The text of the federation file itself.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        self.sources.first().map_or("", |source| &source.text)
-    }
-
     /// The warnings with their files, to be written as text or JSON.
     #[must_use]
     pub fn report(&self) -> Problems {

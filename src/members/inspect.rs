@@ -20,7 +20,6 @@ use super::next_link::{self, Delta, Sent};
 use super::said::Words;
 use super::stac_api::{SEGMENT, below, is_search, rebased, request};
 use super::{Ask, Failure, Habits, certificate, encode};
-
 use crate::federation::{self, Dialect, Federation};
 
 /// One member, for whoever judges it.
@@ -40,10 +39,14 @@ pub struct Question {
     delta: Option<Delta>,
 }
 
+/// Parameters by name.
+type Query = Vec<(String, String)>;
+
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is asked")]
 enum Spelling {
     /// A GET with these parameters.
-    Plain(Vec<(String, String)>),
+    Plain(Query),
     Search {
         ask: Ask,
         words: Option<Words>,
@@ -220,7 +223,8 @@ impl Question {
         self.delta.as_ref().map_or(first, |delta| delta.post)
     }
 
-    fn spelled(&self, by_post: bool) -> (Vec<(String, String)>, Option<Map<String, Value>>) {
+    /// The query of a GET, and the body of a POST.
+    fn spelled(&self, by_post: bool) -> (Query, Option<Map<String, Value>>) {
         match &self.spelling {
             Spelling::Plain(query) => (query.clone(), None),
             Spelling::Search { ask, words, .. } if by_post => {

@@ -211,13 +211,32 @@ impl Line {
         }
     }
 
+    /// Sends a request once and gives whatever answer comes, redirects and error statuses included: for those who judge
+    /// the answer itself. A `Retry-After` is theirs to honour.
+    ///
+    /// # Errors
+    /// When no whole answer came within the bounds.
+    pub(super) async fn whole(&self, request: &Outgoing, deadline: Instant) -> Result<Whole, Failure> {
+        let exchange = async {
+            let response = self.once(request).await.map_err(|ended| ended.failed)?;
+            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = without_mark(self.read(response).await?);
+            Ok(Whole { status, headers, body, certificate })
+        };
+        timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_elapsed| Err(failure(Fault::Timeout, "no whole answer by the deadline")))
+    }
+
     /// Sends, once more where that may help.
     async fn sent(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
         let rules = if request.purpose == Purpose::Probe { Rules::Probe } else { Rules::Catalogue };
         let pass = self.guard.enter(deadline).await?;
         self.guard.asked();
         let ended = match self.attempt(&request, deadline).await {
-            Ok(answer) => return Ok(self.good(pass, answer)),
+            Ok(answer) => return Ok(good(pass, answer)),
             Err(ended) => ended,
         };
         let pause = ended.lost.filter(|_| pass.may_go_again()).and_then(|lost| self.guard.again(lost, deadline));
@@ -227,14 +246,9 @@ impl Line {
         sleep(pause).await;
         let pass = self.guard.enter(deadline).await?;
         match self.attempt(&request, deadline).await {
-            Ok(answer) => Ok(self.good(pass, answer)),
+            Ok(answer) => Ok(good(pass, answer)),
             Err(ended) => Err(self.bad(pass, ended, rules)),
         }
-    }
-
-    fn good(&self, pass: Pass, mut answer: Answer) -> Answer {
-        answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
-        answer
     }
 
     fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
@@ -256,25 +270,6 @@ impl Line {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline").into()),
         }
-    }
-
-    /// Sends a request once and gives whatever answer comes, redirects and error statuses included: for those who judge
-    /// the answer itself. A `Retry-After` is theirs to honour.
-    ///
-    /// # Errors
-    /// When no whole answer came within the bounds.
-    pub(super) async fn whole(&self, request: &Outgoing, deadline: Instant) -> Result<Whole, Failure> {
-        let exchange = async {
-            let response = self.once(request).await.map_err(|ended| ended.failed)?;
-            let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
-            let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = without_mark(self.read(response).await?);
-            Ok(Whole { status, headers, body, certificate })
-        };
-        timeout_at(deadline, exchange)
-            .await
-            .unwrap_or_else(|_elapsed| Err(failure(Fault::Timeout, "no whole answer by the deadline")))
     }
 
     async fn exchange(&self, mut request: Outgoing) -> Result<Answer, Ended> {
@@ -394,6 +389,12 @@ impl Line {
             }
         }
     }
+}
+
+/// A whole answer, which has yet to be read.
+fn good(pass: Pass, mut answer: Answer) -> Answer {
+    answer.trial = pass.answered(if answer.changed { "ok" } else { "not-modified" }, answer.body.len());
+    answer
 }
 
 /// What others get of an outcome. That the leader's time was over is its own matter.

@@ -187,7 +187,7 @@ mod tests {
     fn it_is_full_a_little_before_its_end() {
         let memory = Memory::new(64 * BLOCK);
         let mut held = memory.hold(0);
-        assert!(held.push(&[0; 60 * BLOCK]) && !memory.is_full());
+        assert!(held.push(&vec![0; 60 * BLOCK]) && !memory.is_full());
         assert!(held.push(&[0; 1]) && memory.is_full());
         drop(held.keep());
         assert!(!memory.is_full());

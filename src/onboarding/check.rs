@@ -2,6 +2,7 @@
 //! it found to be there, so that one cause makes one finding.
 
 use chrono::Utc;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::ask::Asker;
@@ -20,7 +21,14 @@ use crate::members::{Listing, Registry};
 ///
 /// # Errors
 /// When the call itself is wrong: an address that no federation file could have.
-pub async fn check(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Result<Report, Refused> {
+pub fn check<'a>(
+    candidate: &'a Candidate,
+    told: &'a (dyn Fn(usize) + Send + Sync),
+) -> BoxFuture<'a, Result<Report, Refused>> {
+    Box::pin(run(candidate, told))
+}
+
+async fn run(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Result<Report, Refused> {
     let began = Instant::now();
     let federation = candidate.declared(Family::StacApi)?;
     let Some(member) = federation.members.first() else {
@@ -152,7 +160,8 @@ async fn harvest(candidate: &Candidate, kind: Family, facts: &mut Facts<'_>) -> 
     };
     let registry = Registry::new(&federation);
     let (Some(member), Some(declared)) = (registry.iter().next(), federation.members.first()) else {
-        return Vec::new();
+        let seen = format!("{what}, which this release does not read yet");
+        return vec![super::judge::error(Row::L1, seen, "ask for the address of an API")];
     };
     let until = Instant::now() + super::ask::CHECK_TIME;
     // what discovery of such a kind needs, its listing needs too, and says better

@@ -150,8 +150,11 @@ impl Discovered {
     }
 }
 
+/// A box, the earliest time, the latest one.
+type Extent = (Option<[f64; 4]>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// Box and times over all Collections; a Collection without one makes the whole unknown.
-pub fn union(view: &MemberView) -> (Option<[f64; 4]>, Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+pub fn union(view: &MemberView) -> Extent {
     if view.entries.is_empty() || !view.quarantined.is_empty() {
         return (None, None, None);
     }

@@ -356,12 +356,13 @@ async fn a_refused_token_is_told_from_a_bad_answer() {
 async fn turns_at_a_member_are_bounded() {
     let running = ScriptedMember::new("A").slow(Duration::from_millis(600)).start().await;
     let member = adapter(&running, |declared| declared.request.concurrency_max = 1);
-    let first = ask(5);
-    let (first, second) = tokio::join!(member.search(&first, soon()), async {
+    let (first, equal) = (ask(5), ask(5));
+    let (first, equal, second) = tokio::join!(member.search(&first, soon()), member.search(&equal, soon()), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        member.search(&ask(5), soon()).await
+        member.search(&ask(6), soon()).await
     });
     assert!(first.is_ok());
+    assert!(equal.is_ok(), "an equal one needs no turn");
     assert_eq!(second.unwrap_err().fault, Fault::RateLimited);
 }
 

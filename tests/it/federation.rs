@@ -118,7 +118,7 @@ fn the_example_is_good_and_warns_only_of_the_missing_key() {
     let loaded =
         load_text("federation.toml", &example(), Path::new("")).map_err(|problems| problems.to_text()).unwrap();
     assert_eq!(loaded.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["no-cursor-key"]);
-    assert_eq!(loaded.federation.members.len(), 7);
+    assert_eq!(loaded.federation.members.len(), 8);
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn a_file_with_every_key() {
     assert_eq!((telemetry.otlp_url.as_ref().unwrap().as_str(), telemetry.otlp_percent), ("http://127.0.0.1:4318/", 5));
     assert_eq!(
         federation.members.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(),
-        ["EODC", "FILES", "GRNET"]
+        ["EODC", "FILES", "RECORDS", "GRNET"]
     );
-    assert!(federation.members[2].policy.focus.is_some(), "paths are relative to the file that has them");
+    assert!(federation.members[3].policy.focus.is_some(), "paths are relative to the file that has them");
     assert_eq!(federation.registry.directory.as_deref(), Some("members.d"));
     let gocdb = federation.registry.gocdb.as_ref().unwrap();
     assert_eq!(gocdb.url.as_str(), "http://goc.intern.example/gocdbpi/public");

@@ -76,7 +76,7 @@ async fn add(args: &Args) -> Result<(), Unwritten> {
         return Err(Unwritten(why.to_owned(), NO));
     }
     let new = composed(args, &report, &loaded, &path)?;
-    out::data(&format!("\n{}", diff::appended(&loaded.file, loaded.text(), &new).trim_end()));
+    out::data(&format!("\n{}", diff::appended(&loaded.file, file_text(&loaded), &new).trim_end()));
     if args.dry_run {
         out::note("nothing is written (`--dry-run`)");
         return Ok(());
@@ -84,13 +84,18 @@ async fn add(args: &Args) -> Result<(), Unwritten> {
     if !args.yes && !out::confirmed(&format!("write this to {}?", loaded.file)) {
         return Err(Unwritten("nothing is written".to_owned(), NO));
     }
-    replace(&path, loaded.text(), &new)
+    replace(&path, file_text(&loaded), &new)
         .map_err(|why| Unwritten(format!("error: {} stays as it was: {why}", loaded.file), NO))?;
     out::note(&format!(
         "added `{}` to {}; a broker that runs with this file takes it within seconds, without a restart",
         args.id, loaded.file
     ));
     Ok(())
+}
+
+/// The federation file itself, without those of further members.
+fn file_text(loaded: &Loaded) -> &str {
+    loaded.sources.first().map_or("", |source| &source.text)
 }
 
 /// The candidate, unless its id or its address is taken.
@@ -121,7 +126,7 @@ fn candidate(args: &Args, loaded: &Loaded) -> Result<Candidate, Unwritten> {
 fn composed(args: &Args, report: &Report, loaded: &Loaded, path: &Path) -> Result<String, Unwritten> {
     let Catalogue { url, internal, .. } = &args.catalogue;
     let now = chrono::Utc::now();
-    let new = addition(&report.discovered, &args.id, url, (report.kind, *internal), now).to(loaded.text());
+    let new = addition(&report.discovered, &args.id, url, (report.kind, *internal), now).to(file_text(loaded));
     let folder = path.parent().unwrap_or(Path::new(""));
     match load_text(&loaded.file, &new, folder) {
         Ok(_) => Ok(new),

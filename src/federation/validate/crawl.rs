@@ -48,7 +48,8 @@ pub(super) fn read(keys: &Keys<'_>, kind: Kind) -> Crawl {
         }
         refuse(keys, &["records_as", "records_collection"], kind);
     } else {
-        refuse(keys, &["depth_max"], kind);
+        // pages of records come one after the other
+        refuse(keys, &["depth_max", "requests_max"], kind);
         crawl.records = read_records(keys);
     }
     contradictions(keys, &crawl);

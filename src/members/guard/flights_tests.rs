@@ -20,10 +20,10 @@ fn share(outcome: &Outcome) -> Option<Outcome> {
     (*outcome != Err("own")).then_some(*outcome)
 }
 
-fn told(flown: Flown<Outcome, Outcome>) -> (&'static str, Outcome) {
+fn told(flown: &Flown<Outcome, Outcome>) -> (&'static str, Outcome) {
     match flown {
-        Flown::Led(outcome) => ("led", outcome),
-        Flown::Joined(outcome) => ("joined", outcome),
+        Flown::Led(outcome) => ("led", *outcome),
+        Flown::Joined(outcome) => ("joined", *outcome),
         Flown::Late => ("late", Err("late")),
     }
 }
@@ -40,7 +40,7 @@ impl Air {
             self.sent.fetch_add(1, Ordering::SeqCst);
             answer.await
         };
-        told(self.flights.fly(key, far(), share, send).await)
+        told(&self.flights.fly(key, far(), share, send).await)
     }
 }
 
@@ -107,7 +107,7 @@ async fn each_waits_by_its_own_deadline() {
     let air = Arc::new(Air::default());
     let (answer, [first, second]) = two(&air).await;
     let hasty = air.flights.fly("key", Instant::now(), share, || async { Ok(5) }).await;
-    assert_eq!(told(hasty).0, "late");
+    assert_eq!(told(&hasty).0, "late");
     answer.send(Ok(1)).unwrap();
     assert_eq!((first.await.unwrap().1, second.await.unwrap().1), (Ok(1), Ok(1)));
 }

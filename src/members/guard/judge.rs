@@ -31,7 +31,7 @@ impl Rules {
         match (failure.status, failure.fault) {
             (None, Fault::Unreachable | Fault::BadResponse) => Judged::Bad(failure.fault),
             (None, Fault::Timeout) if patient => Judged::Bad(failure.fault),
-            (None, _) | (Some(429), _) => Judged::Nothing,
+            (None | Some(429), _) => Judged::Nothing,
             // 501: it does not do this; that is an answer.
             (Some(400..=499 | 501), _) => Judged::Good,
             (Some(_), _) if self == Self::Probe => Judged::Nothing,

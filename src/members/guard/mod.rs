@@ -39,8 +39,11 @@ use retry::Retries;
 /// that a moment in which this process does not run counts as one step and not as the member's fault.
 const STEP: Duration = Duration::from_millis(20);
 const STEPS: u32 = 5;
-/// Longest wait for a turn where turns are given back: a burst passes, a queue does not build up.
-const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Where turns are given back, a request waits for its own for at most one part in so many of the time it has left: the
+/// rest is for the answer. A burst passes; how many can wait at all is bounded at the door.
+const WAIT_PARTS: u32 = 2;
+/// Longest wait for the rate that a member allows.
+const RATE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// After a name that was not found, or a connection that took its whole time not to come, nothing is tried for so long.
 /// A connection that is refused costs nothing and is tried again at once.
 const UNREACHABLE: Duration = Duration::from_secs(5);
@@ -121,7 +124,8 @@ impl Guard {
     /// `circuit-open`, `rate-limited`, or `unreachable` where that was found out a moment ago.
     pub async fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Pass, Failure> {
         let began = Instant::now();
-        let last = deadline.min(began + WAIT_MAX);
+        let last = began + deadline.saturating_duration_since(began) / WAIT_PARTS;
+        let last_by_rate = deadline.min(began + RATE_WAIT_MAX);
         let (mut steps, mut seen) = (0, None);
         loop {
             let free = self.free.notified();
@@ -133,16 +137,16 @@ impl Guard {
                 Door::Shut(why, cause) => return Err(self.unsent(why, cause)),
                 Door::Wait { pace, answers } => (pace, answers),
             };
-            if pace.is_some_and(|wait| now + wait > last) {
+            if pace.is_some_and(|wait| now + wait > last_by_rate) {
                 return Err(self.unsent(failure(Fault::RateLimited, "its requests in a second are used up"), "rate"));
             }
             if seen != Some(answers) {
                 (steps, seen) = (0, Some(answers));
             }
-            if now >= last || (steps >= STEPS && pace.is_none()) {
+            if pace.is_none() && (now >= last || steps >= STEPS) {
                 return Err(self.unsent(failure(Fault::RateLimited, "all turns at this member are taken"), "turn"));
             }
-            let step = pace.unwrap_or(STEP).min(last.saturating_duration_since(now)).max(Duration::from_millis(1));
+            let step = pace.unwrap_or(STEP).max(Duration::from_millis(1));
             if timeout(step, free).await.is_err() {
                 steps += 1;
             }
@@ -395,7 +399,9 @@ impl Guards {
             (key.1 == Service::Catalogue).then(|| Arc::clone(guard))
         };
         let guards: Vec<Arc<Guard>> = self.lock().iter().filter_map(catalogues).collect();
-        guards.iter().for_each(|guard| guard.measure());
+        for guard in guards {
+            guard.measure();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(MemberId, Service), Arc<Guard>>> {

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::seconds::Seconds;
 
-/// The pause before a request is sent again lies between these, by chance: what failed together does not come back
-/// together.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// The pause before a request is sent again is this long, and up to so much longer by chance: what failed together does
+/// not come back together.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_SPREAD: Duration = Duration::from_millis(200);
 /// Of a member's requests in ten seconds one in so many may be sent again: a small site that suffers is not hit twice.
 const ONE_IN: u32 = 5;
 /// One in so long is always allowed, so that a member that is asked little is not denied it.
@@ -86,7 +86,7 @@ impl Retries {
 
     /// Whether there is time and budget to send once more; counts it where there is.
     pub fn again(&mut self, now: Instant, deadline: Instant, chance: f64) -> Again {
-        let pause = PAUSE_MIN + (PAUSE_MAX - PAUSE_MIN).mul_f64(chance.clamp(0.0, 1.0));
+        let pause = PAUSE + PAUSE_SPREAD.mul_f64(chance.clamp(0.0, 1.0));
         if deadline.saturating_duration_since(now + pause) <= self.median() {
             return Again::Late;
         }

@@ -3,19 +3,20 @@
 use tokio::time::Instant;
 
 /// Seconds that are looked back.
-pub const WINDOW_S: u64 = 10;
+const WINDOW_S: u64 = 10;
+const PLACES: usize = 10;
 
 /// Events of the last ten seconds, and how many of them were marked. Bounded whatever happens.
 #[derive(Debug)]
 pub struct Seconds {
     start: Instant,
     /// The second since `start` that each place stands for, its events, and the marked ones.
-    places: [(u64, u32, u32); WINDOW_S as usize],
+    places: [(u64, u32, u32); PLACES],
 }
 
 impl Seconds {
     pub fn from(start: Instant) -> Self {
-        Self { start, places: [(0, 0, 0); WINDOW_S as usize] }
+        Self { start, places: [(0, 0, 0); PLACES] }
     }
 
     pub fn add(&mut self, now: Instant, marked: bool) {

@@ -65,10 +65,10 @@ pub async fn ask(
     }
 }
 
-/// Whether a failure may be over after a while.
+/// Whether a failure may be over after a while. What takes too long is better asked for in smaller parts.
 fn may_pass(failed: &Failure) -> bool {
     match failed.status {
         Some(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-        None => matches!(failed.fault, Fault::Timeout | Fault::Unreachable | Fault::RateLimited),
+        None => matches!(failed.fault, Fault::Unreachable | Fault::RateLimited),
     }
 }

@@ -202,7 +202,8 @@ impl<P: Pages> Walk<'_, P> {
         self.found.incomplete.get_or_insert(why);
     }
 
-    /// One page, or what is known of it where it did not change. One that is too large is asked for in smaller parts.
+    /// One page, or what is known of it where it did not change. One that is too large, or takes too
+    /// long, is asked for in smaller parts.
     async fn page(&mut self, place: &Place) -> Result<Known, Failure> {
         let before = self.before.and_then(|before| before.kept.at(place)).map(|(_, known)| known);
         loop {
@@ -226,7 +227,7 @@ impl<P: Pages> Walk<'_, P> {
                     let content = same.map_or(page.content, |known| Arc::clone(&known.content));
                     return Ok(Known { content, ..page });
                 }
-                (Err(failed), _) if failed.fault == Fault::TooLarge && self.size > 1 => {
+                (Err(failed), _) if self.size > 1 && matches!(failed.fault, Fault::TooLarge | Fault::Timeout) => {
                     self.size = (self.size / 4).max(1);
                 }
                 (Err(failed), _) => return Err(failed),

@@ -62,6 +62,7 @@ pub struct Asked {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "most are answers, and there are less than a hundred")]
 pub enum Outcome {
     Answer(Answer),
     Failed(Failure),
@@ -238,7 +239,7 @@ impl<'a> Asker<'a> {
         let split = split_page(&answer.body, &Bounds::default());
         let links = split.as_ref().ok().and_then(|split| split.links.clone());
         let next = question.next(answer, links.as_deref());
-        PageSeen { next, split, asked }
+        PageSeen { asked, split, next }
     }
 
     async fn once(&mut self, question: &Question) -> Outcome {

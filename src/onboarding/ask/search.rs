@@ -131,9 +131,9 @@ impl Asker<'_> {
                 if found(&page) {
                     home = Some(vec![id]);
                     if by_post {
-                        post = Some(page)
+                        post = Some(page);
                     } else {
-                        get = page
+                        get = page;
                     }
                     break;
                 }

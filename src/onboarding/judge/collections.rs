@@ -4,6 +4,7 @@ use super::{Evidence, Facts, Finding, Findings, Row, counted, degraded, error, n
 use crate::collections::MemberView;
 use crate::federation::Support;
 use crate::members;
+use crate::members::inspect::Answer;
 use crate::onboarding::ask::Listing;
 use crate::onboarding::ask::is_queryables;
 use crate::onboarding::policy;
@@ -167,7 +168,7 @@ fn queryables(facts: &Facts<'_>, listing: &Listing, findings: &mut Findings) {
         _ if linked < total => {
             note(Row::Q1, format!("{linked} of {} link to queryables", counted(total, "Collection")), remedy)
         }
-        Some(asked) if asked.good().and_then(|answer| answer.json()).is_none() => {
+        Some(asked) if asked.good().and_then(Answer::json).is_none() => {
             note(Row::Q1, format!("queryables are linked, but the link {}", asked.clause()), remedy).by(&asked.evidence)
         }
         _ => Finding::good(Row::Q1, "linked from every Collection"),

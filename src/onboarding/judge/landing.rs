@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{Facts, Finding, Findings, Row, counted, degraded, error, note};
 use crate::members::Item;
+use crate::members::inspect::Answer;
 use crate::onboarding::ask::{Asked, Landing, Processes};
 
 /// A certificate that ends within this is told.
@@ -127,7 +128,7 @@ fn catalog(landing: &Landing, facts: &Facts<'_>) -> Finding {
             "repeat conformsTo in the landing page, where STAC API wants it",
         )
         .by(&conformance.evidence),
-        None => Finding::good(Row::L1, format!("a STAC Catalog with {} conformance classes", classes)),
+        None => Finding::good(Row::L1, format!("a STAC Catalog with {classes} conformance classes")),
     }
 }
 
@@ -262,12 +263,12 @@ fn assets(facts: &Facts<'_>, findings: &mut Findings) {
 fn executes(processes: &Processes) -> Finding {
     let Processes { href, list, description } = processes;
     let remedy = "see docs/processes.md, or remove the link";
-    if list.good().and_then(|answer| answer.json()).is_none_or(|page| !page["processes"].is_array()) {
+    if list.good().and_then(Answer::json).is_none_or(|page| !page["processes"].is_array()) {
         let seen = format!("the list of processes at {href} {}", list.clause());
         return degraded(Row::X2, seen, remedy).by(&list.evidence);
     }
     match description {
-        Some(asked) if asked.good().and_then(|answer| answer.json()).is_none_or(|page| !page["id"].is_string()) => {
+        Some(asked) if asked.good().and_then(Answer::json).is_none_or(|page| !page["id"].is_string()) => {
             degraded(Row::X2, format!("the description of a process {}", asked.clause()), remedy).by(&asked.evidence)
         }
         Some(_) => Finding::good(Row::X2, "processes are listed and described"),

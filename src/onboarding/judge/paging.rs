@@ -154,7 +154,9 @@ fn refused(size: &Sized) -> bool {
 pub fn cap(paging: &Paging) -> Option<u32> {
     let last = paging.sizes.last()?;
     let got = u32::try_from(last.page.items().len()).ok()?;
-    let clamped = last.page.is_page() && got < last.asked && !matches!(last.page.next, Ok(None));
+    // more is there: it says so by a next link, or by its count
+    let more = !matches!(last.page.next, Ok(None)) || last.page.matched().is_some_and(|matched| matched > got.into());
+    let clamped = last.page.is_page() && got < last.asked && more;
     let failed = paging.sizes.iter().any(refused);
     if clamped {
         return Some(got.max(1));

@@ -184,9 +184,9 @@ fn conformance(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
     let mut kept = Vec::new();
     if facts.landing.found.has("item-search") {
         if search.items_only {
-            wrong.push(untrue("item-search", "/search", &search.get))
+            wrong.push(untrue("item-search", "/search", &search.get));
         } else {
-            kept.push("item-search")
+            kept.push("item-search");
         }
     }
     for spoken in &search.spoken {

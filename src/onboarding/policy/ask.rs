@@ -65,13 +65,11 @@ struct Questions<'a> {
 impl Questions<'_> {
     async fn items(&mut self, ask: Ask) -> Vec<Item> {
         self.held.asked += 1;
-        match timeout_at(self.until, self.member.search(&ask, self.until)).await {
-            Ok(Ok(page)) => page.items,
-            Ok(Err(_)) | Err(_) => {
-                self.held.failed += 1;
-                Vec::new()
-            }
+        if let Ok(Ok(page)) = timeout_at(self.until, self.member.search(&ask, self.until)).await {
+            return page.items;
         }
+        self.held.failed += 1;
+        Vec::new()
     }
 
     async fn first(&mut self, ask: Ask) -> Option<ItemSeen> {

@@ -108,7 +108,7 @@ pub fn extents(policy: &Policy, view: &MemberView, now: DateTime<Utc>) -> Vec<Re
     let more = remarks.len().saturating_sub(REMARKS_MAX);
     remarks.truncate(REMARKS_MAX);
     if let (true, Some(last)) = (more > 0, remarks.last_mut()) {
-        last.seen.push_str(&format!("; and {more} more of this kind"));
+        last.seen = format!("{}; and {more} more of this kind", last.seen);
     }
     remarks
 }

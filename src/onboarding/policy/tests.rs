@@ -119,6 +119,6 @@ fn what_could_be_declared_is_suggested_where_nothing_is() {
     assert!(lines.iter().any(|line| line.starts_with("keep = \"P90D\"")), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("focus = ")), "{lines:?}");
     // what is suggested can be pasted
-    let pasted: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let pasted = lines.join("\n");
     federation(&pasted);
 }

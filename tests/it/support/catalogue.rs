@@ -221,7 +221,10 @@ pub fn records_of(count: usize) -> Vec<Value> {
 /// A small record of OGC API - Records.
 #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
 pub fn record(id: &str, n: usize) -> Value {
-    let (x, day) = (n as f64 % 170.0, chrono::DateTime::from_timestamp(1_577_836_800 + 86_400 * n as i64, 0).unwrap());
+    let (x, day) = (
+        n as f64 % 170.0,
+        chrono::DateTime::from_timestamp(1_577_836_800 + 86_400 * i64::try_from(n).unwrap(), 0).unwrap(),
+    );
     json!({
         "type": "Feature", "id": id, "time": {"timestamp": day.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)},
         "geometry": {"type": "Point", "coordinates": [x, 50.0]},

@@ -20,6 +20,7 @@ pub mod monitor;
 pub mod oracle;
 pub mod page;
 pub mod process_stub;
+pub mod proxy;
 pub mod replay;
 pub mod resto;
 pub mod scripted;

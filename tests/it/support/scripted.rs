@@ -544,6 +544,11 @@ impl Running {
         super::declared(&self.id, self.url.clone())
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// Requests for Items so far, those of probes not counted.
     pub fn searches(&self) -> usize {
         self.state.searches.load(Ordering::SeqCst)
@@ -562,6 +567,11 @@ impl Running {
     /// All requests so far, in the order in which they came.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.state.recorded.lock().unwrap().clone()
+    }
+
+    /// Forgets what it received, for long runs.
+    pub fn forget(&self) {
+        *self.state.recorded.lock().unwrap() = Vec::new();
     }
 
     /// From now on every search goes wrong like this.
