@@ -93,6 +93,11 @@ async fn add(args: &Args) -> Result<(), Unwritten> {
     Ok(())
 }
 
+/// The federation file itself, without those of further members.
+fn file_text(loaded: &Loaded) -> &str {
+    loaded.sources.first().map_or("", |source| &source.text)
+}
+
 /// The candidate, unless its id or its address is taken.
 fn candidate(args: &Args, loaded: &Loaded) -> Result<Candidate, Unwritten> {
     let Catalogue { url, internal, kind } = &args.catalogue;
