@@ -46,6 +46,8 @@ pub struct Habits {
     pub halves: bool,
     /// Whether a search must name its collections: without them it finds nothing.
     pub names_collections: bool,
+    /// Whether a search that names one collection which it does not have is refused.
+    pub refuses_unknown_collections: bool,
     /// Requests at once, where the federation file says nothing.
     pub concurrency_max: Option<usize>,
     /// Properties of its Items that are not spelled as the standard does: our name, its name.

@@ -357,3 +357,33 @@ fn a_member_that_lacks_members_of_its_own_makes_the_answer_incomplete() {
         assert_eq!(decide(&later, &plan, Handling::Lenient), Verdict::Partial, "later pages repeat it");
     }
 }
+
+#[test]
+fn a_list_that_says_it_is_cut_goes_on_by_bound_though_its_page_was_not_full() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let end = first(&plan, 4, |_, request, _| {
+        let until = request.datetime.and_then(|asked| asked.end).map_or(i64::MAX, |end| end.timestamp_millis());
+        let below = (0..10).rev().filter(|ms| *ms <= until).take(2).map(|ms| item(&format!("i{ms}"), ms));
+        let items: Vec<Item> = below.collect();
+        let cut = items.last().is_some_and(|item| item.time_key() > Some(0));
+        Ok(Page { cut, ..answer(items, None) })
+    });
+    assert_eq!(ids(&end), ["i9", "i8", "i7", "i6"], "each list gives one new time more");
+    assert_eq!(end.legs[0].status, Status::Ok);
+    assert!(end.next.is_some());
+}
+
+#[test]
+fn a_cut_list_without_a_way_to_its_rest_is_declared() {
+    let cut = || Page { cut: true, ..answer(vec![item("a", 9), item("b", 5)], None) };
+    for (mode, status) in [(Mode::Drain, Status::SkippedCapability), (Mode::Token, Status::TooLarge)] {
+        let plan = plan(vec![leg("A", mode)], newest_first());
+        let end = first(&plan, 10, |_, _, _| Ok(cut()));
+        assert_eq!(end.legs[0].status, status, "{mode:?}");
+        assert!(end.next.is_none() || end.legs[0].broken || !end.hits.is_empty(), "{mode:?}");
+    }
+    let quota = plan(vec![leg("A", Mode::Quota)], Order::Quota);
+    let end = first(&quota, 10, |_, _, _| Ok(cut()));
+    assert_eq!((ids(&end), end.legs[0].status), (vec!["a", "b"], Status::TooLarge));
+    assert!(end.legs[0].broken);
+}

@@ -107,7 +107,5 @@ fn one_of(list: Option<&[String]>, value: &str) -> bool {
     list.is_none_or(|list| list.iter().any(|entry| entry == value))
 }
 
-/// An Item has a time, or a start and an end, or both; members differ in which they test, so either is enough.
-
 #[cfg(test)]
 pub(super) mod tests;

@@ -1,5 +1,6 @@
 //! The contract of a member kind, run against `stac-api` by POST and by GET: collections, search, paging to the end, each
-//! form of `next`, each way to end or loop, bounds, credentials only where they belong.
+//! form of `next`, each way to end or loop, bounds, credentials only where they belong. Kinds that are read whole have theirs in
+//! `static_stac/contract.rs` and `records.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,16 +32,16 @@ fn by(running: &Running, method: Method) -> Arc<dyn Member> {
     adapter(running, |declared| declared.request.method = method)
 }
 
-fn ask(limit: u32) -> Ask {
+pub fn ask(limit: u32) -> Ask {
     Ask { limit, sortby: vec![("properties.datetime".to_owned(), true), ("id".to_owned(), false)], ..Ask::default() }
 }
 
-fn ids(page: &Page) -> Vec<String> {
+pub fn ids(page: &Page) -> Vec<String> {
     page.items.iter().map(|item| item.id.to_string()).collect()
 }
 
 /// All pages, at most `max` of them.
-async fn walk(member: &dyn Member, mut ask: Ask, max: usize) -> Result<Vec<Page>, Failure> {
+pub async fn walk(member: &dyn Member, mut ask: Ask, max: usize) -> Result<Vec<Page>, Failure> {
     let mut pages = Vec::new();
     while pages.len() < max {
         let page = member.search(&ask, soon()).await?;

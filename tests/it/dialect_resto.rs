@@ -316,6 +316,29 @@ async fn a_wrong_guess_loses_nothing_without_saying_so() {
     assert!(told, "{}", first.text);
 }
 
+#[tokio::test]
+async fn a_probe_takes_nothing_away_from_an_honest_one() {
+    let edito = edito(catalogue(40)).await;
+    let registry = Registry::new(&alone(&edito));
+    let member = registry.get("EDITO").unwrap();
+    let soon = || tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let before = member.discover(soon()).await.unwrap();
+    edito.forget();
+    member.probe(soon()).await.unwrap();
+    let known = member.capabilities();
+    for (name, before, now) in [
+        ("collections", before.collections, known.collections),
+        ("datetime", before.datetime, known.datetime),
+        ("bbox", before.bbox, known.bbox),
+        ("ids", before.ids, known.ids),
+        ("sort", before.sort, known.sort),
+    ] {
+        assert_eq!(now, before, "{name}: {:?}", known.notes);
+    }
+    assert!(edito.searches().iter().all(|asked| asked.method == "GET"));
+    assert!(edito.searches().iter().all(|asked| asked.get("sortby").is_none_or(|sortby| sortby == "startDate")));
+}
+
 /// A member of POST only that says of itself that it is a resto.
 struct Impostor(Vec<Value>);
 

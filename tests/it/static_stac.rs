@@ -1,5 +1,6 @@
 //! Members that are catalogues of files: crawled from a server and from a folder, searched like any other, crawled again.
 
+mod contract;
 mod crawls;
 mod real;
 mod searches;

@@ -39,6 +39,7 @@ const STANDARD: Habits = Habits {
     pages_max: None,
     halves: false,
     names_collections: false,
+    refuses_unknown_collections: false,
     concurrency_max: None,
     properties: &[],
 };
@@ -53,6 +54,7 @@ const STANDARD: Habits = Habits {
 /// - `FiltersFunctions.php`: `ids` are turned into the server's own where there is one of them, not where there are several.
 /// - `RestoFeatureCollection.php`: a `next` link on every full page, unless Items have no time; `next=<number>` means
 ///   "less than" in either direction, so that an ascending list begins anew on its second page.
+/// - `api/STACAPI.php`: a single collection is looked for first, and is 404 where it is not there.
 /// - `utils/FilterParser.php`: triplets joined by AND; OR loses its place in a longer condition.
 const RESTO: Habits = Habits {
     dialect: Dialect::Resto,
@@ -84,6 +86,7 @@ const RESTO: Habits = Habits {
     empty_page_ends: true,
     full_page_ends: false,
     paging: Paging::Only(&["next"]),
+    refuses_unknown_collections: true,
     ..STANDARD
 };
 

@@ -75,11 +75,11 @@ impl<K> Snapshot<K> {
         }
         // the tree counts Items in the order of `by_id`, so that what was left out is not found
         let tree = Tree::of(by_id.iter().map(|place| &*items[*place as usize]));
-        let listed: HashSet<String> = harvested.collections.iter().filter_map(|bytes| collection_id(bytes)).collect();
+        let listed: HashSet<String> = harvested.collections.iter().filter_map(collection_id).collect();
         // a list that lacks the Collection of an Item proves nothing about what there is
         let complete = harvested.incomplete.is_none() && by_collection.keys().all(|id| listed.contains(&**id));
         let listing = Listing { collections: harvested.collections.clone(), complete };
-        Self { by_id, by_collection, tree, listing, left_out, harvested }
+        Self { harvested, by_id, by_collection, tree, listing, left_out }
     }
 
     /// Items that can be found.

@@ -130,3 +130,22 @@ impl Harvest {
         remarks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_over_its_age_says_so() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let past = Past { attempts: 1, read_at: Some(at(0)), next_at: Some(at(100)), ..Past::default() };
+        let state = |past: &Past, now| Harvest::of::<()>(past, None, (7, 70), Duration::from_secs(100), at(now));
+        assert!(!state(&past, 120).overdue, "the time is spread by a fifth");
+        let old = state(&past, 126);
+        assert_eq!(old.remarks(), ["the snapshot is 126 s old and should have been renewed"]);
+        assert_eq!((old.age_s, old.next_at), (Some(126), Some(at(100))));
+        let running = state(&Past { begun_at: Some(at(110)), ..past }, 126);
+        assert_eq!(running.running, Some(Running { since: Some(at(110)), documents: 7, bytes: 70 }));
+        assert_eq!(running.next_at, None);
+    }
+}

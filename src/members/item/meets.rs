@@ -5,7 +5,8 @@ use crate::federation::{Area, Interval};
 
 impl Item {
     /// Whether its `datetime`, or the time from its start to its end, has an instant in common with the interval. An end
-    /// that is absent is open; an Item without any time meets nothing.
+    /// that is absent is open; an Item without any time meets nothing. Members differ in which of the two they test, so either is
+    /// enough.
     #[must_use]
     pub fn meets_time(&self, asked: &Interval) -> bool {
         let times = &self.times;

@@ -195,7 +195,12 @@ impl Probe<'_> {
             ..Ask::default()
         };
         let (here, elsewhere) = (within(&known.collection), within(&absent(&known.collection)));
-        findings.collections = Seen::judge(self.seen(here, known).await?, self.seen(elsewhere, known).await?);
+        let (here, mut elsewhere) = (self.seen(here, known).await?, self.seen(elsewhere, known).await?);
+        if self.can.habits().refuses_unknown_collections && elsewhere == Some(Seen::REFUSED) {
+            // which is to say that nothing is there
+            elsewhere = Some(Seen { refused: false, ..Seen::REFUSED });
+        }
+        findings.collections = Seen::judge(here, elsewhere);
         Ok(())
     }
 

@@ -29,7 +29,7 @@ impl Base {
     }
 
     /// The root document.
-    pub fn root(&self, url: &Url) -> Url {
+    pub fn root(url: &Url) -> Url {
         if url.path().ends_with('/') { url.join(ROOT).unwrap_or_else(|_| url.clone()) } else { url.clone() }
     }
 

@@ -128,7 +128,7 @@ pub async fn crawl(
         above: None,
     };
     let visited = crawl.visit(&root).await;
-    let visited = crawl.root(visited)?;
+    let visited = checked_root(visited)?;
     let mut level = Vec::new();
     crawl.take(root, visited, &mut level);
     while !level.is_empty() {
@@ -150,23 +150,6 @@ pub async fn crawl(
 impl Crawl<'_> {
     fn kept(&self, key: &str) -> Option<&Document> {
         self.before.and_then(|before| before.kept.0.get(key))
-    }
-
-    /// The root has to be there, and to be a catalogue.
-    fn root(&self, visited: Visited) -> Result<Visited, Failure> {
-        let refuse = |fault, text: &str| Err(failure(fault, text));
-        match visited {
-            Visited::Gone => refuse(Fault::BadResponse, "the root document is not there"),
-            Visited::Failed(failed) => {
-                Err(Failure { detail: format!("the root document cannot be read: {}", failed.detail), ..failed })
-            }
-            Visited::Broken(why) => refuse(Fault::BadResponse, &format!("the root document is no catalogue: {why}")),
-            Visited::Bound(why) => refuse(Fault::TooLarge, &why),
-            Visited::Read(read) if matches!(read.content, Content::Item(_)) => {
-                refuse(Fault::BadResponse, "the root document is an Item, no catalogue")
-            }
-            good => Ok(good),
-        }
     }
 
     async fn visit(&self, step: &Step) -> Visited {
@@ -411,6 +394,23 @@ impl Crawl<'_> {
         found.collections.shrink_to_fit();
         found.items.shrink_to_fit();
         found
+    }
+}
+
+/// The root has to be there, and to be a catalogue.
+fn checked_root(visited: Visited) -> Result<Visited, Failure> {
+    let refuse = |fault, text: &str| Err(failure(fault, text));
+    match visited {
+        Visited::Gone => refuse(Fault::BadResponse, "the root document is not there"),
+        Visited::Failed(failed) => {
+            Err(Failure { detail: format!("the root document cannot be read: {}", failed.detail), ..failed })
+        }
+        Visited::Broken(why) => refuse(Fault::BadResponse, &format!("the root document is no catalogue: {why}")),
+        Visited::Bound(why) => refuse(Fault::TooLarge, &why),
+        Visited::Read(read) if matches!(read.content, Content::Item(_)) => {
+            refuse(Fault::BadResponse, "the root document is an Item, no catalogue")
+        }
+        good => Ok(good),
     }
 }
 

@@ -123,7 +123,7 @@ async fn ask(line: &Line, url: &Url, before: Option<&Validators>, deadline: Inst
 fn may_pass(failed: &Failure) -> bool {
     match failed.status {
         Some(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-        None => matches!(failed.fault, Fault::Timeout | Fault::Unreachable | Fault::RateLimited),
+        None => matches!(failed.fault, Fault::Timeout | Fault::Unreachable | Fault::RateLimited | Fault::CircuitOpen),
     }
 }
 

@@ -40,7 +40,7 @@ impl StaticStac {
             )),
         };
         let base = Base::of(member);
-        Self { root: base.root(&member.url), base, via, bounds: member.crawl.clone() }
+        Self { root: Base::root(&member.url), base, via, bounds: member.crawl.clone() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use metrics::gauge;
 
-use super::table::*;
+use super::table::{HARVEST_AGE, HARVEST_BYTES, HARVEST_COMPLETE, HARVEST_ITEMS, HARVEST_LEFT_OUT, HARVEST_RUNNING};
 
 /// The snapshot of a member, and the harvest that runs.
 #[derive(Debug, Clone, Copy)]

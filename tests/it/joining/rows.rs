@@ -867,9 +867,14 @@ async fn other_kinds_are_told_by_what_answers() {
             a,
             r,
         );
+        if a.path == "child.json" {
+            r.status = 200;
+            r.body = crate::support::collection("fixed");
+        }
     });
     let report = report_of(&demo, fixed, |_| ()).await;
     assert_eq!(report.kind, Family::StaticStac);
+    assert_says(&report, Row::C1, Verdict::Good, "1 Collection");
     assert!(report.findings.iter().all(|finding| finding.row != Row::S1), "rows that do not apply are left out");
     let first = findings(&report, Row::L1)[0];
     assert!(told(first).contains("static-stac"), "{first:?}");

@@ -77,6 +77,7 @@ struct Served {
     validators: bool,
     open: u32,
     open_max: u32,
+    credentials: Vec<Option<String>>,
 }
 
 /// A running server of files below `/cat/`. Dropping it stops it.
@@ -144,6 +145,11 @@ impl Files {
         (std::mem::take(&mut served.requests), std::mem::take(&mut served.bytes))
     }
 
+    /// `Authorization` of every request so far.
+    pub fn credentials(&self) -> Vec<Option<String>> {
+        self.served().credentials.clone()
+    }
+
     /// Most requests at once so far.
     pub fn open_max(&self) -> u32 {
         self.served().open_max
@@ -166,6 +172,7 @@ fn begin(served: &Mutex<Served>, request: &Request) -> (String, Option<String>, 
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (tag, since) = (header("if-none-match"), header("if-modified-since"));
     let mut served = served.lock().unwrap();
+    served.credentials.push(header("authorization"));
     served.requests.push((path.clone(), tag.is_some() || since.is_some()));
     served.open += 1;
     served.open_max = served.open_max.max(served.open);

@@ -114,6 +114,10 @@ impl Resto {
 fn restrict(rows: &mut Vec<Row<'_>>, asked: &Asked) -> Result<(), u16> {
     if let Some(collections) = asked.get("collections") {
         let named: Vec<&str> = collections.split(',').collect();
+        // a single one is looked for first
+        if named.len() == 1 && rows.iter().all(|row| row.item["collection"] != collections) {
+            return Err(404);
+        }
         rows.retain(|row| named.iter().any(|id| row.item["collection"] == *id));
     }
     if let Some(bbox) = asked.get("bbox") {

@@ -139,7 +139,7 @@ impl Holding {
     }
 
     /// Whether a member sends it that is asked so, whichever of an Item's times it looks at.
-    fn is_sent(&self, leg: &Leg, request: &SearchRequest) -> bool {
+    fn is_sent(&self, leg: &Leg, request: &SearchRequest, by_start: bool) -> bool {
         let ask = &leg.ask;
         let named = ask.ids.as_ref().is_none_or(|ids| ids.contains(&self.id));
         let instant = self.datetime.map(Interval::instant);
@@ -148,6 +148,10 @@ impl Holding {
         // of the client's own interval either reading may be right
         let timed = ask.datetime.filter(|_| request.datetime.is_none());
         let timed = timed.is_none_or(|asked| readings.into_iter().all(|times| asked.meets(&times)));
+        // a member that looks at nothing but the start is told so by what it is asked
+        let starts = self.span.map(|(start, _)| start).or(self.datetime).map(Interval::instant);
+        let begun = ask.datetime.zip(starts).is_none_or(|(asked, start)| asked.meets(&start));
+        let timed = if by_start { begun } else { timed };
         let area = ask.intersects.as_ref().map(|intersects| intersects.bbox).or(ask.bbox);
         named && timed && area.is_none_or(|asked| boxes_meet(&self.bbox, &asked))
     }
@@ -291,6 +295,7 @@ fn random_abilities(random: &mut Random) -> Capabilities {
     let mut support = || *random.pick(&[Support::Exact, Support::Exact, Support::Inexact, Support::Unsupported]);
     (abilities.datetime, abilities.bbox, abilities.ids) = (support(), support(), support());
     (abilities.collections, abilities.sort, abilities.intersects) = (support(), support(), support());
+    (abilities.datetime_starts, abilities.ids_alone) = (random.chance(25), random.chance(20));
     abilities
 }
 
@@ -350,8 +355,9 @@ fn a_pruned_member_never_holds_a_match() {
                 let asked =
                     leg.ask.collections.as_ref().is_none_or(|list| list.iter().any(|native| native == item.collection));
                 assert!(asked || !meant, "seed {seed}: {} is not asked for {}", member.id, item.collection);
+                let by_start = world.abilities[member.id.as_str()].datetime_starts;
                 assert!(
-                    !meant || item.is_sent(leg, &request),
+                    !meant || item.is_sent(leg, &request, by_start),
                     "seed {seed}: {item:?} is not asked for: {:?} {:?}",
                     leg.ask,
                     told()
