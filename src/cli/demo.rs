@@ -32,7 +32,8 @@ use crate::search::KeyRing;
 
 use ask::Client;
 
-/// Every member is on loopback and answers its landing page at once: what is not there by then is broken.
+/// Every member is on loopback, answers its landing page at once and is read whole in a second or two: what is not there
+/// by then is broken.
 const SETTLE: Duration = Duration::from_secs(10);
 /// How a file that this command wrote begins; nothing else is overwritten.
 const OWN_FILE: &str = "# The federation of `stac-broker demo`";

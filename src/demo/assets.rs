@@ -82,7 +82,7 @@ fn dated(row: &Row) -> String {
 }
 
 /// A `GetCoverage` request (WCS 2.0.1); for a series with one coverage of several times, the part after the last `_` is the time.
-fn coverage(row: &Row) -> String {
+pub fn coverage(row: &Row) -> String {
     let host = match row.collection.as_str() {
         "emodnet-bathymetry" => "ows.emodnet-bathymetry.eu/wcs",
         "emodnet-biology" => "geo.vliz.be/geoserver/Emodnetbio/wcs",

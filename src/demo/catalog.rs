@@ -1,4 +1,6 @@
 //! Rows become a catalogue: STAC 1.0.0 Items and Collections as JSON text, with what conditions are checked against.
+//!
+//! Where a member has records, its Items are what a broker makes of these: of one Collection.
 
 use std::cmp::Ordering;
 
@@ -7,19 +9,21 @@ use geo::{BoundingRect, Geometry, Rect};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::assets;
-use super::habits::Habits;
-use super::recent;
+use super::habits::{Habits, Speaks};
 use super::table::{self, Described, Row};
+use super::{assets, files, recent, records};
 
 /// What stays readable in a path segment (RFC 3986 section 3.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// Words about the Collections of all members.
+pub const COLLECTIONS: &str = include_str!("data/collections.tsv");
+
 /// Everything one member holds.
 pub struct Catalog {
-    /// In the member's own order.
+    /// Newest first.
     pub entries: Vec<Entry>,
-    /// Collection id and document.
+    /// Collection id and document; of records the one catalogue of them.
     pub collections: Vec<(String, Value)>,
 }
 
@@ -65,14 +69,14 @@ impl Catalog {
             rows.extend(recent);
         }
         let mut entries = rows.iter().map(|row| entry(habits, url, row)).collect::<Result<Vec<_>, _>>()?;
-        if habits.sorts {
-            entries.sort_by(newest_first);
-        } else {
-            // Deliberately unlike any order that a client could ask for, and the same on every start.
-            entries.sort_by_key(|entry| scramble(&entry.id));
-        }
-        let described = table::described(include_str!("data/collections.tsv"), habits.id);
-        let collections = described.iter().filter_map(|known| collection(habits, url, known, &entries)).collect();
+        entries.sort_by(newest_first);
+        let collections = match habits.speaks {
+            Speaks::Records => records::catalogue(habits, url, &entries).into_iter().collect(),
+            _ => {
+                let described = table::described(COLLECTIONS, habits.id);
+                described.iter().filter_map(|known| collection(habits, url, known, &entries)).collect()
+            }
+        };
         Ok(Self { entries, collections })
     }
 }
@@ -82,12 +86,12 @@ pub fn newest_first(a: &Entry, b: &Entry) -> Ordering {
     b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id)).then_with(|| a.collection.cmp(&b.collection))
 }
 
-/// FNV-1a.
-fn scramble(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// FNV-1a: the same text gives the same number on every start.
+pub fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn text(at: DateTime<Utc>) -> String {
+pub fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
@@ -112,39 +116,60 @@ fn entry(habits: &Habits, url: &str, row: &Row) -> Result<Entry, String> {
         properties.insert("eo:cloud_cover".into(), json!(cloud));
     }
 
-    let of = format!("{url}/collections/{}", segment(&row.collection));
+    let (collection, links) = match habits.speaks {
+        Speaks::Records => (records::CATALOGUE, json!([])),
+        Speaks::Files => (row.collection.as_str(), files::item_links()),
+        Speaks::StacApi(_) | Speaks::Resto => (row.collection.as_str(), item_links(url, row)),
+    };
     let item = json!({
         "type": "Feature",
         "stac_version": "1.0.0",
         "id": row.id,
-        "collection": row.collection,
+        "collection": collection,
         "geometry": geojson::GeometryValue::from(&geometry),
         "bbox": bounds,
         "properties": properties,
-        "links": [
-            { "rel": "self", "type": "application/geo+json", "href": format!("{of}/items/{}", segment(&row.id)) },
-            { "rel": "root", "type": "application/json", "href": format!("{url}/") },
-            { "rel": "parent", "type": "application/json", "href": of },
-            { "rel": "collection", "type": "application/json", "href": of },
-        ],
+        "links": links,
         "assets": assets::assets(habits.id, row),
     });
     let span = (row.start.unwrap_or(time), row.end.unwrap_or(time));
-    Ok(Entry { collection: row.collection.clone(), id: row.id.clone(), time, span, geometry, text: item.to_string() })
+    Ok(Entry { collection: collection.to_owned(), id: row.id.clone(), time, span, geometry, text: item.to_string() })
+}
+
+fn item_links(url: &str, row: &Row) -> Value {
+    let of = format!("{url}/collections/{}", segment(&row.collection));
+    json!([
+        { "rel": "self", "type": "application/geo+json", "href": format!("{of}/items/{}", segment(&row.id)) },
+        { "rel": "root", "type": "application/json", "href": format!("{url}/") },
+        { "rel": "parent", "type": "application/json", "href": of },
+        { "rel": "collection", "type": "application/json", "href": of },
+    ])
+}
+
+/// What Items cover together; `None` of none. `growing`: more will come.
+pub fn extent(entries: &[&Entry], growing: bool) -> Option<Value> {
+    let first = entries.iter().map(|entry| entry.span.0).min()?;
+    let last = entries.iter().map(|entry| entry.span.1).max()?;
+    let boxes: Vec<[f64; 4]> = entries.iter().filter_map(|entry| entry.geometry.bounding_rect()).map(corners).collect();
+    let least = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::INFINITY, f64::min);
+    let most = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::NEG_INFINITY, f64::max);
+    Some(json!({
+        "spatial": { "bbox": [[least(0), least(1), most(2), most(3)]] },
+        "temporal": { "interval": [[text(first), if growing { Value::Null } else { json!(text(last)) }]] },
+    }))
 }
 
 /// `None` for a Collection without Items: it would have no extent.
 fn collection(habits: &Habits, url: &str, known: &Described, entries: &[Entry]) -> Option<(String, Value)> {
     let own: Vec<&Entry> = entries.iter().filter(|entry| entry.collection == known.id).collect();
-    let first = own.iter().map(|entry| entry.span.0).min()?;
-    let last = own.iter().map(|entry| entry.span.1).max()?;
-    let boxes: Vec<[f64; 4]> = own.iter().filter_map(|entry| entry.geometry.bounding_rect()).map(corners).collect();
-    let least = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::INFINITY, f64::min);
-    let most = |place: usize| boxes.iter().map(|bounds| bounds[place]).fold(f64::NEG_INFINITY, f64::max);
     let growing = habits.id == "GRNET-OPENSTACK" && known.id.starts_with("sentinel-2");
-
+    let extent = extent(&own, growing)?;
     let (license, license_page) = assets::licence(habits.id);
-    let own_url = format!("{url}/collections/{}", segment(known.id));
+    let mut links = match habits.speaks {
+        Speaks::Files => files::collection_links(&own),
+        _ => collection_links(url, known),
+    };
+    links.push(json!({ "rel": "license", "type": "text/html", "href": license_page }));
     let document = json!({
         "type": "Collection",
         "stac_version": "1.0.0",
@@ -154,17 +179,18 @@ fn collection(habits: &Habits, url: &str, known: &Described, entries: &[Entry]) 
         "keywords": known.keywords,
         "license": license,
         "providers": [{ "name": habits.title, "roles": ["host"] }],
-        "extent": {
-            "spatial": { "bbox": [[least(0), least(1), most(2), most(3)]] },
-            "temporal": { "interval": [[text(first), if growing { Value::Null } else { json!(text(last)) }]] },
-        },
-        "links": [
-            { "rel": "self", "type": "application/json", "href": own_url },
-            { "rel": "root", "type": "application/json", "href": format!("{url}/") },
-            { "rel": "parent", "type": "application/json", "href": format!("{url}/") },
-            { "rel": "items", "type": "application/geo+json", "href": format!("{own_url}/items") },
-            { "rel": "license", "type": "text/html", "href": license_page },
-        ],
+        "extent": extent,
+        "links": links,
     });
     Some((known.id.to_owned(), document))
+}
+
+fn collection_links(url: &str, known: &Described) -> Vec<Value> {
+    let own_url = format!("{url}/collections/{}", segment(known.id));
+    vec![
+        json!({ "rel": "self", "type": "application/json", "href": own_url }),
+        json!({ "rel": "root", "type": "application/json", "href": format!("{url}/") }),
+        json!({ "rel": "parent", "type": "application/json", "href": format!("{url}/") }),
+        json!({ "rel": "items", "type": "application/geo+json", "href": format!("{own_url}/items") }),
+    ]
 }

@@ -24,7 +24,7 @@ pub struct Conditions {
     /// Field without `properties.`, and whether descending.
     pub sortby: Vec<(String, bool)>,
     pub limit: Option<usize>,
-    /// `token`, `page` or `offset`, as given.
+    /// `token` or `page`, as given.
     pub place: Option<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Conditions {
                 let key = |part: &str| sort_key(part.trim_start_matches(['+', '-', ' ']), part.starts_with('-'));
                 self.sortby = keys.map(key).collect::<Result<_, _>>()?;
             }
-            "token" | "page" | "offset" => self.place = Some((name.to_owned(), value.to_owned())),
+            "token" | "page" => self.place = Some((name.to_owned(), value.to_owned())),
             _ => {}
         }
         Ok(())
@@ -110,7 +110,6 @@ impl Conditions {
                 self.sortby = value.as_array().ok_or_else(wrong)?.iter().map(key).collect::<Result<_, _>>()?;
             }
             "token" => self.place = Some((name.to_owned(), value.as_str().ok_or_else(wrong)?.to_owned())),
-            "offset" => self.place = Some((name.to_owned(), value.as_u64().ok_or_else(wrong)?.to_string())),
             _ => {}
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::habits::Habits;
+use super::habits::{Habits, Speaks};
 use super::server::Running;
 
 const HEAD: &str = r#"# The federation of `stac-broker demo`: five catalogues on this machine, each with habits of its own.
@@ -76,18 +76,23 @@ item_span_max = "P1D"             # an Item lasts less than a day, so the window
 
 const EDITO: &str = r#"
 [member.request]
-page_items_max = 50               # it cuts larger pages in silence; asking for more would only mislead
+dialect = "auto"                  # the default: its landing page says that it is a resto, and it is asked as one
 
-[member.capabilities]
-string_order = "bytes"            # text is sorted by its bytes: a search by id can be merged
+[[member.policy.retention]]       # products of the Marine Service: series, the longest of 47 years
+collections = ["GLOBAL_*", "SEALEVEL_*", "SST_*"]
+from = "1979-01-01T00:00:00Z"
+item_span_max = "P47Y"            # it finds Items by their start alone: so far back it is asked for those that last
 
-[[member.policy.retention]]
-from = "1979-01-01T00:00:00Z"     # no end: some Items are projections of the next century
+[[member.policy.retention]]       # coasts: each Item is one instant; no end, as some are projections of the next century
+collections = ["*_maps", "cba", "drivers_twl", "eesl", "floodmaps", "gcts", "global-coastal-typology", "sc", "slp", "ssl", "twl_SLR"]
+from = "2010-01-01T00:00:00Z"
 "#;
 
 const EMODNET: &str = r#"
-[member.capabilities]
-sort = "unsupported"              # so it is read whole where an order is asked for and few Items match
+[member.crawl]
+records_as = "items"              # each metadata record is one Item ...
+records_collection = "emodnet"    # ... of this Collection
+every_s = 21600                   # the default: the catalogue is read again every six hours
 
 [member.policy]
 focus = { bbox = [-75.1, 10.9, 73.0, 90.0] }   # European seas and the North Atlantic
@@ -102,25 +107,32 @@ const PROCESSES: &str = "
 ";
 
 const CMEMS: &str = r#"
-[member.request]
-deadline_ms = 3000                # it is slow on every request
-
-[member.capabilities]
-string_order = "bytes"
+[member.crawl]
+every_s = 21600                   # the default: the files are read again every six hours, those alone that changed
 
 [[member.policy.retention]]
 from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow
 "#;
 
+/// The kind of a member, as the file names it.
+fn kind(speaks: Speaks) -> &'static str {
+    match speaks {
+        Speaks::StacApi(_) | Speaks::Resto => "stac-api",
+        Speaks::Files => "static-stac",
+        Speaks::Records => "ogc-records",
+    }
+}
+
 /// The file, with the members at their addresses.
 pub fn federation_toml(members: &[Running]) -> String {
     let mut text = HEAD.to_owned();
     for member in members {
-        let Habits { id, title, .. } = *member.habits;
+        let Habits { id, title, speaks, .. } = *member.habits;
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "\n[[member]]\nid = \"{id}\"\ntitle = \"{title}\"\nkind = \"stac-api\"\nurl = \"{}\"\ninternal = true                   # a loopback address\n{}",
+            "\n[[member]]\nid = \"{id}\"\ntitle = \"{title}\"\nkind = \"{}\"\nurl = \"{}\"\ninternal = true                   # a loopback address\n{}",
+            kind(speaks),
             member.url,
             policy(id)
         );

@@ -6,16 +6,21 @@
 //!
 //! Reading order: `table.rs` rows of `data/*.tsv`; `recent.rs` the rolling part of one site; `catalog.rs` rows to Items
 //! and Collections; `conditions.rs` and `filter.rs` what a request asks; `habits.rs` how the members differ; `server.rs` the HTTP
-//! server; `processes/` what two of them execute; `declared.rs` the federation file.
+//! server, and one file for each kind that it serves: `api.rs` a STAC API, `resto.rs` one that does otherwise, `files.rs` a
+//! catalogue of files, `records.rs` metadata records; `processes/` what two of them execute; `declared.rs` the federation file.
 
+mod api;
 mod assets;
 mod catalog;
 mod conditions;
 mod declared;
+mod files;
 mod filter;
 mod habits;
 mod processes;
 mod recent;
+mod records;
+mod resto;
 mod server;
 mod table;
 
@@ -48,8 +53,10 @@ pub struct Portrait {
     pub policy: &'static str,
     pub items: usize,
     pub collections: usize,
-    /// Landing page.
+    /// What the federation file names: its landing page, or its root document.
     pub url: String,
+    /// Whether a broker reads it whole, and asks it nothing when it is searched.
+    pub read_whole: bool,
 }
 
 impl Demo {
@@ -73,7 +80,8 @@ impl Demo {
         self.members.iter().map(|member| (member.habits.id.to_owned(), member.counters.all())).collect()
     }
 
-    /// Requests for Items (search, items) that each member received since the start, by member id.
+    /// Requests for Items (search, items) that each member received since the start, by member id. What is read whole
+    /// receives none.
     #[must_use]
     pub fn search_requests(&self) -> Vec<(String, u64)> {
         self.members.iter().map(|member| (member.habits.id.to_owned(), member.counters.searches())).collect()
@@ -114,7 +122,7 @@ impl Demo {
     /// The Items of all members that meet the conditions of a query string such as `bbox=9,53,30,66`.
     ///
     /// # Errors
-    /// What is wrong with the query. Collections are the members' own ids.
+    /// What is wrong with the query. Collections are the ids that the broker knows of each member.
     pub fn matching(&self, query: &str) -> Result<BTreeSet<(String, String)>, String> {
         let conditions = conditions::Conditions::from_query(query)?;
         let found = |member: &Running| -> Vec<(String, String)> {
@@ -136,7 +144,7 @@ impl Demo {
 }
 
 fn portrait(member: &Running) -> Portrait {
-    let Habits { id, habit, policy, .. } = *member.habits;
+    let Habits { id, habit, policy, speaks, .. } = *member.habits;
     Portrait {
         id,
         habit,
@@ -144,6 +152,7 @@ fn portrait(member: &Running) -> Portrait {
         items: member.catalog.entries.len(),
         collections: member.catalog.collections.len(),
         url: member.url.clone(),
+        read_whole: speaks.read_whole(),
     }
 }
 

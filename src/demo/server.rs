@@ -1,4 +1,4 @@
-//! One member as an HTTP server on a free loopback port: a small STAC API with the habits it was given.
+//! One member as an HTTP server on a free loopback port, with the habits it was given.
 //!
 //! The accept loop is its own, because a member that is switched off must refuse and drop connections, kept-alive ones
 //! included, and come back on the same port.
@@ -8,29 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{self, Path, RawQuery, State};
-use axum::http::{Method, StatusCode, header};
+use axum::extract::{self, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
 use chrono::{DateTime, Utc};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use url::form_urlencoded;
 
 use super::Shared;
-use super::catalog::{Catalog, Entry, segment};
-use super::conditions::Conditions;
-use super::habits::{Habits, NextForm};
+use super::catalog::{Catalog, fingerprint};
+use super::habits::{Habits, Speaks};
 use super::processes::Service;
-
-/// Items of a page when none are asked for.
-const PAGE_ITEMS_DEFAULT: usize = 10;
+use super::{api, files, records, resto};
 
 /// How often a member was asked.
 #[derive(Debug, Default)]
@@ -51,7 +45,7 @@ impl Counters {
 /// A member that serves. Dropping it closes its port and its connections.
 pub struct Running {
     pub habits: &'static Habits,
-    /// Landing page, without a slash at the end.
+    /// What the federation file names: the landing page, without a slash at the end, or the root document.
     pub url: String,
     pub catalog: Shared,
     pub counters: Arc<Counters>,
@@ -70,11 +64,11 @@ impl Drop for Running {
 
 /// What every request sees.
 #[derive(Clone)]
-struct Site {
-    habits: &'static Habits,
-    url: Arc<str>,
-    catalog: Shared,
-    counters: Arc<Counters>,
+pub struct Site {
+    pub habits: &'static Habits,
+    /// Where the catalogue lies, without a slash at the end.
+    pub url: Arc<str>,
+    pub catalog: Shared,
 }
 
 impl Running {
@@ -88,8 +82,8 @@ impl Running {
         let url = format!("{origin}{}", habits.base);
         let catalog = Arc::new(Catalog::of(habits, &url, now).map_err(io::Error::other)?);
         let counters = Arc::new(Counters::default());
-        let site = Site { habits, url: url.as_str().into(), catalog: catalog.clone(), counters: counters.clone() };
-        let mut app = routes(site);
+        let site = Site { habits, url: url.as_str().into(), catalog: catalog.clone() };
+        let mut app = routes(&site, &counters);
         let processes = habits.processes.map(|base| {
             let at = format!("{origin}{base}");
             let service = Service::new(catalog.clone(), &url, &at);
@@ -99,6 +93,7 @@ impl Running {
             app = app.merge(service.clone().routes(base));
         }
         let processes = processes.map(|(_, at, service)| (at, service));
+        let url = if habits.speaks == Speaks::Files { format!("{url}/{}", files::ROOT) } else { url };
         let (off, switched) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, app, switched));
         Ok(Self { habits, url, catalog, counters, processes, off, accepting })
@@ -134,265 +129,50 @@ async fn accept(listener: TcpListener, app: Router, switched: watch::Receiver<bo
     }
 }
 
-fn routes(site: Site) -> Router {
-    let below = Router::new()
-        .route("/conformance", get(conformance))
-        .route("/collections", get(collections))
-        .route("/collections/{collection}", get(collection))
-        .route("/collections/{collection}/queryables", get(queryables))
-        .route("/collections/{collection}/items", get(items))
-        .route("/collections/{collection}/items/{item}", get(item))
-        .route("/search", any(search));
-    let base = site.habits.base;
-    let counted = middleware::from_fn_with_state(site.counters.clone(), count);
-    let all = Router::new().route(base, get(landing)).route(&format!("{base}/"), get(landing)).nest(base, below);
-    all.layer(counted).with_state(site)
+fn routes(site: &Site, counters: &Arc<Counters>) -> Router {
+    let app = match site.habits.speaks {
+        Speaks::StacApi(ways) => api::routes(site, ways),
+        Speaks::Resto => resto::routes(site),
+        Speaks::Files => files::routes(site),
+        Speaks::Records => records::routes(site),
+    };
+    // What is read whole is never searched, though its records have the path that Items have elsewhere.
+    let searched = !site.habits.speaks.read_whole();
+    app.layer(middleware::from_fn_with_state((counters.clone(), searched), count))
 }
 
 /// Counts a request. Those of a probe, which say so in their `User-Agent`, are nobody's search.
-async fn count(State(counters): State<Arc<Counters>>, request: extract::Request, next: Next) -> Response {
+async fn count(
+    State((counters, searched)): State<(Arc<Counters>, bool)>,
+    request: extract::Request,
+    next: Next,
+) -> Response {
     let agent = request.headers().get(header::USER_AGENT);
     if !agent.is_some_and(|agent| agent.as_bytes().ends_with(b"(probe)")) {
         counters.all.fetch_add(1, Ordering::Relaxed);
         let path = request.uri().path();
-        let searches = u64::from(path.ends_with("/search") || path.ends_with("/items"));
+        let searches = u64::from(searched && (path.ends_with("/search") || path.ends_with("/items")));
         counters.searches.fetch_add(searches, Ordering::Relaxed);
     }
     next.run(request).await
 }
 
-fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response {
+pub fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
 }
 
-fn document(value: &Value) -> Response {
+pub fn document(value: &Value) -> Response {
     answer(StatusCode::OK, "application/json", value.to_string())
 }
 
-fn refused(status: StatusCode, code: &str, description: &str) -> Response {
+pub fn refused(status: StatusCode, code: &str, description: &str) -> Response {
     answer(status, "application/json", json!({ "code": code, "description": description }).to_string())
 }
 
-fn classes(habits: &Habits) -> Vec<&'static str> {
-    let mut classes = vec![
-        "https://api.stacspec.org/v1.0.0/core",
-        "https://api.stacspec.org/v1.0.0/collections",
-        "https://api.stacspec.org/v1.0.0/ogcapi-features",
-        "https://api.stacspec.org/v1.0.0/item-search",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    ];
-    if habits.sorts {
-        classes.push("https://api.stacspec.org/v1.0.0/item-search#sort");
-    }
-    if habits.filters {
-        classes.extend([
-            "https://api.stacspec.org/v1.0.0/item-search#filter",
-            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
-            "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
-            "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
-            "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
-        ]);
-    }
-    classes
-}
-
-async fn landing(State(site): State<Site>) -> Response {
-    let url = &site.url;
-    let mut links = vec![
-        json!({ "rel": "self", "type": "application/json", "href": format!("{url}/") }),
-        json!({ "rel": "root", "type": "application/json", "href": format!("{url}/") }),
-        json!({ "rel": "conformance", "type": "application/json", "href": format!("{url}/conformance") }),
-        json!({ "rel": "data", "type": "application/json", "href": format!("{url}/collections") }),
-        json!({ "rel": "search", "type": "application/geo+json", "method": "GET", "href": format!("{url}/search") }),
-    ];
-    if site.habits.post {
-        links.push(
-            json!({ "rel": "search", "type": "application/geo+json", "method": "POST", "href": format!("{url}/search") }),
-        );
-    }
-    document(&json!({
-        "type": "Catalog",
-        "stac_version": "1.0.0",
-        "id": site.habits.id.to_lowercase(),
-        "title": site.habits.title,
-        "description": format!("Embedded member of the demo federation: {}.", site.habits.habit),
-        "conformsTo": classes(site.habits),
-        "links": links,
-    }))
-}
-
-async fn conformance(State(site): State<Site>) -> Response {
-    document(&json!({ "conformsTo": classes(site.habits) }))
-}
-
-async fn collections(State(site): State<Site>) -> Response {
-    let list: Vec<&Value> = site.catalog.collections.iter().map(|(_, document)| document).collect();
-    document(&json!({
-        "collections": list,
-        "numberMatched": list.len(),
-        "numberReturned": list.len(),
-        "links": [
-            { "rel": "self", "type": "application/json", "href": format!("{}/collections", site.url) },
-            { "rel": "root", "type": "application/json", "href": format!("{}/", site.url) },
-        ],
-    }))
-}
-
-async fn collection(State(site): State<Site>, Path(id): Path<String>) -> Response {
-    match site.catalog.collections.iter().find(|(known, _)| *known == id) {
-        Some((_, found)) => document(found),
-        None => refused(StatusCode::NOT_FOUND, "NotFound", "no such Collection"),
-    }
-}
-
-/// What conditions can name, where the member filters: the properties that its Items have, with their types.
-async fn queryables(State(site): State<Site>, Path(id): Path<String>) -> Response {
-    let known = site.catalog.collections.iter().any(|(known, _)| *known == id);
-    if !known || !site.habits.filters {
-        return refused(StatusCode::NOT_FOUND, "NotFound", "no queryables of such a Collection");
-    }
-    let mut properties = Map::new();
-    for name in ["id", "collection"] {
-        properties.insert(name.to_owned(), json!({ "type": "string" }));
-    }
-    properties.insert("geometry".to_owned(), json!({ "format": "geometry-any" }));
-    for entry in site.catalog.entries.iter().filter(|entry| entry.collection == id) {
-        for (name, value) in entry.properties() {
-            properties.entry(name.clone()).or_insert_with(|| schema(&name, &value));
-        }
-    }
-    document(&json!({
-        "$schema": "https://json-schema.org/draft/2019-09/schema",
-        "$id": format!("{}/collections/{}/queryables", site.url, segment(&id)),
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": true,
-    }))
-}
-
-fn schema(name: &str, value: &Value) -> Value {
-    match value {
-        _ if name.ends_with("datetime") => json!({ "type": "string", "format": "date-time" }),
-        Value::Number(_) => json!({ "type": "number" }),
-        Value::Bool(_) => json!({ "type": "boolean" }),
-        Value::Array(_) => json!({ "type": "array" }),
-        Value::Object(_) => json!({ "type": "object" }),
-        Value::String(_) | Value::Null => json!({ "type": "string" }),
-    }
-}
-
-async fn item(State(site): State<Site>, Path((collection, id)): Path<(String, String)>) -> Response {
-    match site.catalog.entries.iter().find(|entry| entry.collection == collection && entry.id == id) {
-        Some(found) => answer(StatusCode::OK, "application/geo+json", found.text.clone()),
-        None => refused(StatusCode::NOT_FOUND, "NotFound", "no such Item"),
-    }
-}
-
-async fn items(State(site): State<Site>, Path(collection): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let query = query.unwrap_or_default();
-    let path = format!("{}/collections/{}/items", site.url, segment(&collection));
-    let asked = Conditions::from_query(&query).map(|asked| Conditions { collections: Some(vec![collection]), ..asked });
-    listed(&site, asked, &Request::Get { path, query }).await
-}
-
-async fn search(State(site): State<Site>, method: Method, RawQuery(query): RawQuery, body: Bytes) -> Response {
-    let path = format!("{}/search", site.url);
-    match method {
-        Method::GET | Method::HEAD => {
-            let query = query.unwrap_or_default();
-            listed(&site, Conditions::from_query(&query), &Request::Get { path, query }).await
-        }
-        Method::POST if site.habits.post => match serde_json::from_slice::<Map<String, Value>>(&body) {
-            Ok(body) => listed(&site, Conditions::from_body(&body), &Request::Post { path, body }).await,
-            Err(wrong) => listed(&site, Err(wrong.to_string()), &Request::Get { path, query: String::new() }).await,
-        },
-        _ => {
-            let allow = if site.habits.post { "GET, HEAD, POST" } else { "GET, HEAD" };
-            let refusal = refused(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "Method Not Allowed");
-            ([(header::ALLOW, allow)], refusal).into_response()
-        }
-    }
-}
-
-/// How a list was asked for: what its `next` link repeats.
-enum Request {
-    Get { path: String, query: String },
-    Post { path: String, body: Map<String, Value> },
-}
-
-async fn listed(site: &Site, asked: Result<Conditions, String>, request: &Request) -> Response {
-    tokio::time::sleep(site.habits.delay).await;
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(description) => return refused(StatusCode::BAD_REQUEST, "BadRequest", &description),
-    };
-    let asked = if site.habits.filters { asked } else { Conditions { filter: None, ..asked } };
-    let limit = asked.limit.unwrap_or(PAGE_ITEMS_DEFAULT).min(site.habits.page_items_max);
-    let Some(from) = start(site.habits.next, asked.place.as_ref(), limit) else {
-        return refused(StatusCode::BAD_REQUEST, "BadRequest", "the paging parameter was not made here");
-    };
-
-    let mut found: Vec<&Entry> = site.catalog.entries.iter().filter(|entry| asked.hold(entry)).collect();
-    if site.habits.sorts && !asked.sortby.is_empty() {
-        found.sort_by(|a, b| asked.compare(a, b));
-    }
-    let page = found.get(from..).unwrap_or_default();
-    let page = &page[..page.len().min(limit)];
-    let mut links = vec![json!({ "rel": "root", "type": "application/json", "href": format!("{}/", site.url) })];
-    if from + page.len() < found.len() {
-        links.push(next(site.habits.next, request, from + limit, limit));
-    }
-    answer(StatusCode::OK, "application/geo+json", feature_collection(page, found.len(), &links))
-}
-
-fn feature_collection(page: &[&Entry], matched: usize, links: &[Value]) -> String {
-    let features: Vec<&str> = page.iter().map(|entry| entry.text.as_str()).collect();
-    format!(
-        r#"{{"type":"FeatureCollection","features":[{}],"links":{},"numberMatched":{matched},"numberReturned":{}}}"#,
-        features.join(","),
-        Value::from(links.to_vec()),
-        page.len(),
-    )
-}
-
-/// Items to leave out before the page; `None` when the place was not made here.
-fn start(form: NextForm, place: Option<&(String, String)>, limit: usize) -> Option<usize> {
-    let Some((name, value)) = place else { return Some(0) };
-    if name != form.parameter() {
-        return Some(0); // a parameter of other members, unknown here
-    }
-    match form {
-        NextForm::WholeBody | NextForm::Merge => value.strip_prefix("next:")?.parse().ok(),
-        NextForm::Offset => value.parse().ok(),
-        NextForm::PageNumber => value.parse::<usize>().ok()?.checked_sub(1)?.checked_mul(limit),
-    }
-}
-
-/// The link to the page that begins at `from`.
-fn next(form: NextForm, request: &Request, from: usize, limit: usize) -> Value {
-    let place = match form {
-        NextForm::WholeBody | NextForm::Merge => format!("next:{from}"),
-        NextForm::Offset => from.to_string(),
-        NextForm::PageNumber => (from / limit + 1).to_string(),
-    };
-    match request {
-        Request::Get { path, query } => {
-            let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != form.parameter());
-            let mut again = form_urlencoded::Serializer::new(String::new());
-            again.extend_pairs(kept).append_pair(form.parameter(), &place);
-            json!({ "rel": "next", "type": "application/geo+json", "method": "GET", "href": format!("{path}?{}", again.finish()) })
-        }
-        Request::Post { path, body } => {
-            let place = if form == NextForm::Offset { json!(from) } else { json!(place) };
-            let mut delta = if form == NextForm::WholeBody { body.clone() } else { Map::new() };
-            delta.insert(form.parameter().to_owned(), place);
-            let mut link =
-                json!({ "rel": "next", "type": "application/geo+json", "method": "POST", "href": path, "body": delta });
-            if form != NextForm::WholeBody {
-                link["merge"] = json!(true);
-            }
-            link
-        }
-    }
+/// A document that says which one it is, and that is not sent to who has it (RFC 9110, section 13.1.2).
+pub fn tagged(asked: &HeaderMap, media_type: &'static str, body: String) -> Response {
+    let tag = format!("\"{:x}\"", fingerprint(&body));
+    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    let answer = if known { StatusCode::NOT_MODIFIED.into_response() } else { answer(StatusCode::OK, media_type, body) };
+    ([(header::ETAG, tag)], answer).into_response()
 }

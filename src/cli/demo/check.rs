@@ -29,14 +29,15 @@ pub async fn run(stage: &Stage) -> Result<bool, String> {
         let found = restricted(stage, &sample).await;
         verdicts.push(told(sample.title, found));
     }
-    let early = only_asked(stage, &early_years(), "EMODnet").await;
-    verdicts.push(told("A search of 1958 to 1965 reaches EMODnet alone", early));
+    verdicts.push(told("A search of 1958 to 1965 is for EMODnet alone", early(stage).await));
     verdicts.push(told("A walk over everything by GET, newest first", walk_in_order(stage).await));
+    verdicts.push(told("A walk over everything by GET, oldest first", walk_upwards(stage).await));
     verdicts.push(told("A walk over everything by POST, in no order asked for", walk_any_order(stage).await));
     verdicts.push(told("An execution on an Item of EDITO", execution::check(stage).await));
     verdicts.push(told("A search with EDITO switched off", switched_off(stage).await));
     stage.demo.switch_off("EDITO", false);
     verdicts.push(told("The same search with EDITO back", comes_back(stage).await));
+    verdicts.push(told("The same search with CMEMS and EMODnet switched off", read_before(stage).await));
 
     let failed = verdicts.iter().filter(|good| !**good).count();
     let took_s = begun.elapsed().as_secs_f64();
@@ -93,13 +94,33 @@ fn listed(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The members that received searches while `ask` ran.
+/// The members that are read whole, and asked nothing when they are searched.
+fn read_whole(stage: &Stage) -> BTreeSet<String> {
+    let portraits = stage.demo.portraits().into_iter().filter(|portrait| portrait.read_whole);
+    portraits.map(|portrait| portrait.id.to_owned()).collect()
+}
+
+/// The members that received searches while `ask` ran; of those that are read whole any request counts.
 async fn asked_during<T>(stage: &Stage, ask: impl Future<Output = T>) -> (T, BTreeSet<String>) {
-    let before = stage.demo.search_requests();
+    let (before, searched) = (stage.demo.requests(), stage.demo.search_requests());
     let answer = ask.await;
-    let after = stage.demo.search_requests();
-    let more = after.into_iter().zip(before).filter(|((_, now), (_, then))| now > then);
-    (answer, more.map(|((id, _), _)| id).collect())
+    let whole = read_whole(stage);
+    let any = more(before, stage.demo.requests()).filter(|id| whole.contains(id));
+    let asked = any.chain(more(searched, stage.demo.search_requests())).collect();
+    (answer, asked)
+}
+
+/// Whose count grew.
+fn more(before: Vec<(String, u64)>, after: Vec<(String, u64)>) -> impl Iterator<Item = String> {
+    let grew = after.into_iter().zip(before).filter(|((_, now), (_, then))| now > then);
+    grew.map(|((id, _), _)| id)
+}
+
+/// The members that the plan of a query names: those to be asked, and those that are searched here.
+fn planned(stage: &Stage, query: &Query) -> Result<(BTreeSet<String>, BTreeSet<String>), String> {
+    let whole = read_whole(stage);
+    let legs = show::plan(stage, query)?.legs;
+    Ok(legs.iter().map(|leg| leg.member.as_str().to_owned()).partition(|id| !whole.contains(id)))
 }
 
 /// A sample: the right Items in the right order, and not one request to a member that the plan left out.
@@ -109,8 +130,7 @@ async fn restricted(stage: &Stage, sample: &Sample) -> Result<String, String> {
     if expected.is_empty() {
         return Err("nothing can match, so this check would prove nothing".into());
     }
-    let planned: BTreeSet<String> =
-        show::plan(stage, query)?.legs.iter().map(|leg| leg.member.as_str().to_owned()).collect();
+    let (to_ask, here) = planned(stage, query)?;
     let (walk, asked) = asked_during(stage, stage.client.walk(&limited(query, 50))).await;
     let walk = walk?;
     complete(&walk, &expected)?;
@@ -118,20 +138,27 @@ async fn restricted(stage: &Stage, sample: &Sample) -> Result<String, String> {
     if let Some(matched) = walk.matched.filter(|matched| *matched != expected.len() as u64) {
         return Err(format!("`numberMatched` is {matched}, but {} Items match", expected.len()));
     }
-    if asked != planned {
-        return Err(format!("planned to ask {}, but asked {}", listed(&planned), listed(&asked)));
+    if asked != to_ask {
+        return Err(format!("planned to ask {}, but asked {}", listed(&to_ask), listed(&asked)));
     }
-    Ok(format!("{} Items in order from {}; nobody else was asked", expected.len(), listed(&asked)))
+    let here = if here.is_empty() { String::new() } else { format!("; {} searched here", listed(&here)) };
+    Ok(format!("{} Items in order; {} asked{here}; nobody else was asked", expected.len(), listed(&asked)))
 }
 
-async fn only_asked(stage: &Stage, query: &Query, member: &str) -> Result<String, String> {
-    let expected = stage.demo.matching(&encoded(query))?;
-    let (walk, asked) = asked_during(stage, stage.client.walk(&limited(query, 100))).await;
-    complete(&walk?, &expected)?;
-    if asked.iter().ne([member]) {
-        return Err(format!("asked {}", listed(&asked)));
+/// Years that one member alone covers, which is read whole: nobody is asked.
+async fn early(stage: &Stage) -> Result<String, String> {
+    let query = early_years();
+    let expected = stage.demo.matching(&encoded(&query))?;
+    let (to_ask, here) = planned(stage, &query)?;
+    if !to_ask.is_empty() || here.iter().ne(["EMODnet"]) {
+        return Err(format!("planned to ask [{}] and to search [{}] here", listed(&to_ask), listed(&here)));
     }
-    Ok(format!("{} Items; the other members received no request", expected.len()))
+    let (walk, asked) = asked_during(stage, stage.client.walk(&limited(&query, 100))).await;
+    complete(&walk?, &expected)?;
+    if expected.is_empty() || !asked.is_empty() {
+        return Err(format!("{} Items; asked [{}]", expected.len(), listed(&asked)));
+    }
+    Ok(format!("{} Items, searched here; no member received a request", expected.len()))
 }
 
 fn limited(query: &Query, limit: u32) -> Query {
@@ -145,6 +172,17 @@ async fn walk_in_order(stage: &Stage) -> Result<String, String> {
     let walk = stage.client.walk(&query).await?;
     complete(&walk, &stage.demo.all_ids())?;
     walk.newest_first()?;
+    Ok(format!("{} Items on {} pages, each once and in order", walk.items.len(), walk.pages))
+}
+
+/// Upwards EDITO has to be read by windows of time.
+async fn walk_upwards(stage: &Stage) -> Result<String, String> {
+    let query: Query = vec![("sortby", "datetime".into()), ("limit", "250".into())];
+    let walk = stage.client.walk(&query).await?;
+    complete(&walk, &stage.demo.all_ids())?;
+    if !walk.items.is_sorted_by_key(|item| item.time) {
+        return Err("an Item stands before an older one".to_owned());
+    }
     Ok(format!("{} Items on {} pages, each once and in order", walk.items.len(), walk.pages))
 }
 
@@ -190,6 +228,22 @@ async fn comes_back(stage: &Stage) -> Result<String, String> {
             Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }
     }
+}
+
+/// What was read before is there, whether or not the members it came from are.
+async fn read_before(stage: &Stage) -> Result<String, String> {
+    let query = shared_search();
+    let expected = stage.demo.matching(&encoded(&query))?;
+    let whole = read_whole(stage);
+    for member in &whole {
+        stage.demo.switch_off(member, true);
+    }
+    let walk = stage.client.walk(&query).await;
+    for member in &whole {
+        stage.demo.switch_off(member, false);
+    }
+    complete(&walk?, &expected)?;
+    Ok(format!("complete, {} Items: both were read before", expected.len()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 4] {
     [
         Sample {
             title: "The Baltic Sea in 2020",
-            look: "Three ocean catalogues answer as one, although one of them cannot sort and one is slow.",
+            look: "Three ocean catalogues answer as one: a resto is asked; files and metadata records were read, and are searched here.",
             query: vec![("bbox", "9,53,30,66".into()), ("datetime", year.into()), newest_first.clone()],
             filter: None,
         },

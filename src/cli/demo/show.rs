@@ -1,4 +1,4 @@
-//! What a reader sees: the members, three searches with who was asked and why, and what to try next.
+//! What a reader sees: the members, four searches with who was asked and why, and what to try next.
 
 use std::fmt::Write as _;
 
@@ -55,8 +55,11 @@ async fn one(stage: &Stage, sample: &Sample) -> Result<(), String> {
     say::heading(sample.title);
     say::line(sample.look);
     let plan = plan(stage, &sample.asked())?;
+    let portraits = stage.demo.portraits();
     for leg in &plan.legs {
-        say::line(&format!("  asked   {:<16} {}", leg.member.as_str(), leg.reason));
+        let id = leg.member.as_str();
+        let here = portraits.iter().any(|portrait| portrait.id == id && portrait.read_whole);
+        say::line(&format!("  {:<7} {id:<16} {}", if here { "here" } else { "asked" }, leg.reason));
     }
     for left_out in &plan.pruned {
         let refusal = &left_out.refusal;

@@ -64,7 +64,7 @@ async fn check_ends_with_0_1_or_2() {
 #[tokio::test(flavor = "multi_thread")]
 async fn add_keeps_every_byte_of_the_file_and_writes_what_passes() {
     let demo = Demo::start().await.unwrap();
-    let url = url_of(&demo, "EDITO");
+    let url = url_of(&demo, "GRNET-OPENSTACK");
     let file = File::of(HEAD);
     let add = ["member", "add", &url, "--internal", "--id", "NORTH", "-f", file.path()];
     let with = |more: &[&'static str]| -> Vec<String> { add.iter().chain(more).map(|arg| (*arg).to_owned()).collect() };
@@ -79,7 +79,7 @@ async fn add_keeps_every_byte_of_the_file_and_writes_what_passes() {
     let dry = run_with(&["--dry-run"]).await;
     assert_eq!(dry.status.code(), Some(0), "{dry:?}");
     for line in
-        ["\n+++ ", "\n+id = \"NORTH\"", "\n+page_items_max = 50", "\n+# [[member.policy.retention]]", "\n-# the end"]
+        ["\n+++ ", "\n+id = \"NORTH\"", "\n+page_items_max = 100", "\n+# [[member.policy.retention]]", "\n-# the end"]
     {
         assert!(stdout(&dry).contains(line), "{line} in {}", stdout(&dry));
     }
