@@ -201,7 +201,7 @@ async fn the_query_of_results_reaches_the_member_and_nothing_else_does() {
     let asked = stub.asked().pop().unwrap();
     let mut names: Vec<&str> = asked.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent", "via"]);
+    assert_eq!(names, ["accept", "accept-encoding", "host", "traceparent", "user-agent", "via"]);
 }
 
 #[tokio::test]
