@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod all_kinds;
 mod bad_input;
 mod binary;
 mod classes;

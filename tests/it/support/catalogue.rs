@@ -202,15 +202,25 @@ fn csw(habits: &Habits, uri: &Uri) -> Answer {
             "<gmd:MD_Metadata><gmd:fileIdentifier><gco:CharacterString>{}</gco:CharacterString></gmd:fileIdentifier>\
              <gmd:identificationInfo><gmd:MD_DataIdentification><gmd:citation><gmd:CI_Citation><gmd:title>\
              <gco:CharacterString>{}</gco:CharacterString></gmd:title></gmd:CI_Citation></gmd:citation><gmd:abstract>\
-             <gco:CharacterString>Made up.</gco:CharacterString></gmd:abstract></gmd:MD_DataIdentification>\
+             <gco:CharacterString>Made up.</gco:CharacterString></gmd:abstract>{}</gmd:MD_DataIdentification>\
              </gmd:identificationInfo></gmd:MD_Metadata>",
             record["id"].as_str().unwrap(),
-            record["properties"]["title"].as_str().unwrap()
+            record["properties"]["title"].as_str().unwrap(),
+            record["time"]["timestamp"].as_str().map(at).unwrap_or_default()
         )
         .unwrap();
     }
     body.push_str("</csw:SearchResults></csw:GetRecordsResponse>");
     (200, "application/xml", body)
+}
+
+/// The temporal extent of an ISO record that is about one moment.
+fn at(moment: &str) -> String {
+    format!(
+        "<gmd:extent><gmd:EX_Extent><gmd:temporalElement><gmd:EX_TemporalExtent><gmd:extent>\
+         <gml:TimeInstant xmlns:gml=\"http://www.opengis.net/gml/3.2\" gml:id=\"t\"><gml:timePosition>{moment}</gml:timePosition>\
+         </gml:TimeInstant></gmd:extent></gmd:EX_TemporalExtent></gmd:temporalElement></gmd:EX_Extent></gmd:extent>"
+    )
 }
 
 /// `count` records, a day and a degree apart.
