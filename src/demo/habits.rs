@@ -107,7 +107,7 @@ pub static HABITS: [Habits; 5] = [
         processes: Some("/processes"),
         speaks: Speaks::Resto,
         habit: "a resto: GET, newest first, by start alone; estimates counts; runs processes",
-        policy: "nothing before 1979; projections until 2151",
+        policy: "series of up to 47 years; coasts from 2010 to 2151",
         table: include_str!("data/edito.tsv"),
     },
     Habits {
