@@ -89,7 +89,9 @@ async fn check_collection(name: &str, document: &Value, fate: Listing) {
     let id = document["id"].as_str().unwrap();
     let all = vec![collection("before"), document.clone(), collection("zzz-behind")];
     let mut own = items("x", 3);
-    own.iter_mut().for_each(|item| item["collection"] = id.into());
+    for item in &mut own {
+        item["collection"] = id.into();
+    }
     let member = ScriptedMember::new("A").items(own).collections(all).start().await;
     let front = Front::of(federation_of([member.declared()])).await;
     let answer = front.get("/collections").await;

@@ -37,7 +37,7 @@ async fn check_ends_with_0_1_or_2() {
         &url,
         reply(|asked, reply| {
             if asked.path.is_empty() {
-                reply.without_link("data")
+                reply.without_link("data");
             }
         }),
     )
@@ -116,7 +116,7 @@ async fn add_refuses_what_cannot_join_and_what_would_spoil_the_file() {
         &url_of(&demo, "EODC"),
         reply(|asked, reply| {
             if asked.path.is_empty() {
-                reply.without_link("data")
+                reply.without_link("data");
             }
         }),
     )

@@ -141,7 +141,7 @@ async fn addresses_and_landing_pages() {
                     },
                     a,
                     r,
-                )
+                );
             }),
         ),
         (Row::L3, LESS, "add rel=search", reply(|a, r| landing(|reply| reply.without_link("search"), a, r))),
@@ -220,7 +220,7 @@ async fn classes_that_do_not_hold() {
                 each_collection(asked, reply, |collection| {
                     collection["stac_extensions"] =
                         json!(["https://stac-extensions.github.io/authentication/v1.1.0/schema.json"]);
-                })
+                });
             }),
         ),
     ];
@@ -236,7 +236,7 @@ async fn collections() {
             "open collections and items to anonymous reading",
             reply(|asked, reply| {
                 if asked.path == "collections" {
-                    reply.fails(401)
+                    reply.fails(401);
                 }
             }),
         ),
@@ -246,7 +246,7 @@ async fn collections() {
             "no collection found at http://127.0.0.1:",
             reply(|asked, reply| {
                 if asked.path == "collections" {
-                    reply.body["collections"] = json!([])
+                    reply.body["collections"] = json!([]);
                 }
             }),
         ),
@@ -256,7 +256,7 @@ async fn collections() {
             "/collections answered 404",
             reply(|asked, reply| {
                 if asked.path == "collections" {
-                    reply.fails(404)
+                    reply.fails(404);
                 }
             }),
         ),
@@ -266,7 +266,7 @@ async fn collections() {
             "`numberMatched` is 99",
             reply(|asked, reply| {
                 if asked.path == "collections" {
-                    reply.body["numberMatched"] = 99.into()
+                    reply.body["numberMatched"] = 99.into();
                 }
             }),
         ),
@@ -307,7 +307,7 @@ async fn collections() {
             reply(|a, r| {
                 each_collection(a, r, |one| {
                     one["links"].as_array_mut().unwrap().retain(|link| link["rel"] != "items");
-                })
+                });
             }),
         ),
         (Row::Q1, NOTE, "link queryables from the collection", reply(|_, _| ())),
@@ -317,7 +317,7 @@ async fn collections() {
             "linked from every Collection",
             reply(|asked, reply| {
                 each_collection(asked, reply, |one| {
-                    one["links"].as_array_mut().unwrap().push(json!({"rel": "queryables", "href": "queryables"}))
+                    one["links"].as_array_mut().unwrap().push(json!({"rel": "queryables", "href": "queryables"}));
                 });
                 if asked.path == "queryables" {
                     reply.status = 200;
@@ -331,7 +331,7 @@ async fn collections() {
             "but the link answered 404",
             reply(|asked, reply| {
                 each_collection(asked, reply, |one| {
-                    one["links"].as_array_mut().unwrap().push(json!({"rel": "queryables", "href": "queryables"}))
+                    one["links"].as_array_mut().unwrap().push(json!({"rel": "queryables", "href": "queryables"}));
                 });
                 if asked.path == "queryables" {
                     reply.fails(404);
@@ -351,7 +351,7 @@ async fn searches_and_their_parameters() {
             "POST is used",
             reply(|asked, reply| {
                 if asked.is_search() && !asked.post {
-                    reply.fails(500)
+                    reply.fails(500);
                 }
             }),
         ),
@@ -361,7 +361,7 @@ async fn searches_and_their_parameters() {
             "GET search answered 500",
             reply(|asked, reply| {
                 if asked.is_search() {
-                    reply.fails(500)
+                    reply.fails(500);
                 }
             }),
         ),
@@ -371,7 +371,7 @@ async fn searches_and_their_parameters() {
             "POST not offered",
             reply(|asked, reply| {
                 if asked.post {
-                    reply.fails(405)
+                    reply.fails(405);
                 }
             }),
         ),
@@ -390,7 +390,7 @@ async fn searches_and_their_parameters() {
                 if asked.has("datetime")
                     && let Some(features) = features(reply)
                 {
-                    features.clear()
+                    features.clear();
                 }
             }),
         ),
@@ -401,7 +401,7 @@ async fn searches_and_their_parameters() {
             "a search with `intersects` answered 400",
             reply(|asked, reply| {
                 if asked.has("intersects") {
-                    reply.fails(400)
+                    reply.fails(400);
                 }
             }),
         ),
@@ -411,7 +411,7 @@ async fn searches_and_their_parameters() {
             "serve each Item at /collections/{collection}/items/{item}",
             reply(|asked, reply| {
                 if asked.path.contains("/items/") {
-                    reply.fails(404)
+                    reply.fails(404);
                 }
             }),
         ),
@@ -421,7 +421,7 @@ async fn searches_and_their_parameters() {
             "a search for an unknown collection returned Items",
             ask(|asked| {
                 if asked.value("collections").is_some_and(|ids| ids.contains("none-of-this-name")) {
-                    asked.forget("collections")
+                    asked.forget("collections");
                 }
             }),
         ),
@@ -431,7 +431,9 @@ async fn searches_and_their_parameters() {
             "a geometry, but no valid `bbox`",
             reply(|_, reply| {
                 if let Some(features) = features(reply) {
-                    features.iter_mut().for_each(|item| drop(item.as_object_mut().unwrap().remove("bbox")))
+                    for item in features.iter_mut() {
+                        item.as_object_mut().unwrap().remove("bbox");
+                    }
                 }
             }),
         ),
@@ -441,7 +443,7 @@ async fn searches_and_their_parameters() {
             "no `id`, or one that is not text | mend the Item; it is dropped",
             reply(|_, reply| {
                 if let Some(first) = features(reply).and_then(|features| features.first_mut()) {
-                    first["id"] = 7.into()
+                    first["id"] = 7.into();
                 }
             }),
         ),
@@ -465,7 +467,7 @@ async fn searches_and_their_parameters() {
             "400 without `code` and `description`",
             reply(|asked, reply| {
                 if reply.status == 400 && asked.is_search() {
-                    reply.text = Some("no")
+                    reply.text = Some("no");
                 }
             }),
         ),
@@ -475,7 +477,7 @@ async fn searches_and_their_parameters() {
             "is answered 500, as if the server were wrong",
             reply(|asked, reply| {
                 if reply.status == 400 && asked.is_search() {
-                    reply.fails(500)
+                    reply.fails(500);
                 }
             }),
         ),
@@ -503,12 +505,12 @@ async fn pages() {
                 let first_page =
                     asked.is_search() && asked.value("limit").as_deref() == Some("10") && !asked.has("token");
                 if first_page && let Some(features) = features(reply) {
-                    drop(features.pop())
+                    drop(features.pop());
                 }
                 // a list of as many in all: the gap is not its end
                 let big = asked.value("limit").as_deref() == Some("29");
                 if big && let Some(features) = features(reply) {
-                    features.truncate(29)
+                    features.truncate(29);
                 }
             }),
         ),
@@ -518,7 +520,7 @@ async fn pages() {
             "Items without a next link, though 608 match",
             reply(|_, reply| {
                 if features(reply).is_some() {
-                    reply.without_link("next")
+                    reply.without_link("next");
                 }
             }),
         ),
@@ -532,7 +534,7 @@ async fn pages() {
                         .links()
                         .iter_mut()
                         .filter(|link| link["rel"] == "next")
-                        .for_each(|link| link["method"] = "PUT".into())
+                        .for_each(|link| link["method"] = "PUT".into());
                 }
             }),
         ),
@@ -542,7 +544,7 @@ async fn pages() {
             "page 2 answered 400",
             reply(|asked, reply| {
                 if asked.is_search() && (asked.has("token") || asked.has("next")) {
-                    reply.fails(400)
+                    reply.fails(400);
                 }
             }),
         ),
@@ -557,7 +559,7 @@ async fn pages() {
                         format!("http://internal:8080{}?{}", href.path(), href.query().unwrap_or_default()).into();
                 };
                 if features(reply).is_some() {
-                    reply.links().iter_mut().filter(|link| link["rel"] == "next").for_each(internal)
+                    reply.links().iter_mut().filter(|link| link["rel"] == "next").for_each(internal);
                 }
             }),
         ),
@@ -568,7 +570,7 @@ async fn pages() {
             reply(|asked, reply| {
                 let limit = asked.value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(0);
                 if limit > 250 {
-                    reply.fails(500)
+                    reply.fails(500);
                 }
             }),
         ),
@@ -578,7 +580,7 @@ async fn pages() {
             "clamped to 40 Items",
             reply(|_, reply| {
                 if let Some(features) = features(reply) {
-                    features.truncate(40)
+                    features.truncate(40);
                 }
             }),
         ),
@@ -616,7 +618,7 @@ async fn order_counts_limits_and_processes() {
             "a search with `sortby` answered 400",
             reply(|asked, reply| {
                 if asked.has("sortby") {
-                    reply.fails(400)
+                    reply.fails(400);
                 }
             }),
         ),
@@ -626,7 +628,7 @@ async fn order_counts_limits_and_processes() {
             "has neither `datetime` nor `start_datetime`",
             reply(|_, reply| {
                 if let Some(first) = features(reply).and_then(|features| features.first_mut()) {
-                    first["properties"]["datetime"] = Value::Null
+                    first["properties"]["datetime"] = Value::Null;
                 }
             }),
         ),
@@ -647,7 +649,7 @@ async fn order_counts_limits_and_processes() {
             "`numberMatched` is 4711 for a search that matches 1",
             reply(|_, reply| {
                 if features(reply).is_some() {
-                    reply.body["numberMatched"] = 4711.into()
+                    reply.body["numberMatched"] = 4711.into();
                 }
             }),
         ),
@@ -674,7 +676,7 @@ async fn order_counts_limits_and_processes() {
             "429 without `Retry-After`",
             reply(|asked, reply| {
                 if asked.has("intersects") {
-                    reply.fails(429)
+                    reply.fails(429);
                 }
             }),
         ),
@@ -691,7 +693,7 @@ async fn order_counts_limits_and_processes() {
                     },
                     a,
                     r,
-                )
+                );
             }),
         ),
         (
@@ -703,7 +705,7 @@ async fn order_counts_limits_and_processes() {
                     |reply| {
                         reply.links().push(
                             json!({"rel": "http://www.opengis.net/def/rel/ogc/1.0/processes", "href": "v1/processes"}),
-                        )
+                        );
                     },
                     asked,
                     reply,
@@ -765,7 +767,7 @@ async fn one_cause_makes_one_finding() {
         (
             reply(|asked, reply| {
                 if asked.is_search() {
-                    reply.fails(500)
+                    reply.fails(500);
                 }
             }),
             "no search answers",

@@ -242,8 +242,9 @@ async fn circles_spellings_and_ways_out_are_not_followed() {
 
 #[tokio::test]
 async fn every_bound_stops_the_crawl_and_says_so() {
+    type Change = fn(&mut Declared);
     let files = served().await;
-    let cases: [(fn(&mut Declared), &str, u64); 4] = [
+    let cases: [(Change, &str, u64); 4] = [
         (|member| member.crawl.documents_max = 10, "more than 10 documents (`documents_max`)", 10),
         (|member| member.crawl.depth_max = 1, "more than 1 levels deep (`depth_max`)", 1),
         (|member| member.crawl.document_bytes_max = 480, "more than 480 bytes (`document_bytes_max`)", 29),
