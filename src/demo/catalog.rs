@@ -70,12 +70,11 @@ impl Catalog {
         }
         let mut entries = rows.iter().map(|row| entry(habits, url, row)).collect::<Result<Vec<_>, _>>()?;
         entries.sort_by(newest_first);
-        let collections = match habits.speaks {
-            Speaks::Records => records::catalogue(habits, url, &entries).into_iter().collect(),
-            _ => {
-                let described = table::described(COLLECTIONS, habits.id);
-                described.iter().filter_map(|known| collection(habits, url, known, &entries)).collect()
-            }
+        let collections = if habits.speaks == Speaks::Records {
+            records::catalogue(habits, url, &entries).into_iter().collect()
+        } else {
+            let described = table::described(COLLECTIONS, habits.id);
+            described.iter().filter_map(|known| collection(habits, url, known, &entries)).collect()
         };
         Ok(Self { entries, collections })
     }
@@ -165,10 +164,8 @@ fn collection(habits: &Habits, url: &str, known: &Described, entries: &[Entry]) 
     let growing = habits.id == "GRNET-OPENSTACK" && known.id.starts_with("sentinel-2");
     let extent = extent(&own, growing)?;
     let (license, license_page) = assets::licence(habits.id);
-    let mut links = match habits.speaks {
-        Speaks::Files => files::collection_links(&own),
-        _ => collection_links(url, known),
-    };
+    let files = habits.speaks == Speaks::Files;
+    let mut links = if files { files::collection_links(&own) } else { collection_links(url, known) };
     links.push(json!({ "rel": "license", "type": "text/html", "href": license_page }));
     let document = json!({
         "type": "Collection",

@@ -78,9 +78,8 @@ const EDITO: &str = r#"
 [member.request]
 dialect = "auto"                  # the default: its landing page says that it is a resto, and it is asked as one
 
-[[member.policy.retention]]       # products of the Marine Service: series, the longest of 47 years
+[[member.policy.retention]]       # products of the Marine Service: series that grow, the longest of 47 years
 collections = ["GLOBAL_*", "SEALEVEL_*", "SST_*"]
-from = "1979-01-01T00:00:00Z"
 item_span_max = "P47Y"            # it finds Items by their start alone: so far back it is asked for those that last
 
 [[member.policy.retention]]       # coasts: each Item is one instant; no end, as some are projections of the next century

@@ -12,7 +12,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -171,13 +171,11 @@ fn starts(text: &str) -> Result<(Option<i64>, Option<i64>), String> {
         Ok::<_, String>(at.to_utc())
     };
     let end = |text: &str| if matches!(text, "" | "..") { Ok(None) } else { at(text).map(|at| Some(number(at))) };
-    match text.split_once('/') {
-        Some((from, until)) => Ok((end(from)?, end(until)?)),
-        None => {
-            let second = at(text)?.with_nanosecond(0).ok_or("`datetime` has no such second")?;
-            Ok((Some(number(second)), Some(number(second + chrono::TimeDelta::seconds(1)))))
-        }
+    if let Some((from, until)) = text.split_once('/') {
+        return Ok((end(from)?, end(until)?));
     }
+    let second = at(text)?.with_nanosecond(0).ok_or("`datetime` has no such second")?;
+    Ok((Some(number(second)), Some(number(second + TimeDelta::seconds(1)))))
 }
 
 fn page(site: &Site, own: &str, given: &[(String, String)], found: &[Row<'_>], matched: usize, limit: usize) -> String {

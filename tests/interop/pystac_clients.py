@@ -29,6 +29,13 @@ def identities(client, **search):
     return found
 
 
+def counted(what, client, expected, **search):
+    """`numberMatched` is what a walk gives, and absent where EDITO is asked: a resto only estimates."""
+    page = next(client.search(**search).pages_as_dicts())
+    estimated = "EDITO" in [member["id"] for member in page["federation:report"]["members"]]
+    same(f"{what}, matched", page.get("numberMatched"), None if estimated else expected)
+
+
 def everything(client):
     """All Items, by one walk in large pages: what the other walks are compared with."""
     return set(identities(client, limit=1000, method="GET"))
@@ -39,12 +46,11 @@ def walk(client, method):
     found = [(item.collection_id, item.id) for item in found.items()]
     same(f"{method}, limit 7, twice given", len(found) - len(set(found)), 0)
     same(f"{method}, limit 7, complete", set(found) == everything(client), True)
-    same(f"{method}, limit 7, as many as matched", len(found), client.search().matched())
 
 
 def walks(client):
     whole = everything(client)
-    same("matched", client.search().matched(), len(whole))
+    counted("everything", client, len(whole))
     small = None
     for method in ("POST", "GET"):
         for search in ({}, {"sortby": "-datetime"}, {"sortby": "+datetime"}):
@@ -55,7 +61,7 @@ def walks(client):
             same(f"{method}, limit {limit}, {sortby}, complete", set(by_id) == whole, True)
             in_order = sorted(ids, key=str.encode, reverse=sortby == "-id")
             same(f"{method}, limit {limit}, {sortby}, in order", ids == in_order, True)
-        one = identities(client, method=method, limit=1, collections=["EMODnet|emodnet-bathymetry"])
+        one = identities(client, method=method, limit=1, collections=["EDITO|sc"])
         same(f"{method}, limit 1, as before", small in (None, one), True)
         small = one
     same("limit 1, Items", len(small) > 1, True)
@@ -78,7 +84,7 @@ def searches(client):
         ways = [(method, limit) for method in ("POST", "GET") for limit in (40, 100)]
         sets = [set(identities(client, method=method, limit=limit, **search)) for method, limit in ways]
         same(f"{name}, one set in {len(ways)} ways", all(found == sets[0] for found in sets), True)
-        same(f"{name}, matched", client.search(**search).matched(), len(sets[0]))
+        counted(name, client, len(sets[0]), **search)
         counts[name] = len(sets[0])
     same("ids at two sites", counts["ids"], 2)
     same("a bare id is both sites", counts["a bare id"], counts["collections"])
@@ -95,10 +101,11 @@ def searches(client):
 def collections(client):
     listed = list(client.get_collections())
     same("collections", len(listed) > 0 and len({c.id for c in listed}) == len(listed), True)
-    for id in (*FLANDERS, "EDITO|bc_maps", "EMODnet|emodnet-bathymetry", "CMEMS|GLOBAL_ANALYSISFORECAST_BGC_001_028"):
+    for id in (*FLANDERS, "EDITO|bc_maps", "EMODnet|emodnet", "CMEMS|GLOBAL_ANALYSISFORECAST_BGC_001_028"):
         collection = client.get_collection(id)
         items = list(collection.get_items())
-        same(f"{id}, Items", len(items), client.search(collections=[id]).matched())
+        same(f"{id}, Items", len(items), len(identities(client, collections=[id])))
+        counted(id, client, len(items), collections=[id])
         item = items[0]
         same(f"{id}, one Item", collection.get_item(item.id).id, item.id)
         same(f"{id}, back to it", (item.get_collection().id, item.get_root().id), (id, client.id))

@@ -6,6 +6,7 @@ use super::Remark;
 use super::ask::{Held, ItemSeen, ids};
 use crate::collections::MemberView;
 use crate::federation::policy::Question;
+use crate::federation::retention::{Period, Retention};
 use crate::federation::{Area, Interval, Policy, quoted};
 use crate::onboarding::suggest;
 
@@ -143,7 +144,8 @@ fn globs(policy: &Policy, view: &MemberView) -> Vec<Remark> {
 fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     for (at, (rule, (oldest, newest))) in policy.retention.iter().zip(&held.rules).enumerate() {
-        let window = rule.window(now);
+        // As declared: what widens a window for Items that last is no claim that they begin there.
+        let window = Retention { item_span_max: Period::default(), ..rule.clone() }.window(now);
         let name = format!("policy.retention[{at}]");
         let end = window.end.unwrap_or(now).min(now);
         let slack = window.start.map_or(SLACK, |start| SLACK.max((end - start) / SLACK_PARTS));
@@ -157,7 +159,7 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
             );
         }
         if let Some(newest) = newest.as_ref().and_then(|item| item.at)
-            && newest + slack < end
+            && rule.item_span_max.after(newest).is_some_and(|lasts| lasts + slack < end)
         {
             let until = newest.checked_add_signed(TimeDelta::days(1)).unwrap_or(newest);
             let seen =

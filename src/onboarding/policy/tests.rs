@@ -122,3 +122,20 @@ fn what_could_be_declared_is_suggested_where_nothing_is() {
     let pasted = lines.join("\n");
     federation(&pasted);
 }
+
+#[test]
+fn a_window_that_is_wider_for_items_that_last_is_not_too_wide() {
+    let policy = |span: &str| {
+        format!(
+            "[member.policy]\nfocus = {{ bbox = [0.0, 0.0, 10.0, 10.0] }}\n[[member.policy.retention]]\nfrom = \"1979-01-01T00:00:00Z\"\n{span}"
+        )
+    };
+    let held = Held {
+        rules: vec![(Some(item("s2", "1980-01-01T00:00:00Z")), Some(item("s2", "2019-01-01T00:00:00Z")))],
+        ids: vec!["x".into()],
+        ..Held::default()
+    };
+    let told = remarks(&policy(""), &held);
+    assert!(told.iter().any(|remark| remark.seen.contains("the newest Item is of 2019-01-01")), "{told:?}");
+    assert_eq!(remarks(&policy("item_span_max = \"P47Y\"\n"), &held), [], "an Item of 2019 may last until today");
+}
