@@ -275,11 +275,15 @@ impl<'a> PageRun<'a> {
             Engine::Sorted(merge) => merge
                 .legs
                 .iter()
-                .map(|leg| leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead))
+                .map(|leg| {
+                    leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead && leg.partial.is_none())
+                })
                 .collect(),
-            Engine::Quota(quota) => {
-                quota.legs.iter().map(|leg| leg.matched.filter(|_| leg.failure.is_none())).collect()
-            }
+            Engine::Quota(quota) => quota
+                .legs
+                .iter()
+                .map(|leg| leg.matched.filter(|_| leg.failure.is_none() && leg.partial.is_none()))
+                .collect(),
         };
         counts.into_iter().sum()
     }

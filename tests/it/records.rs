@@ -297,3 +297,24 @@ async fn odd_records_cost_themselves_and_admins_read_why() {
         assert!(remarks.contains(said), "{said} in {remarks}");
     }
 }
+
+/// Found by a reviewer: 220 of 240 Items came, `numberMatched` said 240, and `invalid` depended on the page size.
+#[tokio::test]
+async fn records_without_a_time_are_counted_alike_whatever_the_page_and_are_no_match_in_an_order_of_time() {
+    let mut records = records_of(60);
+    for record in records.iter_mut().step_by(6) {
+        record["time"] = Value::Null;
+    }
+    let catalogue = Catalogue::start(Kind::OgcRecords, Habits { records, ..Habits::default() }).await;
+    let front = Front::of(federation_of([catalogue.declared("EMODNET", as_items())])).await;
+    for limit in [7, 20, 100] {
+        let pages = front.walk_get(&format!("/search?limit={limit}")).await;
+        let given: usize = pages.iter().map(|page| page.names().len()).sum();
+        assert_eq!(given, 50, "{limit}");
+        for page in &pages {
+            assert_eq!(page.json()["numberMatched"], 50, "{limit}");
+        }
+        assert_eq!(pages[0].report()["invalid"], 10, "{limit}");
+    }
+    assert_eq!(front.get("/search?sortby=id&limit=100").await.names().len(), 60, "another order has a place for them");
+}

@@ -16,7 +16,7 @@ use super::{Harvested, LeftOut};
 use crate::cql2::{Expr, SpatialOp, Value};
 use crate::federation::{Area, MemberId};
 use crate::members::item::Properties;
-use crate::members::{Ask, Failure, Fault, Item, Listing, Matched, Page, failure};
+use crate::members::{Ask, Failure, Fault, Invalid, Item, Listing, Matched, Page, failure};
 
 /// Longest id of an Item or a Collection: both stand in the token of a page, which has at most 2 KiB.
 const ID_BYTES_MAX: usize = 512;
@@ -120,11 +120,17 @@ impl<K> Snapshot<K> {
         let conditions = Conditions::of(ask, member);
         let candidates = self.candidates(ask, &conditions);
         let looked_at = candidates.len();
-        let (mut matched, mut rest) = (0_u64, Vec::new());
+        // in an order of time an Item without one has no place (S3): it is no match, and said so
+        let timed = ask.sortby.iter().any(|(field, _)| matches!(&**field, "datetime" | "properties.datetime"));
+        let (mut matched, mut timeless, mut rest) = (0_u64, 0_u32, Vec::new());
         for some in candidates.chunks(AT_ONCE) {
             for candidate in some {
                 let item = self.item(candidate.place);
                 if !conditions.hold(item, candidate.inside) {
+                    continue;
+                }
+                if timed && item.time_key().is_none() {
+                    timeless += 1;
                     continue;
                 }
                 matched += 1;
@@ -153,6 +159,7 @@ impl<K> Snapshot<K> {
             items,
             next,
             matched: Some(Matched { count: matched, exact: true }),
+            invalid: Invalid { count: timeless, reasons: Vec::new() },
             ..Page::default()
         };
         Ok(Searched { page, looked_at })

@@ -359,7 +359,10 @@ impl Crawl<'_> {
             let key = Base::key(&url);
             if self.seen.contains(&key) {
                 if Above::any(Some(&above), |above| above.key == key) {
-                    self.found.left_out.add(&self.source.base.name(&url), "a link leads back to it from below");
+                    self.found.left_out.add(
+                        &self.source.base.name(&url),
+                        "it was read; a link that leads back to it from below was passed over",
+                    );
                 }
                 continue;
             }

@@ -228,7 +228,7 @@ async fn circles_spellings_and_ways_out_are_not_followed() {
     assert_eq!((state.items, state.collections, state.read.documents, state.complete), (24, 5, 31, true), "{state:?}");
     let said = state.remarks().join("\n");
     for part in [
-        "`catalog.stac.json`: a link leads back to it from below",
+        "`catalog.stac.json`: it was read; a link that leads back to it from below was passed over",
         "`../../secret.json`: it leads outside the catalogue's own address",
         "`file:///etc/passwd`: it leads outside",
         "again/product.stac.json`: it is the same document as one above it",
