@@ -172,11 +172,7 @@ async fn item(State(site): State<Site>, Path((collection, id)): Path<(String, St
     }
 }
 
-async fn items(
-    State(at): State<Searched>,
-    Path(collection): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
+async fn items(State(at): State<Searched>, Path(collection): Path<String>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let path = format!("{}/collections/{}/items", at.site.url, segment(&collection));
     let asked = Conditions::from_query(&query).map(|asked| Conditions { collections: Some(vec![collection]), ..asked });

@@ -173,6 +173,7 @@ pub fn refused(status: StatusCode, code: &str, description: &str) -> Response {
 pub fn tagged(asked: &HeaderMap, media_type: &'static str, body: String) -> Response {
     let tag = format!("\"{:x}\"", fingerprint(&body));
     let known = asked.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
-    let answer = if known { StatusCode::NOT_MODIFIED.into_response() } else { answer(StatusCode::OK, media_type, body) };
+    let answer =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { answer(StatusCode::OK, media_type, body) };
     ([(header::ETAG, tag)], answer).into_response()
 }

@@ -6,6 +6,7 @@ use super::Remark;
 use super::ask::{Held, ItemSeen, ids};
 use crate::collections::MemberView;
 use crate::federation::policy::Question;
+use crate::federation::retention::Retention;
 use crate::federation::{Area, Interval, Policy, quoted};
 use crate::onboarding::suggest;
 
@@ -139,11 +140,23 @@ fn globs(policy: &Policy, view: &MemberView) -> Vec<Remark> {
     named.take(REMARKS_MAX).collect()
 }
 
+/// Lines of a rule as they stand in the file, with one that is to change.
+fn lines(rule: &Retention, change: String) -> Vec<String> {
+    let globs: Vec<String> = rule.collections.written.iter().map(|glob| quoted(glob)).collect();
+    let collections = (!globs.is_empty()).then(|| format!("collections = [{}]", globs.join(", ")));
+    std::iter::once("[[member.policy.retention]]".to_owned()).chain(collections).chain([change]).collect()
+}
+
 /// Windows that reach much further than what is there: searches that come in vain.
 fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     for (at, (rule, (oldest, newest))) in policy.retention.iter().zip(&held.rules).enumerate() {
-        let window = rule.window(now);
+        // what the rule declares, not what its window is widened to: that is what can be written otherwise
+        let window = Retention {
+            item_span_max: crate::federation::retention::Retention::default().item_span_max,
+            ..rule.clone()
+        }
+        .window(now);
         let name = format!("policy.retention[{at}]");
         let end = window.end.unwrap_or(now).min(now);
         let slack = window.start.map_or(SLACK, |start| SLACK.max((end - start) / SLACK_PARTS));
@@ -152,9 +165,9 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
         {
             let seen = format!("{name} begins {}, but the oldest Item is of {}", time(Some(start)), time(Some(oldest)));
             let from = format!("from = \"{}\"", oldest.format("%Y-%m-%dT00:00:00Z"));
-            remarks.push(
-                Remark::new(seen, "searches before that come in vain").with(&["[[member.policy.retention]]", &from]),
-            );
+            let mut remark = Remark::new(seen, "searches before that come in vain; in this rule:");
+            remark.toml = lines(rule, from);
+            remarks.push(remark);
         }
         if let Some(newest) = newest.as_ref().and_then(|item| item.at)
             && newest + slack < end
@@ -163,10 +176,10 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
             let seen =
                 format!("{name} reaches until {}, but the newest Item is of {}", time(Some(end)), time(Some(newest)));
             let line = format!("until = \"{}\"", until.format("%Y-%m-%dT00:00:00Z"));
-            remarks.push(
-                Remark::new(seen, "if nothing more will come, searches behind that come in vain")
-                    .with(&["[[member.policy.retention]]", &line]),
-            );
+            let mut remark =
+                Remark::new(seen, "if nothing more will come, searches behind that come in vain; in this rule:");
+            remark.toml = lines(rule, line);
+            remarks.push(remark);
         }
     }
     remarks
