@@ -29,6 +29,8 @@ pub struct Inspector {
     search: Url,
     /// Items are to be had of this collection only, at its own address.
     items_of: Option<String>,
+    /// How searches are spelled.
+    habits: &'static Habits,
 }
 
 /// One request, as it is to be made.
@@ -53,6 +55,7 @@ enum Spelling {
         extra: Vec<(String, String)>,
         by_post: bool,
         whole: bool,
+        habits: &'static Habits,
     },
 }
 
@@ -105,6 +108,7 @@ impl Inspector {
             line: Line::new(member, federation, &clients),
             search: below(&member.url, "search"),
             items_of: None,
+            habits: Habits::of(member.request.dialect),
             member: member.clone(),
         }
     }
@@ -123,6 +127,18 @@ impl Inspector {
     /// From now on Items are asked of one collection, at its own address: there is no Item Search.
     pub fn without_search(&mut self, collection: &str) {
         self.items_of = Some(collection.to_owned());
+    }
+
+    /// From now on searches are spelled as this dialect wants it, unless the federation file names another.
+    pub fn speak(&mut self, dialect: Dialect) {
+        if self.member.request.dialect == Dialect::Auto {
+            self.habits = Habits::of(dialect);
+        }
+    }
+
+    #[must_use]
+    pub fn habits(&self) -> &'static Habits {
+        self.habits
     }
 
     #[must_use]
@@ -159,10 +175,14 @@ impl Inspector {
         let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (url, by_post) = match &self.items_of {
             Some(collection) => (self.below(&["collections", collection, "items"]).url, false),
-            None => (self.search.clone(), by_post),
+            None => (self.search.clone(), by_post && self.habits.post),
         };
         let whole = self.items_of.is_none();
-        Question { url, spelling: Spelling::Search { ask, words, extra, by_post, whole }, delta: None }
+        Question {
+            url,
+            spelling: Spelling::Search { ask, words, extra, by_post, whole, habits: self.habits },
+            delta: None,
+        }
     }
 
     /// Asks once, whatever the answer is.
@@ -230,8 +250,8 @@ impl Question {
             Spelling::Search { ask, words, .. } if by_post => {
                 (Vec::new(), Some(encode::body(ask, words.as_ref(), true)))
             }
-            Spelling::Search { ask, words, extra, whole, .. } => {
-                let mut query = encode::query(ask, words.as_ref(), true, Habits::of(Dialect::Standard));
+            Spelling::Search { ask, words, extra, whole, habits, .. } => {
+                let mut query = encode::query(ask, words.as_ref(), true, habits);
                 // OGC API - Features knows no others (7.15)
                 query.retain(|(name, _)| *whole || ["limit", "bbox", "datetime"].contains(&name.as_str()));
                 query.extend(extra.iter().cloned());

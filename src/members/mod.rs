@@ -7,7 +7,7 @@ pub mod capabilities;
 mod certificate;
 mod client;
 mod csw;
-mod dialect;
+pub mod dialect;
 mod encode;
 mod error;
 mod findings;

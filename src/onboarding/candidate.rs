@@ -53,6 +53,10 @@ impl Registered {
                 .iter()
                 .find(|member| taken(member.id.as_str()) || member.renamed_from.iter().any(|old| taken(old)));
             match holder {
+                // its own id
+                Some(holder) if member.is_some_and(|member| member.id == holder.id) && taken(holder.id.as_str()) => {
+                    None
+                }
                 Some(holder) => Some(format!("`{id}` is taken by member `{}`", holder.id)),
                 None => {
                     declared(id, Family::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence)

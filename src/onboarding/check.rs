@@ -92,6 +92,7 @@ async fn interface(asker: &mut Asker<'_>, (federation, member): (&Federation, &M
     let listed = Listing { collections: listing.documents.clone(), complete: listing.ended };
     facts.view = Some(MemberView::of(member, &Ids::new(federation), &listed, facts.now));
     let search = asker.search(&facts.landing.declared, &listing).await;
+    facts.landing.dialect = facts.landing.dialect.take().or_else(|| search.dialect.clone());
     facts.listing = Some(listing);
     if search.works() && !search.sample().items().is_empty() {
         facts.paging = Some(asker.paging(&search).await);

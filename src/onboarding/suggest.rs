@@ -55,7 +55,10 @@ impl Discovered {
         let title = facts.landing.page.as_ref().and_then(|page| page["title"].as_str());
         let mut known = Self {
             title: title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()),
-            collections: facts.listing.as_ref().map_or(0, |listing| listing.documents.len()),
+            collections: match (&facts.listing, &facts.view) {
+                (Some(listing), _) => listing.documents.len(),
+                (None, view) => view.as_ref().map_or(0, |view| view.entries.len()),
+            },
             page_items_max: facts.paging.as_ref().and_then(cap),
             processes: facts.landing.processes.as_ref().and_then(|processes| {
                 let url = &processes.list.good()?;
@@ -103,6 +106,10 @@ impl Discovered {
                 known.untrue.push("sort");
             }
         }
+        if facts.landing.dialect.is_some() {
+            // what a dialect does otherwise is known here: its row says it, the file need not
+            known.untrue.clear();
+        }
         known
     }
 
@@ -130,7 +137,11 @@ impl Discovered {
     }
 
     /// In words, for a comment.
-    fn summary(&self) -> String {
+    fn summary(&self, kind: Family) -> String {
+        if kind != Family::StacApi {
+            let noun = if self.collections == 1 { "Collection" } else { "Collections" };
+            return format!("read whole by the broker: {} {noun}", self.collections);
+        }
         let methods = match (self.get, self.post) {
             (true, true) => "GET and POST",
             (true, false) => "GET",
@@ -244,7 +255,7 @@ pub fn addition(
         kind: kind.name().to_owned(),
         url: url.to_owned(),
         internal,
-        remarks: vec![format!("Checked on {}: {}.", now.format("%Y-%m-%d"), known.summary())],
+        remarks: vec![format!("Checked on {}: {}.", now.format("%Y-%m-%d"), known.summary(kind))],
         settings,
     }
 }

@@ -104,8 +104,9 @@ fn candidate(args: &Args, loaded: &Loaded) -> Result<Candidate, Unwritten> {
     let registered = Registered::of(&loaded.federation, &loaded.file, url, Some(&args.id));
     if let Some((member, _)) = &registered.member {
         let file = &loaded.file;
+        let flag = if *internal { " --internal" } else { "" };
         let why = format!(
-            "error: member `{member}` of {file} has this address already\n  hint: `stac-broker member check {url} -f {file}` checks it"
+            "error: member `{member}` of {file} has this address already\n  hint: `stac-broker member check {url}{flag} -f {file}` checks it"
         );
         return Err(Unwritten(why, WRONG));
     }

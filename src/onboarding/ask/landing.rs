@@ -6,6 +6,7 @@ use super::{Asked, Asker};
 use crate::federation::Member;
 use crate::members::Capabilities;
 use crate::members::capabilities::Found;
+use crate::members::dialect::{Seen, in_landing};
 
 /// How links name the list of processes (OGC API - Processes, 7.10).
 const PROCESSES_REL: &str = "/rel/ogc/1.0/processes";
@@ -23,6 +24,8 @@ pub struct Landing {
     /// What the classes promise.
     pub declared: Capabilities,
     pub processes: Option<Processes>,
+    /// The dialect that it gives away, in which searches are then asked.
+    pub dialect: Option<Seen>,
 }
 
 /// The list of processes that a landing page links to, and the description of the first.
@@ -72,7 +75,15 @@ impl Asker<'_> {
             }
         }
         let declared = Capabilities::discovered(member, &found);
-        let mut landing = Landing { asked, moved, page, conformance, found, declared, processes: None };
+        let answer = moved.as_ref().unwrap_or(&asked).good();
+        let dialect = answer.zip(page.as_ref().and_then(Value::as_object)).and_then(|(answer, page)| {
+            let links = page.get("links").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            in_landing(page, links, &found.conforms_to, &answer.headers)
+        });
+        if let Some(seen) = &dialect {
+            self.inspector.speak(seen.dialect);
+        }
+        let mut landing = Landing { asked, moved, page, conformance, found, declared, processes: None, dialect };
         landing.processes = self.processes(&landing).await;
         landing
     }

@@ -134,6 +134,12 @@ impl Asked {
 fn clause(failed: &Failure) -> String {
     match failed.fault {
         Fault::Timeout => "got no whole answer in time".to_owned(),
+        Fault::Unreachable if failed.detail.contains("InvalidContentType") => {
+            "got no connection: no TLS is spoken there; is it http://?".to_owned()
+        }
+        Fault::Unreachable if failed.detail.contains("invalid peer certificate") => {
+            "got no connection: its certificate is not accepted (self-signed, or of an unknown issuer)".to_owned()
+        }
         Fault::Unreachable => format!("got no connection: {}", failed.detail),
         Fault::TooLarge => format!("got an answer that is too large: {}", failed.detail),
         _ => format!("got an answer that broke off: {}", failed.detail),

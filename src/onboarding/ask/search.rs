@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{Asked, Asker, Listing, PageSeen};
 use crate::cql2::{Comparison, Expr, Value as Cql};
-use crate::federation::{Interval, Support};
+use crate::federation::{Dialect, Interval, Support};
 use crate::members::capabilities::{Capabilities, Language};
+use crate::members::dialect::{self, Filters, Ids, in_answer};
 use crate::members::inspect::Question;
 use crate::members::{Ask, Known, Seen, Words, known};
 
@@ -24,6 +27,10 @@ pub struct Search {
     pub by_post: bool,
     /// There is no Item Search: Items were asked of one Collection at its own address.
     pub items_only: bool,
+    /// `ids` override all other parameters there: they cannot stand beside another that is tried.
+    pub ids_override: bool,
+    /// The dialect that the first page gave away, where the landing page told nothing.
+    pub dialect: Option<dialect::Seen>,
     /// Collections that a search has to name to find anything.
     pub home: Option<Vec<String>>,
     pub known: Option<Known>,
@@ -110,7 +117,16 @@ impl Asker<'_> {
     async fn methods(&mut self, listing: &Listing) -> Search {
         let first = listing.collections.first().map(|collection| collection.id.clone());
         let mut get = self.sample(None, false).await;
-        let mut post = Some(self.sample(None, true).await);
+        let mut dialect = None;
+        if self.inspector.habits().dialect == Dialect::Standard
+            && let Some((Value::Object(page), answer)) = get.asked.good().and_then(|a| Some((a.json()?, a)))
+        {
+            dialect = in_answer(&page, &answer.headers);
+        }
+        if let Some(seen) = &dialect {
+            self.inspector.speak(seen.dialect);
+        }
+        let mut post = if self.inspector.habits().post { Some(self.sample(None, true).await) } else { None };
         let mut items_only = false;
         let absent = |page: &PageSeen| matches!(page.asked.status(), Some(404 | 405 | 501));
         if absent(&get)
@@ -144,6 +160,8 @@ impl Asker<'_> {
             post,
             by_post,
             items_only,
+            dialect,
+            ids_override: self.inspector.habits().ids != Ids::Condition,
             home,
             known: None,
             probes: Vec::new(),
@@ -215,7 +233,9 @@ impl Asker<'_> {
     async fn conditions(&mut self, known: &Known, declared: &Capabilities, search: &mut Search) {
         let post = search.post.as_ref().is_some_and(PageSeen::is_page);
         let get = search.get.is_page();
-        if declared.filter != Support::Unsupported {
+        let habits = self.inspector.habits();
+        // what a dialect does not do is never asked of it, whatever is declared
+        if declared.filter != Support::Unsupported && habits.filters == Filters::Declared {
             for language in &declared.filter_lang {
                 let by_post = (*language == Language::Json && post) || !get;
                 let method = if by_post { "POST" } else { "GET" };
@@ -229,13 +249,15 @@ impl Asker<'_> {
                 self.spoken(what, "item-search#filter", known, search, (words, by_post)).await;
             }
         }
-        if let Some((name, value)) = known.number.as_ref().filter(|_| declared.query != Support::Unsupported) {
+        if let Some((name, value)) =
+            known.number.as_ref().filter(|_| habits.query && declared.query != Support::Unsupported)
+        {
             let query = |op: &str| Words::Query(serde_json::json!({ name.as_str(): { op: value } }));
             let method = if post { "POST" } else { "GET" };
             let what = format!("`query` on `{name}` by {method}");
             self.spoken(what, "item-search#query", known, search, ([query("eq"), query("lt")], post)).await;
         }
-        if declared.fields != Support::Unsupported && get {
+        if declared.fields != Support::Unsupported && habits.knows("fields") && get {
             let ask = Ask { ids: one(known, search), ..search.ask(1) };
             let question = self.inspector.search(ask, None, &[("fields", "id,collection,geometry")], false);
             search.fields = Some(self.page(&question).await);
@@ -272,5 +294,6 @@ impl Asker<'_> {
 
 /// The known Item by its id, where that is understood: its neighbours then do not matter.
 fn one(known: &Known, search: &Search) -> Option<Vec<String>> {
-    matches!(search.support("ids"), Some(Support::Exact | Support::Inexact)).then(|| vec![known.id.clone()])
+    let works = matches!(search.support("ids"), Some(Support::Exact | Support::Inexact));
+    (works && !search.ids_override).then(|| vec![known.id.clone()])
 }

@@ -49,7 +49,9 @@ pub fn judge(facts: &Facts<'_>, findings: &mut Findings) {
 fn address(facts: &Facts<'_>, findings: &mut Findings) {
     let (base, landing) = (&facts.base, &facts.landing);
     let https = base.scheme() == "https";
-    findings.add(if https {
+    findings.add(if https && landing.asked.answer().is_none() {
+        Finding::unchecked(Row::H1, "nothing was answered over it")
+    } else if https {
         Finding::good(Row::H1, "served over https")
     } else if facts.candidate.internal {
         Finding::good(Row::H1, "plain http, which `internal = true` allows")

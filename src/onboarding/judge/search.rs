@@ -221,8 +221,11 @@ fn conformance(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
         }
     }
     kept.dedup();
-    let unproven =
+    let mut unproven =
         if kept.is_empty() { "no class that can be tried is advertised".to_owned() } else { kept.join(", ") };
+    if let Some(seen) = &facts.landing.dialect {
+        unproven = format!("speaks {} (seen: {}), asked as one; {unproven}", seen.dialect.name(), seen.sign);
+    }
     findings.add_all(Row::L5, wrong, || Finding::good(Row::L5, unproven));
 }
 

@@ -29,6 +29,7 @@ fn facts<'a>(candidate: &'a Candidate, ends: Option<&str>) -> Facts<'a> {
         conformance: None,
         declared: crate::members::Capabilities::discovered(&federation.members[0], &found),
         found,
+        dialect: None,
         processes: None,
     };
     Facts {

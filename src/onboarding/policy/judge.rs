@@ -140,6 +140,13 @@ fn globs(policy: &Policy, view: &MemberView) -> Vec<Remark> {
     named.take(REMARKS_MAX).collect()
 }
 
+/// Lines of a rule as they stand in the file, with one that is to change.
+fn lines(rule: &Retention, change: String) -> Vec<String> {
+    let globs: Vec<String> = rule.collections.written.iter().map(|glob| quoted(glob)).collect();
+    let collections = (!globs.is_empty()).then(|| format!("collections = [{}]", globs.join(", ")));
+    std::iter::once("[[member.policy.retention]]".to_owned()).chain(collections).chain([change]).collect()
+}
+
 /// Windows that reach much further than what is there: searches that come in vain.
 fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark> {
     let mut remarks = Vec::new();
@@ -154,9 +161,9 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
         {
             let seen = format!("{name} begins {}, but the oldest Item is of {}", time(Some(start)), time(Some(oldest)));
             let from = format!("from = \"{}\"", oldest.format("%Y-%m-%dT00:00:00Z"));
-            remarks.push(
-                Remark::new(seen, "searches before that come in vain").with(&["[[member.policy.retention]]", &from]),
-            );
+            let mut remark = Remark::new(seen, "searches before that come in vain; in this rule:");
+            remark.toml = lines(rule, from);
+            remarks.push(remark);
         }
         if let Some(newest) = newest.as_ref().and_then(|item| item.at)
             && rule.item_span_max.after(newest).is_some_and(|lasts| lasts + slack < end)
@@ -165,10 +172,10 @@ fn empty_windows(policy: &Policy, held: &Held, now: DateTime<Utc>) -> Vec<Remark
             let seen =
                 format!("{name} reaches until {}, but the newest Item is of {}", time(Some(end)), time(Some(newest)));
             let line = format!("until = \"{}\"", until.format("%Y-%m-%dT00:00:00Z"));
-            remarks.push(
-                Remark::new(seen, "if nothing more will come, searches behind that come in vain")
-                    .with(&["[[member.policy.retention]]", &line]),
-            );
+            let mut remark =
+                Remark::new(seen, "if nothing more will come, searches behind that come in vain; in this rule:");
+            remark.toml = lines(rule, line);
+            remarks.push(remark);
         }
     }
     remarks

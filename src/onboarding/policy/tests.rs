@@ -139,3 +139,17 @@ fn a_window_that_is_wider_for_items_that_last_is_not_too_wide() {
     assert!(told.iter().any(|remark| remark.seen.contains("the newest Item is of 2019-01-01")), "{told:?}");
     assert_eq!(remarks(&policy("item_span_max = \"P47Y\"\n"), &held), [], "an Item of 2019 may last until today");
 }
+
+#[test]
+fn a_window_is_judged_by_what_its_rule_declares() {
+    let rule = "[member.policy]\nfocus = { bbox = [0.0, 0.0, 10.0, 10.0] }\n[[member.policy.retention]]\ncollections = [\"s2\"]\nfrom = \"1979-01-01T00:00:00Z\"\nitem_span_max = \"P47Y\"\n";
+    let with = |oldest: &str| {
+        let rules = vec![(Some(item("s2", oldest)), Some(item("s2", "2026-05-01T00:00:00Z")))];
+        let remarks = remarks(rule, &Held { rules, ..Held::default() });
+        remarks.into_iter().find(|remark| remark.seen.contains("the oldest Item"))
+    };
+    assert_eq!(with("1979-02-01T00:00:00Z"), None, "the remedy cures");
+    let late = with("2015-09-01T00:00:00Z").unwrap();
+    assert!(late.seen.contains("begins 1979-01-01"), "{late:?}");
+    assert!(late.toml.contains(&"collections = [\"s2\"]".to_owned()), "{late:?}");
+}
