@@ -198,7 +198,7 @@ impl Replay {
         self.read.searches
     }
 
-    /// Whether no line of an access log was found, be it good or bad.
+    /// Whether nothing of an access log was read.
     pub(super) fn is_empty(&self) -> bool {
         self.read.searches + self.read.lists == 0
     }

@@ -170,9 +170,8 @@ fn bad_lines_are_counted_and_named_and_others_passed_over() {
 
 #[test]
 fn a_member_that_the_file_does_not_name_is_left_out_and_wrongly_where_it_had_items() {
-    let gone = |items| {
-        edited(&line(&second_half(), (1, 3), (2, items)), |search| search.asked[1].member = "GONE".into())
-    };
+    let gone =
+        |items| edited(&line(&second_half(), (1, 3), (2, items)), |search| search.asked[1].member = "GONE".into());
     let tally = |replay: &Replay| {
         replay.policies[0].tallies().find(|(name, _)| *name == "GONE").map(|(_, tally)| tally.clone()).unwrap()
     };
