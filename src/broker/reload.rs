@@ -46,7 +46,7 @@ pub struct Told {
     pub refused_at: Option<DateTime<Utc>>,
     /// Why, as `check` says it, each with its file and line.
     pub problems: Vec<String>,
-    /// Keys that changed but need a restart to take effect.
+    /// Keys that are not what they were at start, and need a restart to take effect.
     pub restart_needed: Vec<&'static str>,
 }
 
@@ -95,6 +95,8 @@ pub async fn look_again(
     mut files: Vec<PathBuf>,
     renew: impl Fn(&Federation) -> Result<(), String>,
 ) {
+    // What was bound is that of the start, however often the file has changed since.
+    let start = broker.snapshot().federation.clone();
     let mut seen = print(&file, &files);
     loop {
         let asked = tokio::time::timeout(LOOK_EVERY, broker.reloads.now.notified()).await.is_ok();
@@ -103,7 +105,7 @@ pub async fn look_again(
         if asked || now != seen {
             // What changes while it is being read differs from what was seen before it, and is looked at next time.
             seen = now;
-            if let Some(named) = reload(&broker, &file, &renew).filter(|named| *named != files) {
+            if let Some(named) = reload(&broker, &start, &file, &renew).filter(|named| *named != files) {
                 files = named;
                 seen = print(&file, &files);
             }
@@ -115,13 +117,14 @@ pub async fn look_again(
 /// Loads the file and swaps, or says why not. Gives the files that a good one names.
 fn reload(
     broker: &Arc<Broker>,
+    start: &Federation,
     file: &Path,
     renew: &impl Fn(&Federation) -> Result<(), String>,
 ) -> Option<Vec<PathBuf>> {
     let problems = match load(file) {
         Ok(loaded) => match renew(&loaded.federation) {
             Ok(()) => {
-                let restart_needed = restart_needed(&broker.snapshot().federation, &loaded.federation);
+                let restart_needed = restart_needed(start, &loaded.federation);
                 tracing::info!(members = loaded.federation.members.len(), ?restart_needed, "federation reloaded");
                 broker.replace(loaded.federation);
                 broker.reloads.taken(restart_needed);
@@ -139,21 +142,21 @@ fn reload(
 }
 
 /// What was bound at start and stays until the next.
-fn restart_needed(before: &Federation, now: &Federation) -> Vec<&'static str> {
+fn restart_needed(start: &Federation, now: &Federation) -> Vec<&'static str> {
     let mut keys = Vec::new();
-    if before.server.listen != now.server.listen {
+    if start.server.listen != now.server.listen {
         keys.push("server.listen");
     }
-    if before.server.tls.is_some() != now.server.tls.is_some() {
+    if start.server.tls.is_some() != now.server.tls.is_some() {
         keys.push("server.tls");
     }
-    if before.server.admin != now.server.admin {
+    if start.server.admin != now.server.admin {
         keys.push("server.admin_listen and admin_token");
     }
-    if before.limits.in_flight_max != now.limits.in_flight_max {
+    if start.limits.in_flight_max != now.limits.in_flight_max {
         keys.push("limits.in_flight_max");
     }
-    if before.telemetry != now.telemetry {
+    if start.telemetry != now.telemetry {
         keys.push("telemetry");
     }
     keys

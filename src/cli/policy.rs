@@ -99,6 +99,14 @@ fn replayed(args: &ReplayArgs) -> Result<Replay, ExitCode> {
             return Err(ExitCode::from(WRONG));
         }
     }
+    if replay.is_empty() {
+        let logs: Vec<String> = args.log.iter().map(|path| format!("`{}`", path.display())).collect();
+        out::note(&format!(
+            "error: no line of an access log in {}\n  hint: name the file that `telemetry.access_log` says, or `-` for standard input",
+            logs.join(", ")
+        ));
+        return Err(ExitCode::from(WRONG));
+    }
     if replay.searches() == 0 {
         out::note(
             "note: no search was found; lines are written where `telemetry.access_log` of the federation file says",

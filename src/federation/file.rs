@@ -256,6 +256,15 @@ impl<'a> Keys<'a> {
         None
     }
 
+    /// Whether a number is what the file says, or a default that nothing in the file is about: not one that stands in
+    /// for a value that was refused.
+    pub fn is_as_said(&self, key: &str, number: u128) -> bool {
+        self.table.get(key).is_none_or(|value| {
+            let written = value.get_ref().as_integer();
+            written.and_then(|at| u128::from_str_radix(at.as_str(), at.radix()).ok()) == Some(number)
+        })
+    }
+
     /// A list of texts, each with its place.
     pub fn texts(&self, key: &'static str) -> Option<Vec<At<&'a str>>> {
         let list = self.typed(key, "a list of texts", DeValue::as_array)?;

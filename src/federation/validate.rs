@@ -297,20 +297,24 @@ fn read_limits(keys: &Keys<'_>) -> Limits {
     or_none("client_rate_per_s", 1_000_000, &mut limits.client_rate_per_s);
     or_none("check_every_s", 86_400, &mut limits.check_every_s);
     contradictions(keys, &limits);
+    if !keys.is_as_said("deadline_ms", limits.deadline.as_millis()) {
+        // The file is refused for it: members' own are not held against a default that it does not mean.
+        limits.deadline = Duration::from_millis(600_000);
+    }
     keys.finish();
     limits
 }
 
 /// Limits of which the smaller is larger than the larger.
 fn contradictions(keys: &Keys<'_>, limits: &Limits) {
-    let pairs = [
-        ("page_items_default", "page_items_max", limits.page_items_default > limits.page_items_max),
-        ("member_deadline_ms", "deadline_ms", limits.member_deadline > limits.deadline),
-        ("connect_ms", "member_deadline_ms", limits.connect > limits.member_deadline),
-        ("answer_bytes_max", "buffered_bytes_max", limits.answer_bytes_max > limits.buffered_bytes_max),
+    let pairs: [(&str, &str, u128, u128); 4] = [
+        ("page_items_default", "page_items_max", limits.page_items_default.into(), limits.page_items_max.into()),
+        ("member_deadline_ms", "deadline_ms", limits.member_deadline.as_millis(), limits.deadline.as_millis()),
+        ("connect_ms", "member_deadline_ms", limits.connect.as_millis(), limits.member_deadline.as_millis()),
+        ("answer_bytes_max", "buffered_bytes_max", limits.answer_bytes_max as u128, limits.buffered_bytes_max as u128),
     ];
-    for (small, large, wrong) in pairs {
-        if wrong {
+    for (small, large, lower, upper) in pairs {
+        if lower > upper && keys.is_as_said(small, lower) && keys.is_as_said(large, upper) {
             let sentence = format!("{} is larger than {}", keys.name(small), keys.name(large));
             let hint = format!("lower `{small}` or raise `{large}`; a key left out has its default");
             keys.notes.add("contradicting-limits", Some(keys.place(&[small, large])), sentence, Some(hint));

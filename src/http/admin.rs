@@ -32,6 +32,9 @@ use super::server::accept_until;
 /// The text format of Prometheus.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// How a token is shown.
+const SCHEME: &[u8] = b"Bearer ";
+
 /// What the listener needs.
 #[derive(Clone)]
 pub struct Office {
@@ -67,6 +70,9 @@ fn router(office: Office) -> Router {
         .route("/admin/status", get(told))
         .route("/admin/reload", post(reload))
         .route("/admin/members/check", post(check::answer))
+        .method_not_allowed_fallback(|| async {
+            refused(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "another method is answered here, see `Allow`")
+        })
         .fallback(|| async {
             let paths = "paths here: `/metrics`, `/admin/status`, `/admin/reload`, `/admin/members/check`";
             refused(StatusCode::NOT_FOUND, "NotFound", paths)
@@ -87,7 +93,9 @@ async fn admitted(State(office): State<Office>, request: Request, next: Next) ->
 
 /// Whether the headers carry the token; compared in constant time, so that its bytes cannot be guessed one by one.
 fn shows(headers: &HeaderMap, token: &Secret) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    // The scheme may be written in any case (RFC 9110, 11.1).
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(SCHEME.len()));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(SCHEME)).map(|(_, token)| token);
     let wanted = token.expose().as_bytes();
     given.is_some_and(|given| aws_lc_rs::constant_time::verify_slices_are_equal(given, wanted).is_ok())
 }

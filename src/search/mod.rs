@@ -202,6 +202,13 @@ fn answer(
     let verdict = outcome::decide(&end, plan, request.handling);
     let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
     say_why(snapshot, &mut report);
+    // What is asked of a snapshot leaves for nobody.
+    for member in &mut report.members {
+        let adapter = snapshot.members.get(member.id.as_str());
+        if adapter.is_some_and(|adapter| adapter.capabilities().evaluated_here) {
+            member.requests = 0;
+        }
+    }
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =

@@ -55,6 +55,12 @@ async fn the_admin_listener_counts_tells_and_reloads_for_those_who_show_the_toke
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(told.is_subset(&known), "{:?}", told.difference(&known));
 
+    let plain = reqwest::Client::builder().no_proxy().build().unwrap();
+    let lower = plain.get(format!("{admin}/admin/reload")).header("authorization", format!("bearer {TOKEN}"));
+    let refused = lower.send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    assert!(refused.text().await.unwrap().contains("MethodNotAllowed"));
+
     std::fs::write(&path, "[federation]\nid = 3\n").unwrap();
     let reload = reqwest::Client::new().post(format!("{admin}/admin/reload"));
     let (status, text) = asked(reload, Some(TOKEN)).await;

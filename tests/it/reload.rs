@@ -98,6 +98,19 @@ async fn a_good_file_takes_effect_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_restart_is_needed_until_the_file_says_what_it_said_at_start() {
+    let a = ScriptedMember::new("A").items(items("c", 5)).start().await;
+    let start = text(&[&a], "");
+    let stage = Stage::of(&start).await;
+    let moved = format!("{start}[server]\nadmin_listen = \"127.0.0.1:9\"\n");
+    assert_eq!(stage.put(&moved).await.restart_needed, ["server.admin_listen and admin_token"]);
+    let told = stage.put(&format!("{moved}# a comment\n")).await;
+    assert_eq!((told.good, told.restart_needed), (2, vec!["server.admin_listen and admin_token"]));
+    let told = stage.put(&start).await;
+    assert_eq!((told.good, told.restart_needed), (3, vec![]));
+}
+
+#[tokio::test]
 async fn a_member_that_did_not_change_is_not_asked_anew_and_its_collections_stay() {
     let a = ScriptedMember::new("A").items(items("c", 5)).collections(vec![collection("c")]).start().await;
     let b = ScriptedMember::new("B").items(items("d", 5)).start().await;

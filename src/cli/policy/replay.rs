@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::collections::Ids;
-use crate::federation::{Extents, Federation, MemberId};
+use crate::federation::{Extents, Federation, Kind, MemberId, Rule};
 use crate::search::SearchRequest;
 use crate::search::plan::{self, Plan};
 use crate::telemetry::access::{Asked, Collections, Line, Search};
@@ -22,6 +22,11 @@ use super::facts::Facts;
 const BAD_SHOWN: usize = 10;
 /// Searches that are named for one member and rule.
 const EXAMPLES_MAX: usize = 5;
+
+/// The rule for a member of the log that the policy's file does not name.
+const NO_MEMBER: &str = "no-member";
+/// Rules by which a member is left out whatever its policy says: what they keep back is not saved by a policy.
+const NOT_OF_POLICY: [Rule; 3] = [Rule::NotRequested, Rule::Collection, Rule::Disabled];
 
 /// What was found in a log.
 pub(super) struct Replay {
@@ -55,7 +60,9 @@ pub(super) struct Policy {
     ids: Ids,
     facts: Facts,
     /// In the order of the file.
-    pub members: Vec<(MemberId, Tally)>,
+    members: Vec<(MemberId, Tally)>,
+    /// Members of the log that this federation does not have, by the name they have there.
+    gone: BTreeMap<String, Tally>,
 }
 
 /// What a policy would have done with one member.
@@ -68,7 +75,8 @@ pub(super) struct Tally {
     pub requests: u64,
     /// Of those, the ones that no line can say: the member was not asked then.
     pub estimated: u64,
-    /// Requests that are not sent: those of the log, and one for each page of which the log has none.
+    /// Requests that its policy keeps back: those of the log, and one for each page of which the log has none. None
+    /// of a member that is read whole beforehand, as its searches send none.
     pub saved: u64,
     /// By rule.
     pub wrong: BTreeMap<String, Wrong>,
@@ -92,7 +100,13 @@ enum Verdict {
 impl Policy {
     pub(super) fn new(file: String, federation: Federation) -> Self {
         let members = federation.members.iter().map(|member| (member.id.clone(), Tally::default())).collect();
-        Self { file, ids: Ids::new(&federation), facts: Facts::default(), members, federation }
+        Self { file, ids: Ids::new(&federation), facts: Facts::default(), members, gone: BTreeMap::new(), federation }
+    }
+
+    /// What becomes of each member: those of the file, in its order, and those that only the log has.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&str, &Tally)> {
+        let members = self.members.iter().map(|(id, tally)| (id.as_str(), tally));
+        members.chain(self.gone.iter().map(|(name, tally)| (name.as_str(), tally)))
     }
 
     fn search(&mut self, search: &Search, request: &SearchRequest, started: DateTime<Utc>) -> Result<(), String> {
@@ -103,7 +117,13 @@ impl Policy {
             let id = self.members[at].0.clone();
             let verdict = self.verdict(&id, &plan, search);
             let logged = asked(search, &self.federation, &id);
-            self.members[at].1.count(&verdict, logged, &search.request_id);
+            let is_read_whole = self.federation.member(id.as_str()).is_some_and(|member| member.kind != Kind::StacApi);
+            self.members[at].1.count(&verdict, logged, is_read_whole, &search.request_id);
+        }
+        let federation = &self.federation;
+        for asked in search.asked.iter().filter(|asked| federation.member(&asked.member).is_none()) {
+            let tally = self.gone.entry(asked.member.clone()).or_default();
+            tally.count(&Verdict::Pruned(NO_MEMBER.to_owned()), Some(asked), false, &search.request_id);
         }
         Ok(())
     }
@@ -134,8 +154,9 @@ impl Policy {
 }
 
 impl Tally {
-    fn count(&mut self, verdict: &Verdict, logged: Option<&Asked>, request_id: &str) {
+    fn count(&mut self, verdict: &Verdict, logged: Option<&Asked>, is_read_whole: bool, request_id: &str) {
         match verdict {
+            Verdict::Asked { .. } if is_read_whole => self.asked += 1,
             Verdict::Asked { requests, is_estimate } => {
                 self.asked += 1;
                 self.requests += requests;
@@ -143,7 +164,9 @@ impl Tally {
             }
             Verdict::Pruned(rule) => {
                 *self.pruned.entry(rule.clone()).or_default() += 1;
-                self.saved += logged.map_or(1, |asked| asked.requests.into());
+                if !is_read_whole && NOT_OF_POLICY.iter().all(|other| other.name() != rule) {
+                    self.saved += logged.map_or(1, |asked| asked.requests.into());
+                }
                 if let Some(asked) = logged.filter(|asked| asked.items > 0) {
                     let wrong = self.wrong.entry(rule.clone()).or_default();
                     wrong.pages += 1;
@@ -175,9 +198,14 @@ impl Replay {
         self.read.searches
     }
 
+    /// Whether nothing of an access log was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.searches + self.read.lists == 0
+    }
+
     /// Whether the policy that is tried would leave out a member that answered Items.
     pub(super) fn is_wrong(&self) -> bool {
-        self.policies.last().is_some_and(|policy| policy.members.iter().any(|(_, tally)| !tally.wrong.is_empty()))
+        self.policies.last().is_some_and(|policy| policy.tallies().any(|(_, tally)| !tally.wrong.is_empty()))
     }
 
     /// Takes a line of a log.

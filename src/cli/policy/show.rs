@@ -66,8 +66,8 @@ fn table(replay: &Replay, policy: &Policy, before: Option<&Policy>) -> String {
         heads.insert(3, "change");
     }
     let mut table = out::table(&heads);
-    for (id, tally) in &policy.members {
-        let logged = replay.logged.get(id.as_str()).copied().unwrap_or_default();
+    for (id, tally) in policy.tallies() {
+        let logged = replay.logged.get(id).copied().unwrap_or_default();
         let mut row = vec![
             id.to_string(),
             logged.to_string(),
@@ -82,19 +82,19 @@ fn table(replay: &Replay, policy: &Policy, before: Option<&Policy>) -> String {
             wrongly(tally),
         ];
         if let Some(before) = before {
-            row.insert(3, change(before, id.as_str(), tally));
+            row.insert(3, change(before, id, tally));
         }
         table.add_row(row);
     }
     let mut text = table.to_string();
-    if policy.members.iter().any(|(_, tally)| tally.estimated > 0) {
+    if policy.tallies().any(|(_, tally)| tally.estimated > 0) {
         text.push_str("\n(~n): estimated, one page each, as the member was not asked then");
     }
     text
 }
 
 fn change(before: &Policy, id: &str, tally: &Tally) -> String {
-    let Some((_, earlier)) = before.members.iter().find(|(known, _)| known.as_str() == id) else { return "new".into() };
+    let Some((_, earlier)) = before.tallies().find(|(known, _)| *known == id) else { return "new".into() };
     match (earlier.requests, tally.requests) {
         (before, now) if now > before => format!("+{}", now - before),
         (before, now) if now < before => format!("-{}", before - now),
@@ -131,8 +131,8 @@ fn wrongs(policy: &Policy) -> Vec<String> {
             wrong.examples.join(", "),
         )
     };
-    let members = policy.members.iter();
-    members.flat_map(|(id, tally)| tally.wrong.iter().map(|(rule, wrong)| sentence(id.as_str(), rule, wrong))).collect()
+    let members = policy.tallies();
+    members.flat_map(|(id, tally)| tally.wrong.iter().map(move |(rule, wrong)| sentence(id, rule, wrong))).collect()
 }
 
 fn plural(count: u64, one: &str, many: &str) -> String {
@@ -153,18 +153,18 @@ pub(super) fn json(replay: &Replay) -> Value {
 }
 
 fn policy_json(policy: &Policy) -> Value {
-    let member = |(id, tally): &(crate::federation::MemberId, Tally)| {
+    let member = |(id, tally): (&str, &Tally)| {
         let wrong = |(rule, wrong): (&String, &Wrong)| json!({ "rule": rule, "pages": wrong.pages, "items": wrong.items, "examples": wrong.examples });
         json!({
             "id": id, "asked": tally.asked, "pruned": tally.pruned, "requests": tally.requests,
             "estimated": tally.estimated, "saved": tally.saved, "wrong": tally.wrong.iter().map(wrong).collect::<Vec<_>>(),
         })
     };
-    let sum = |of: fn(&Tally) -> u64| policy.members.iter().map(|(_, tally)| of(tally)).sum::<u64>();
+    let sum = |of: fn(&Tally) -> u64| policy.tallies().map(|(_, tally)| of(tally)).sum::<u64>();
     json!({
         "file": policy.file,
         "requests": sum(|tally| tally.requests),
         "saved": sum(|tally| tally.saved),
-        "members": policy.members.iter().map(member).collect::<Vec<_>>(),
+        "members": policy.tallies().map(member).collect::<Vec<_>>(),
     })
 }

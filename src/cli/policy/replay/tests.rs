@@ -167,3 +167,39 @@ fn bad_lines_are_counted_and_named_and_others_passed_over() {
     );
     assert_eq!(of(&replay, 0, "A").asked, 1, "a line that is bad counts for nobody");
 }
+
+#[test]
+fn a_member_that_the_file_does_not_name_is_left_out_and_wrongly_where_it_had_items() {
+    let gone =
+        |items| edited(&line(&second_half(), (1, 3), (2, items)), |search| search.asked[1].member = "GONE".into());
+    let tally = |replay: &Replay| {
+        replay.policies[0].tallies().find(|(name, _)| *name == "GONE").map(|(_, tally)| tally.clone()).unwrap()
+    };
+    let wrongly = replayed(vec![policy("")], &[gone(4)]);
+    let wrong = Wrong { pages: 1, items: 4, examples: vec!["r1".into()] };
+    assert_eq!(tally(&wrongly).wrong, BTreeMap::from([("no-member".to_owned(), wrong)]));
+    assert!(wrongly.is_wrong());
+    let rightly = replayed(vec![policy("")], &[gone(0)]);
+    assert_eq!((tally(&rightly).pruned.get("no-member"), tally(&rightly).saved), (Some(&1), 2));
+    assert!(!rightly.is_wrong());
+}
+
+#[test]
+fn what_no_policy_keeps_back_is_not_saved() {
+    let left_out = |rule: &str| {
+        edited(&line(&second_half(), (1, 3), (0, 0)), |search| {
+            search.asked.pop();
+            search.pruned = vec![Pruned { member: "B".into(), rule: rule.into() }];
+        })
+    };
+    let collection = replayed(vec![policy("")], &[left_out("collection")]);
+    let b = of(&collection, 0, "B");
+    assert_eq!((b.pruned.get("collection"), b.saved), (Some(&1), 0));
+    // One that is read whole beforehand is sent nothing for a search.
+    let whole = |more: &str| policy(&format!("kind = \"static-stac\"\n{more}"));
+    let retention = whole("[[member.policy.retention]]\nkeep = \"P90D\"\n");
+    let pruned = replayed(vec![retention, whole("")], &[left_out("retention")]);
+    let (left_out, asked) = (of(&pruned, 0, "B"), of(&pruned, 1, "B"));
+    assert_eq!((left_out.asked, left_out.saved), (0, 0));
+    assert_eq!((asked.asked, asked.requests, asked.estimated, asked.saved), (1, 0, 0, 0));
+}
