@@ -299,7 +299,7 @@ fn read_limits(keys: &Keys<'_>) -> Limits {
     contradictions(keys, &limits);
     if !keys.is_as_said("deadline_ms", limits.deadline.as_millis()) {
         // The file is refused for it: members' own are not held against a default that it does not mean.
-        limits.deadline = Duration::from_millis(600_000);
+        limits.deadline = Duration::from_secs(600);
     }
     keys.finish();
     limits
