@@ -186,4 +186,7 @@ async fn files_that_cannot_be_read_are_told() {
         (Some(0), &json!(2), &json!(2), &json!(0))
     );
     assert_eq!((&read["bad_first"][0]["line"], &read["bad_first"][1]["line"]), (&json!(1), &json!(4)));
+    std::fs::write(log, "INFO serving\n").unwrap();
+    let other = run(&["policy", "replay", "--log", log, "-f", file.path()]).await;
+    assert_eq!((other.status.code(), other.stdout.len()), (Some(2), 0), "a table of zeros would look good to a script");
 }

@@ -198,9 +198,9 @@ impl Replay {
         self.read.searches
     }
 
-    /// Whether nothing of an access log was read.
+    /// Whether nothing of an access log was met, not even a damaged line.
     pub(super) fn is_empty(&self) -> bool {
-        self.read.searches + self.read.lists == 0
+        self.read.searches + self.read.lists + self.read.bad == 0
     }
 
     /// Whether the policy that is tried would leave out a member that answered Items.
