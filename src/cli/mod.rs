@@ -95,11 +95,6 @@ impl FileArg {
             || std::env::var_os("STAC_BROKER_FEDERATION").filter(|value| !value.is_empty()).map(PathBuf::from);
         self.file.clone().or_else(environment).unwrap_or_else(|| PathBuf::from("federation.toml"))
     }
-
-    /// The file named on the command line, for commands that need none.
-    pub(crate) fn named(&self) -> Option<PathBuf> {
-        self.file.clone()
-    }
 }
 
 /// Parses the arguments and runs the command. 0: good, 1: the answer is no, 2: the request or the file is wrong.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use super::super::{FileArg, NO, WRONG, block_on, out};
 use super::{Catalogue, checked, diff, refuse, text};
-use crate::federation::{Loaded, load, load_text};
+use crate::federation::{Federation, Limits, Problems, Severity, load, load_text};
 use crate::onboarding::{Candidate, Registered, Report, addition};
 
 #[derive(Debug, clap::Args)]
@@ -64,8 +64,8 @@ fn block_on_result(work: impl Future<Output = Result<(), Unwritten>>) -> Result<
 
 async fn add(args: &Args) -> Result<(), Unwritten> {
     let path = args.file.path();
-    let loaded = load(&path).map_err(|problems| Unwritten(problems.to_text(), WRONG))?;
-    let candidate = candidate(args, &loaded)?;
+    let before = Before::read(&path).map_err(|problems| Unwritten(problems.to_text(), WRONG))?;
+    let candidate = candidate(args, &before)?;
     let report = checked(&candidate).await.map_err(|refused| {
         refuse(&refused);
         Unwritten(String::new(), WRONG)
@@ -75,35 +75,63 @@ async fn add(args: &Args) -> Result<(), Unwritten> {
         let why = "not added: see above what keeps it from joining\n  hint: `--force` adds it all the same";
         return Err(Unwritten(why.to_owned(), NO));
     }
-    let new = composed(args, &report, &loaded, &path)?;
-    out::data(&format!("\n{}", diff::appended(&loaded.file, file_text(&loaded), &new).trim_end()));
+    let new = composed(args, &report, &before, &path)?;
+    out::data(&format!("\n{}", diff::appended(&before.file, &before.text, &new).trim_end()));
     if args.dry_run {
         out::note("nothing is written (`--dry-run`)");
         return Ok(());
     }
-    if !args.yes && !out::confirmed(&format!("write this to {}?", loaded.file)) {
+    if !args.yes && !out::confirmed(&format!("write this to {}?", before.file)) {
         return Err(Unwritten("nothing is written".to_owned(), NO));
     }
-    replace(&path, file_text(&loaded), &new)
-        .map_err(|why| Unwritten(format!("error: {} stays as it was: {why}", loaded.file), NO))?;
+    replace(&path, &before.text, &new)
+        .map_err(|why| Unwritten(format!("error: {} stays as it was: {why}", before.file), NO))?;
     out::note(&format!(
         "added `{}` to {}; a broker that runs with this file takes it within seconds, without a restart",
-        args.id, loaded.file
+        args.id, before.file
     ));
     Ok(())
 }
 
-/// The federation file itself, without those of further members.
-fn file_text(loaded: &Loaded) -> &str {
-    loaded.sources.first().map_or("", |source| &source.text)
+/// The file as it is before the addition.
+struct Before {
+    file: String,
+    text: String,
+    /// `None`: it has no member yet, and is good but for that.
+    federation: Option<Federation>,
+}
+
+impl Before {
+    fn read(path: &Path) -> Result<Self, Problems> {
+        match load(path) {
+            Ok(loaded) => {
+                let text = loaded.sources.into_iter().next().map(|source| source.text).unwrap_or_default();
+                Ok(Self { file: loaded.file, text, federation: Some(loaded.federation) })
+            }
+            Err(problems) => {
+                let mut errors = problems.list.iter().filter(|problem| problem.severity == Severity::Error);
+                let only = errors.next().filter(|_| errors.next().is_none());
+                let first = only.is_some_and(|problem| problem.sentence == "`member` is missing");
+                match problems.sources.first().filter(|_| first) {
+                    Some(source) => Ok(Self { file: source.name.clone(), text: source.text.clone(), federation: None }),
+                    None => Err(problems),
+                }
+            }
+        }
+    }
 }
 
 /// The candidate, unless its id or its address is taken.
-fn candidate(args: &Args, loaded: &Loaded) -> Result<Candidate, Unwritten> {
+fn candidate(args: &Args, before: &Before) -> Result<Candidate, Unwritten> {
     let Catalogue { url, internal, kind } = &args.catalogue;
-    let registered = Registered::of(&loaded.federation, &loaded.file, url, Some(&args.id));
+    let Some(federation) = &before.federation else {
+        let id = Some(args.id.clone());
+        let (url, limits) = (url.clone(), Limits::default());
+        return Ok(Candidate { url, internal: *internal, kind: *kind, id, limits, registered: None });
+    };
+    let registered = Registered::of(federation, &before.file, url, Some(&args.id));
     if let Some((member, _)) = &registered.member {
-        let file = &loaded.file;
+        let file = &before.file;
         let flag = if *internal { " --internal" } else { "" };
         let why = format!(
             "error: member `{member}` of {file} has this address already\n  hint: `stac-broker member check {url}{flag} -f {file}` checks it"
@@ -118,18 +146,18 @@ fn candidate(args: &Args, loaded: &Loaded) -> Result<Candidate, Unwritten> {
         internal: *internal,
         kind: *kind,
         id: Some(args.id.clone()),
-        limits: loaded.federation.limits.clone(),
+        limits: federation.limits.clone(),
         registered: Some(registered),
     })
 }
 
 /// The whole new text of the file, which passes `check`.
-fn composed(args: &Args, report: &Report, loaded: &Loaded, path: &Path) -> Result<String, Unwritten> {
+fn composed(args: &Args, report: &Report, before: &Before, path: &Path) -> Result<String, Unwritten> {
     let Catalogue { url, internal, .. } = &args.catalogue;
     let now = chrono::Utc::now();
-    let new = addition(&report.discovered, &args.id, url, (report.kind, *internal), now).to(file_text(loaded));
+    let new = addition(&report.discovered, &args.id, url, (report.kind, *internal), now).to(&before.text);
     let folder = path.parent().unwrap_or(Path::new(""));
-    match load_text(&loaded.file, &new, folder) {
+    match load_text(&before.file, &new, folder) {
         Ok(_) => Ok(new),
         Err(problems) => {
             let why =

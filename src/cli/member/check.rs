@@ -1,9 +1,10 @@
 //! `stac-broker member check`: the checklist, and nothing else.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::check::load_or_print;
-use super::super::{FileArg, Format, NO, WRONG, block_on, out};
+use super::super::{Format, NO, WRONG, block_on, out};
 use super::{Catalogue, checked, refuse, text};
 use crate::onboarding::{Candidate, Registered};
 
@@ -12,8 +13,8 @@ pub(super) struct Args {
     #[command(flatten)]
     catalogue: Catalogue,
     /// Also hold it against this federation file: whether it is a member, what its policy says
-    #[command(flatten)]
-    file: FileArg,
+    #[arg(short = 'f', long = "federation", value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Id that it is to have; told whether it can be taken
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -31,8 +32,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         ..Candidate::default()
     };
     // A file that lies there by chance has no part in it: a site checks itself without a federation.
-    if let Some(path) = args.file.named() {
-        let loaded = match load_or_print(&path, Format::Text) {
+    if let Some(path) = &args.file {
+        let loaded = match load_or_print(path, Format::Text) {
             Ok(loaded) => loaded,
             Err(status) => return status,
         };

@@ -143,6 +143,22 @@ async fn add_refuses_what_cannot_join_and_what_would_spoil_the_file() {
     assert_eq!(missing.status.code(), Some(2), "{missing:?}");
 }
 
+/// Found by a reviewer: a file without a member was refused for having none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_member_of_a_federation_can_be_added() {
+    let demo = Demo::start().await.unwrap();
+    let url = url_of(&demo, "EODC");
+    let file = File::of("[federation]\nid = \"first\"\n");
+    let added = run(&["member", "add", &url, "--internal", "--id", "EODC", "-f", file.path(), "--yes"]).await;
+    assert_eq!(added.status.code(), Some(0), "{added:?}");
+    let check = run(&["check", "-f", file.path()]).await;
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
+    let bad = File::of("[federation]\nid = \"first\"\ntitel = 1\n");
+    let refused = run(&["member", "add", &url, "--internal", "--id", "EODC", "-f", bad.path(), "--yes"]).await;
+    assert_eq!(refused.status.code(), Some(2), "another problem is told: {refused:?}");
+    assert!(stderr(&refused).contains("`federation.titel` is not a known key"), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_broker_takes_the_member_that_was_added() {
     let demo = Demo::start().await.unwrap();
