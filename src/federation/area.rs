@@ -54,9 +54,13 @@ impl Bbox {
         [self.west, self.south, self.east, self.north]
     }
 
-    /// One or two boxes with longitudes in -180..=180 that do not cross the antimeridian.
+    /// One or two boxes with longitudes in -180..=180 that do not cross the antimeridian; none for a box that lies beyond a
+    /// pole as a whole, where there is no place.
     #[must_use]
     pub fn boxes(&self) -> Vec<Rect<f64>> {
+        if self.south > 90.0 || self.north < -90.0 {
+            return Vec::new();
+        }
         let rect = |west, east| Rect::new((west, self.south), (east, self.north));
         if self.east - self.west >= 360.0 {
             return vec![rect(-180.0, 180.0)];
@@ -426,5 +430,15 @@ mod tests {
                 assert!(!shared || area(a).touches(&area(b)), "{a:?} {b:?}");
             }
         }
+    }
+
+    /// Found by the STAC API validator: a box beside a footprint that reaches the pole, above it, met it there.
+    #[test]
+    fn a_box_beyond_a_pole_holds_no_place() {
+        let area = |numbers: [f64; 4]| Area::from(Bbox::from_numbers(&numbers).unwrap());
+        let world = area([-180.0, -80.0, 179.75, 90.0]);
+        assert!(!area([180.75, 91.0, 181.75, 92.0]).touches(&world));
+        assert!(!area([0.0, -92.0, 1.0, -91.0]).touches(&area([0.0, -90.0, 1.0, 0.0])));
+        assert!(area([0.0, 89.0, 1.0, 92.0]).touches(&world));
     }
 }

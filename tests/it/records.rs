@@ -318,3 +318,41 @@ async fn records_without_a_time_are_counted_alike_whatever_the_page_and_are_no_m
     }
     assert_eq!(front.get("/search?sortby=id&limit=100").await.names().len(), 60, "another order has a place for them");
 }
+
+/// What `contract.rs` asks of every kind, of both kinds of records.
+#[tokio::test]
+async fn both_kinds_keep_the_contract_of_a_member() {
+    let monitor = OutboundMonitor::start().await;
+    for kind in KINDS {
+        let catalogue = Catalogue::start(kind, Habits { records: records_of(60), ..Habits::default() }).await;
+        let member = adapter(&catalogue, as_items());
+        for limit in [1, 7, 100] {
+            let pages = crate::contract::walk(&*member, crate::contract::ask(limit), 200).await.unwrap();
+            let got: Vec<String> = pages.iter().flat_map(crate::contract::ids).collect();
+            let wanted: Vec<String> = (0..60).rev().map(|n| format!("r-{n:04}")).collect();
+            assert_eq!(got, wanted, "{kind:?} at {limit}");
+            assert!(pages.iter().all(|page| page.next.as_ref().is_none_or(|token| token.0.len() < 2048)));
+        }
+        let count = async |ask: Ask| member.search(&Ask { limit: 100, ..ask }, soon()).await.unwrap().items.len();
+        assert_eq!(count(Ask { collections: Some(vec!["records".to_owned()]), ..Ask::default() }).await, 60);
+        assert_eq!(count(Ask { collections: Some(vec!["other".to_owned()]), ..Ask::default() }).await, 0);
+        let two = vec!["r-0003".to_owned(), "r-0041".to_owned(), "none".to_owned()];
+        assert_eq!(count(Ask { ids: Some(two), ..Ask::default() }).await, 2);
+        let item = member.item("records", "r-0007", soon()).await.unwrap().expect("an Item by its address");
+        assert_eq!((&*item.id, &*item.collection), ("r-0007", "records"));
+        assert!(member.item("records", "none", soon()).await.unwrap().is_none());
+        assert!(member.collections(soon()).await.unwrap().complete, "{kind:?}");
+        let known = member.discover(soon()).await.unwrap();
+        assert!(known.discovered && known.evaluated_here, "{kind:?}");
+        drop(catalogue);
+        let gone = adapter_at("http://127.0.0.1:9/api", kind);
+        assert!(gone.search(&crate::contract::ask(1), soon()).await.is_err(), "a closed port is a failure");
+    }
+    monitor.assert_untouched();
+}
+
+fn adapter_at(url: &str, kind: Kind) -> Arc<dyn Member> {
+    let mut declared = crate::support::declared("GONE", url.parse().unwrap());
+    (declared.kind, declared.crawl.records) = (kind, as_items());
+    Registry::new(&federation_of([declared])).iter().next().unwrap().clone()
+}
