@@ -275,6 +275,12 @@ impl Kind {
         }
     }
 
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Whether members of this kind have metadata records, which become Collections or Items here.
     #[must_use]
     pub fn has_records(self) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use url::Url;
 
-use crate::federation::{Federation, Limits, Policy, Severity, load_text, quoted};
+use crate::federation::{Federation, Kind, Limits, Policy, Severity, load_text, quoted};
 
 /// A catalogue that wants to join, or has joined.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub struct Candidate {
     /// True permits private, loopback and link-local addresses.
     pub internal: bool,
     /// `None`: found out by what the address answers.
-    pub kind: Option<Family>,
+    pub kind: Option<Kind>,
     /// The id that it is to have.
     pub id: Option<String>,
     /// Bounds that requests run under.
@@ -58,9 +58,7 @@ impl Registered {
                     None
                 }
                 Some(holder) => Some(format!("`{id}` is taken by member `{}`", holder.id)),
-                None => {
-                    declared(id, Family::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence)
-                }
+                None => declared(id, Kind::StacApi, "https://id.invalid", false).err().map(|refused| refused.sentence),
             }
         });
         Self {
@@ -72,55 +70,25 @@ impl Registered {
     }
 }
 
-/// Kinds of catalogue, as the federation file names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    StacApi,
-    StaticStac,
-    OgcRecords,
-    Csw,
-}
-
-impl Family {
-    pub const ALL: [Self; 4] = [Self::StacApi, Self::StaticStac, Self::OgcRecords, Self::Csw];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::StacApi => "stac-api",
-            Self::StaticStac => "static-stac",
-            Self::OgcRecords => "ogc-records",
-            Self::Csw => "csw",
-        }
+/// The kind of a catalogue, by what its address answers. What cannot be told is taken for a STAC API, whose checks say what is wrong.
+pub(super) fn kind_of(body: &[u8]) -> Kind {
+    let Ok(page) = serde_json::from_slice::<Value>(body) else {
+        let head = String::from_utf8_lossy(&body[..body.len().min(4096)]).to_ascii_lowercase();
+        let csw = head.contains("opengis.net/cat/csw") || (head.contains("exceptionreport") && head.contains("ows"));
+        return if csw { Kind::Csw } else { Kind::StacApi };
+    };
+    let links = page.get("links").and_then(Value::as_array);
+    let has = |wanted: &str| links.is_some_and(|links| links.iter().any(|link| link["rel"] == wanted));
+    let classes = page.get("conformsTo").and_then(Value::as_array);
+    let names = |part: &str| {
+        classes.is_some_and(|list| list.iter().filter_map(Value::as_str).any(|class| class.contains(part)))
+    };
+    let stac = page.get("stac_version").is_some() || names("api.stacspec.org");
+    if !stac && (names("ogcapi-records") || (classes.is_none() && has("data"))) {
+        return Kind::OgcRecords;
     }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// By what the address answers. What cannot be told is taken for a STAC API, whose checks say what is wrong.
-    pub(super) fn of(body: &[u8]) -> Self {
-        let Ok(page) = serde_json::from_slice::<Value>(body) else {
-            let head = String::from_utf8_lossy(&body[..body.len().min(4096)]).to_ascii_lowercase();
-            let csw =
-                head.contains("opengis.net/cat/csw") || (head.contains("exceptionreport") && head.contains("ows"));
-            return if csw { Self::Csw } else { Self::StacApi };
-        };
-        let links = page.get("links").and_then(Value::as_array);
-        let has = |wanted: &str| links.is_some_and(|links| links.iter().any(|link| link["rel"] == wanted));
-        let classes = page.get("conformsTo").and_then(Value::as_array);
-        let names = |part: &str| {
-            classes.is_some_and(|list| list.iter().filter_map(Value::as_str).any(|class| class.contains(part)))
-        };
-        let stac = page.get("stac_version").is_some() || names("api.stacspec.org");
-        if !stac && (names("ogcapi-records") || (classes.is_none() && has("data"))) {
-            return Self::OgcRecords;
-        }
-        let api = classes.is_some() || has("data") || has("search") || has("conformance");
-        if stac && !api && (has("child") || has("item")) { Self::StaticStac } else { Self::StacApi }
-    }
+    let api = classes.is_some() || has("data") || has("search") || has("conformance");
+    if stac && !api && (has("child") || has("item")) { Kind::StaticStac } else { Kind::StacApi }
 }
 
 /// The call itself is wrong.
@@ -139,13 +107,13 @@ impl Candidate {
     ///
     /// # Errors
     /// What `check` would say of the file.
-    pub(super) fn declared(&self, kind: Family) -> Result<Federation, Refused> {
+    pub(super) fn declared(&self, kind: Kind) -> Result<Federation, Refused> {
         let federation = declared(UNNAMED, kind, &self.url, self.internal)?;
         Ok(Federation { limits: self.limits.clone(), ..federation })
     }
 }
 
-fn declared(id: &str, kind: Family, url: &str, internal: bool) -> Result<Federation, Refused> {
+fn declared(id: &str, kind: Kind, url: &str, internal: bool) -> Result<Federation, Refused> {
     let text = format!(
         "[federation]\nid = \"check\"\n[[member]]\nid = {}\nkind = \"{}\"\nurl = {}\ninternal = {internal}\n",
         quoted(id),
@@ -178,16 +146,16 @@ mod tests {
         let records = r#"{"conformsTo":["http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/core"],"links":[]}"#;
         let csw = r#"<?xml version="1.0"?><csw:Capabilities xmlns:csw="http://www.opengis.net/cat/csw/2.0.2"/>"#;
         for (body, kind) in [
-            (api, Family::StacApi),
-            (old, Family::StacApi),
-            (fixed, Family::StaticStac),
-            (records, Family::OgcRecords),
-            (csw, Family::Csw),
-            ("<html>", Family::StacApi),
-            ("{}", Family::StacApi),
-            ("[", Family::StacApi),
+            (api, Kind::StacApi),
+            (old, Kind::StacApi),
+            (fixed, Kind::StaticStac),
+            (records, Kind::OgcRecords),
+            (csw, Kind::Csw),
+            ("<html>", Kind::StacApi),
+            ("{}", Kind::StacApi),
+            ("[", Kind::StacApi),
         ] {
-            assert_eq!(Family::of(body.as_bytes()), kind, "{body}");
+            assert_eq!(kind_of(body.as_bytes()), kind, "{body}");
         }
     }
 
@@ -212,10 +180,10 @@ mod tests {
     #[test]
     fn an_address_that_no_file_could_have_is_refused_in_its_words() {
         let of = |url: &str, internal| Candidate { url: url.into(), internal, ..Candidate::default() };
-        let refused = of("http://127.0.0.1:8080", false).declared(Family::StacApi).unwrap_err();
+        let refused = of("http://127.0.0.1:8080", false).declared(Kind::StacApi).unwrap_err();
         assert!(refused.sentence.contains("loopback") && !refused.sentence.contains("CANDIDATE"), "{refused:?}");
-        assert!(of("ftp://a.example", true).declared(Family::StacApi).is_err());
-        assert!(of("https://a.example/\" x = 1", true).declared(Family::StacApi).is_ok(), "quoted, not spliced");
-        assert!(of("http://127.0.0.1:8080", true).declared(Family::StacApi).is_ok());
+        assert!(of("ftp://a.example", true).declared(Kind::StacApi).is_err());
+        assert!(of("https://a.example/\" x = 1", true).declared(Kind::StacApi).is_ok(), "quoted, not spliced");
+        assert!(of("http://127.0.0.1:8080", true).declared(Kind::StacApi).is_ok());
     }
 }

@@ -6,14 +6,14 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::ask::Asker;
-use super::candidate::{Candidate, Family, Refused};
+use super::candidate::{Candidate, Refused, kind_of};
 use super::finding::Finding;
 use super::judge::{Facts, Manner, judge};
 use super::report::Report;
 use super::row::Row;
 use super::suggest::Discovered;
 use crate::collections::{Ids, MemberView};
-use crate::federation::{Federation, Member};
+use crate::federation::{Federation, Kind, Member};
 use crate::members::inspect::Inspector;
 use crate::members::{Listing, Registry};
 
@@ -30,15 +30,15 @@ pub fn check<'a>(
 
 async fn run(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Result<Report, Refused> {
     let began = Instant::now();
-    let federation = candidate.declared(Family::StacApi)?;
+    let federation = candidate.declared(Kind::StacApi)?;
     let Some(member) = federation.members.first() else {
         return Err(Refused { sentence: "it cannot be declared".to_owned(), hint: None });
     };
     let deadline = candidate.limits.member_deadline;
     let mut asker = Asker::new(Inspector::new(member, &federation), deadline, told);
     let landing = asker.landing(member).await;
-    let told_kind = landing.last().good().map(|answer| Family::of(&answer.body));
-    let kind = candidate.kind.or(told_kind).unwrap_or(Family::StacApi);
+    let told_kind = landing.last().good().map(|answer| kind_of(&answer.body));
+    let kind = candidate.kind.or(told_kind).unwrap_or(Kind::StacApi);
     let mut facts = Facts {
         candidate,
         base: member.url.clone(),
@@ -53,7 +53,7 @@ async fn run(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Res
         now: Utc::now(),
     };
     let mut harvested = Vec::new();
-    if kind != Family::StacApi {
+    if kind != Kind::StacApi {
         harvested = harvest(candidate, kind, &mut facts).await;
     } else if facts.landing.page.is_some() {
         interface(&mut asker, (&federation, member), &mut facts).await;
@@ -69,7 +69,7 @@ async fn run(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Res
         bytes_max: candidate.limits.answer_bytes_max,
     };
     let (mut findings, mut left_out) = judge(&facts);
-    if kind != Family::StacApi {
+    if kind != Kind::StacApi {
         findings.retain(|finding| !INTERFACE.contains(&finding.row) && finding.row != Row::L1);
         findings.append(&mut harvested);
         left_out.extend(INTERFACE);
@@ -149,7 +149,7 @@ const INTERFACE: [Row; 27] = [
 ];
 
 /// A catalogue that is read whole: its adapter reads it once, and what came is judged.
-async fn harvest(candidate: &Candidate, kind: Family, facts: &mut Facts<'_>) -> Vec<Finding> {
+async fn harvest(candidate: &Candidate, kind: Kind, facts: &mut Facts<'_>) -> Vec<Finding> {
     let what = format!("a catalogue of kind `{}`", kind.name());
     let federation = match candidate.declared(kind) {
         Ok(federation) => federation,

@@ -16,7 +16,7 @@ mod report;
 mod row;
 mod suggest;
 
-pub use candidate::{Candidate, Family, Refused, Registered};
+pub use candidate::{Candidate, Refused, Registered};
 pub use check::check;
 pub use finding::{Evidence, Finding, Severity, Verdict};
 pub use report::Report;

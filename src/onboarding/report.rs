@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::candidate::Family;
 use super::finding::{Finding, Severity, Verdict};
 use super::row::Row;
 use super::suggest::Discovered;
+use crate::federation::Kind;
 
 /// Characters of one sentence or request in a report: members put anything into what is quoted.
 const TEXT_CHARS_MAX: usize = 600;
@@ -19,7 +19,7 @@ pub struct Report {
     pub url: String,
     /// Id, where the caller named one.
     pub member: Option<String>,
-    pub kind: Family,
+    pub kind: Kind,
     pub findings: Vec<Finding>,
     /// Requests that were sent, and how long all of it took.
     pub requests: usize,

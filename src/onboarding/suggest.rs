@@ -7,12 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::ask::PageSeen;
-use super::candidate::Family;
 use super::judge::{Facts, Sorts, cap, native, verdict};
 use crate::collections::MemberView;
 use crate::federation::addition::{Addition, Setting, Table};
 use crate::federation::interval::text;
-use crate::federation::{Support, quoted};
+use crate::federation::{Kind, Support, quoted};
 use crate::members::Item;
 
 /// Characters of a title that are taken from a landing page.
@@ -137,8 +136,8 @@ impl Discovered {
     }
 
     /// In words, for a comment.
-    fn summary(&self, kind: Family) -> String {
-        if kind != Family::StacApi {
+    fn summary(&self, kind: Kind) -> String {
+        if kind != Kind::StacApi {
             let noun = if self.collections == 1 { "Collection" } else { "Collections" };
             return format!("read whole by the broker: {} {noun}", self.collections);
         }
@@ -218,7 +217,7 @@ pub fn addition(
     known: &Discovered,
     id: &str,
     url: &str,
-    (kind, internal): (Family, bool),
+    (kind, internal): (Kind, bool),
     now: DateTime<Utc>,
 ) -> Addition {
     let mut settings = Vec::new();
@@ -228,7 +227,7 @@ pub fn addition(
     if let Some(largest) = known.page_items_max {
         set(Table::Request, format!("page_items_max = {largest}"), "larger pages are cut or fail", true);
     }
-    if kind == Family::StacApi && known.get && !known.post && !known.items_only {
+    if kind == Kind::StacApi && known.get && !known.post && !known.items_only {
         set(Table::Request, "method = \"get\"".to_owned(), "POST is refused", true);
     }
     for name in &known.untrue {
@@ -299,7 +298,7 @@ mod tests {
             ..Discovered::default()
         };
         let now = at("2026-06-01T00:00:00Z");
-        let written = addition(&known, "A", "https://a.example", (Family::StacApi, false), now).to_text();
+        let written = addition(&known, "A", "https://a.example", (Kind::StacApi, false), now).to_text();
         for line in
             ["\npage_items_max = 50", "\nmethod = \"get\"", "\nfilter = \"unsupported\"", "\n# focus =", "\n# from ="]
         {

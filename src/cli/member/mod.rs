@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::out;
-use crate::onboarding::{Candidate, Family, Refused, Report};
+use crate::federation::Kind;
+use crate::onboarding::{Candidate, Refused, Report};
 
 const EXAMPLES: &str = "Examples:
   stac-broker member check https://stac.north.example/v1
@@ -46,12 +47,12 @@ struct Catalogue {
     internal: bool,
     /// Kind of catalogue, when what the address answers does not tell: stac-api, static-stac, ogc-records or csw
     #[arg(long, value_name = "KIND", value_parser = kind)]
-    kind: Option<Family>,
+    kind: Option<Kind>,
 }
 
-fn kind(name: &str) -> Result<Family, String> {
-    let known = Family::ALL.map(Family::name).join(", ");
-    Family::named(name).ok_or_else(|| format!("not one of {known}"))
+fn kind(name: &str) -> Result<Kind, String> {
+    let known = Kind::ALL.map(Kind::name).join(", ");
+    Kind::named(name).ok_or_else(|| format!("not one of {known}"))
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {

@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 use super::super::params;
 use super::super::respond::{self, Keep};
 use super::{Office, refused};
-use crate::onboarding::{Candidate, Family, Registered, check};
+use crate::federation::Kind;
+use crate::onboarding::{Candidate, Registered, check};
 
 /// Checks at the same time: each sends some tens of requests.
 const AT_ONCE: usize = 2;
@@ -60,9 +61,9 @@ pub(super) async fn answer(State(office): State<Office>, request: Request) -> Re
         let text = "`internal` needs an admin token: set `server.admin_token`";
         return refused(StatusCode::FORBIDDEN, "Forbidden", text);
     }
-    let kind = match asked.kind.as_deref().map(|name| (name, Family::named(name))) {
+    let kind = match asked.kind.as_deref().map(|name| (name, Kind::named(name))) {
         Some((name, None)) => {
-            let text = format!("`kind` is `{name}`, not one of {}", Family::ALL.map(Family::name).join(", "));
+            let text = format!("`kind` is `{name}`, not one of {}", Kind::ALL.map(Kind::name).join(", "));
             return refused(StatusCode::BAD_REQUEST, "InvalidParameterValue", &text);
         }
         named => named.and_then(|(_, kind)| kind),

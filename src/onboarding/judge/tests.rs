@@ -20,7 +20,7 @@ fn asked(url: &str, certificate_ends: Option<&str>) -> Asked {
 }
 
 fn facts<'a>(candidate: &'a Candidate, ends: Option<&str>) -> Facts<'a> {
-    let federation = candidate.declared(crate::onboarding::Family::StacApi).unwrap();
+    let federation = candidate.declared(crate::federation::Kind::StacApi).unwrap();
     let found = crate::members::capabilities::Found::default();
     let landing = Landing {
         asked: asked(&candidate.url, ends),

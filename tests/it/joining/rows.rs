@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use stac_broker::demo::Demo;
-use stac_broker::federation::load_text;
-use stac_broker::onboarding::{Candidate, Family, Registered, Row, Severity, Verdict, check};
+use stac_broker::federation::{Kind, load_text};
+use stac_broker::onboarding::{Candidate, Registered, Row, Severity, Verdict, check};
 
 use super::bent::{Asked, Bend, Bent, Reply, ask, reply};
 use super::{ERROR, LESS, NOTE, assert_says, candidate, checked, findings, report_of, told, url_of};
@@ -54,7 +54,7 @@ async fn the_members_of_the_demo_can_all_join() {
             assert_eq!(findings(&report, row)[0].verdict, Verdict::Good, "{member} {row:?}");
         }
     }
-    for (member, kind) in [("EMODnet", Family::OgcRecords), ("CMEMS", Family::StaticStac)] {
+    for (member, kind) in [("EMODnet", Kind::OgcRecords), ("CMEMS", Kind::StaticStac)] {
         let report = checked(&candidate(&url_of(&demo, member))).await;
         assert!(report.may_join(), "{member}: {:#?}", report.findings);
         assert_eq!(report.kind, kind, "{member} is told by what it answers");
@@ -882,11 +882,11 @@ async fn other_kinds_are_told_by_what_answers() {
         }
     });
     let report = report_of(&demo, fixed, |_| ()).await;
-    assert_eq!(report.kind, Family::StaticStac);
+    assert_eq!(report.kind, Kind::StaticStac);
     assert_says(&report, Row::C1, Verdict::Good, "1 Collection");
     assert!(report.findings.iter().all(|finding| finding.row != Row::S1), "rows that do not apply are left out");
     let first = findings(&report, Row::L1)[0];
     assert!(told(first).contains("static-stac"), "{first:?}");
-    let report = report_of(&demo, fixed, |candidate| candidate.kind = Some(Family::StacApi)).await;
-    assert_eq!(report.kind, Family::StacApi);
+    let report = report_of(&demo, fixed, |candidate| candidate.kind = Some(Kind::StacApi)).await;
+    assert_eq!(report.kind, Kind::StacApi);
 }
