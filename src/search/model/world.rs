@@ -44,7 +44,7 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let kind = dice.below(10);
-        let sort = |field: &str, descending| SortBy { field: field.into(), descending };
+        let sort = |field: &str, descending| SortBy { field: field.into(), descending, ..SortBy::default() };
         let down = dice.one_in(2);
         let order = match kind {
             0..=5 => Some(vec![sort("datetime", down)]),
