@@ -15,6 +15,7 @@ mod quota;
 mod page;
 mod progress;
 mod missed;
+mod counts;
 pub mod session;
 pub mod cursor;
 pub mod outcome;

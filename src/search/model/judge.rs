@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::search::counts::Bounds;
+use crate::search::page::PageEnd;
+
+use super::catalogue::Takes;
 use super::thing::Thing;
 use super::walk::Walk;
 use super::world::World;
@@ -50,6 +54,24 @@ pub(super) fn judge(world: &World, walk: &Walk, failed_once: bool) -> Result<(),
                 return Err(format!("lost without a gap: {thing:?} of {member}; gaps {gaps:?}"));
             }
         }
+    }
+    Ok(())
+}
+
+/// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.
+pub(super) fn hold_the_bounds(world: &World, end: &PageEnd) -> Result<(), String> {
+    if world.catalogues.iter().any(|catalogue| catalogue.takes == Takes::Falsely) {
+        return Ok(());
+    }
+    let matches = |thing: &&Thing| {
+        world.condition.is_none_or(|condition| condition.holds(thing.value))
+            && world.user.is_none_or(|user| user.meets(&thing.interval()))
+    };
+    let all: usize = world.catalogues.iter().map(|catalogue| catalogue.things.iter().filter(matches).count()).sum();
+    let all = all as u64;
+    let Bounds { lower, upper } = end.bounds;
+    if lower.is_none_or(|lower| lower > all) || upper.is_some_and(|upper| upper < all) {
+        return Err(format!("{all} Items match, but the bounds say {lower:?} to {upper:?}"));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::search::session::{Gap, Session};
 use crate::search::stream::{REQUESTS_EMPTY_MAX, Request};
 
 use super::catalogue::{Catalogue, Takes};
-use super::judge::judge;
+use super::judge::{hold_the_bounds, judge};
 use super::thing::Condition;
 use super::world::World;
 
@@ -65,6 +65,9 @@ pub(super) fn walk_the(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<(
         }
         let before = session.clone();
         let end = page(world, &plan, session.clone(), first, limit, outages)?;
+        if walk.pages == 1 {
+            hold_the_bounds(world, &end)?;
+        }
         world.trace.say(|| {
             let legs = end.legs.iter().map(|leg| {
                 format!(
