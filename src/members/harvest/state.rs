@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::snapshot::Snapshot;
 use super::{LeftOut, Tally};
-use crate::members::{Failure, Fault};
+use crate::members::{Failure, Fault, Withheld};
 
 /// A snapshot that is this much older than the time between two harvests should have been replaced: the time is spread
 /// by a fifth either way.
@@ -106,6 +106,23 @@ impl Harvest {
         }
     }
 
+    /// Why a search would get nothing of it at this moment: there is no snapshot, and none is in the making.
+    #[must_use]
+    pub fn withheld(&self, now: DateTime<Utc>) -> Option<Withheld> {
+        let (None, None, Some(fault)) = (self.read_at, &self.running, self.failure) else { return None };
+        let retry_after_s = self.next_in_s(now).unwrap_or(1);
+        let reason =
+            format!("reading it ended with `{}`; it is read again in {retry_after_s} s", fault.name());
+        Some(Withheld { fault, reason, retry_after_s })
+    }
+
+    /// Whole seconds until it is read again, never none; `None` where that is not known, or is under way.
+    #[must_use]
+    pub fn next_in_s(&self, now: DateTime<Utc>) -> Option<u32> {
+        let left = self.next_at.filter(|_| self.running.is_none())? - now;
+        Some(u32::try_from(left.num_seconds().max(0)).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
     /// What an admin should read, one sentence each.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
@@ -134,6 +151,21 @@ impl Harvest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_never_read_says_when_it_is_read_again() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let failed = Some(crate::members::failure(Fault::Unreachable, "canary-of-the-member"));
+        let past = Past { attempts: 1, next_at: Some(at(100)), failure: failed, ..Past::default() };
+        let state = |past: &Past| Harvest::of::<()>(past, None, (0, 0), Duration::from_secs(100), at(70));
+        let withheld = state(&past).withheld(at(70)).unwrap();
+        assert_eq!((withheld.fault, withheld.retry_after_s), (Fault::Unreachable, 31));
+        assert_eq!(withheld.reason, "reading it ended with `unreachable`; it is read again in 31 s");
+        let running = Past { begun_at: Some(at(60)), ..past.clone() };
+        assert_eq!((state(&running).withheld(at(70)), state(&running).next_in_s(at(70))), (None, None));
+        let read = Past { read_at: Some(at(1)), ..past };
+        assert_eq!((state(&read).withheld(at(70)), state(&read).next_in_s(at(500))), (None, Some(1)));
+    }
 
     #[test]
     fn a_snapshot_over_its_age_says_so() {
