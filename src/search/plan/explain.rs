@@ -221,10 +221,10 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
 
 /// Whose Items a search at this moment would miss, though they are asked for.
 fn withheld_now(legs: &[Value]) -> Option<String> {
-    let away: Vec<&str> =
-        legs.iter().filter(|leg| leg["withheld"].is_object()).map(|leg| word(leg, "id")).collect();
+    let away: Vec<&str> = legs.iter().filter(|leg| leg["withheld"].is_object()).map(|leg| word(leg, "id")).collect();
     let what = if away.len() == 1 { "its Items" } else { "their Items" };
-    (!away.is_empty()).then(|| format!("at this moment nothing is sent to {}: {what} would be missing", away.join(", ")))
+    (!away.is_empty())
+        .then(|| format!("at this moment nothing is sent to {}: {what} would be missing", away.join(", ")))
 }
 
 /// What a member lacks, for admins.

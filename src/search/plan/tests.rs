@@ -10,6 +10,7 @@ use crate::federation::{
     Auth, Bbox, Cursor, Declared, Dialect, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy,
     Request, Rule, Server, Support,
 };
+use crate::members::{Fault, Withheld};
 use crate::search::residual::tests::item;
 
 use super::*;
