@@ -85,11 +85,12 @@ fn restricted(leg: &SessionLeg, until: &Position, order: &Comparator) -> Session
     });
     SessionLeg {
         member: leg.member.clone(),
+        part: leg.part.clone(),
+        window: leg.window,
         ended: ranges.is_empty(),
-        share: 0,
         place: ranges.first().and_then(|range| range.place.clone()),
-        gaps: Vec::new(),
         ranges,
+        ..SessionLeg::default()
     }
 }
 

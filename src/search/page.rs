@@ -2,6 +2,8 @@
 //!
 //! The facade over the sorted merge and the quota interleave. Pure: the caller asks the members and feeds the answers.
 
+use std::collections::BTreeSet;
+
 use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
@@ -60,6 +62,8 @@ pub struct PageEnd {
 #[derive(Debug, Clone)]
 pub struct LegEnd {
     pub member: MemberId,
+    /// As [`Leg::part`].
+    pub part: String,
     pub status: Status,
     pub feature: Option<String>,
     pub returned: u32,
@@ -90,7 +94,11 @@ impl Session {
             legs: plan
                 .legs
                 .iter()
-                .map(|leg| SessionLeg { member: leg.member.to_string(), ..SessionLeg::default() })
+                .map(|leg| SessionLeg {
+                    member: leg.member.to_string(),
+                    part: leg.part.clone(),
+                    ..SessionLeg::default()
+                })
                 .collect(),
         }
     }
@@ -109,7 +117,7 @@ impl<'a> PageRun<'a> {
         let mut active = Vec::new();
         let mut absent = Vec::new();
         for leg in &session.legs {
-            match plan.legs.iter().position(|planned| planned.member.as_str() == leg.member) {
+            match plan.legs.iter().position(|planned| leg.is_of(planned)) {
                 _ if leg.ended => absent.push((leg.clone(), None)),
                 Some(index) => active.push((index, leg.clone())),
                 None => absent.push((leg.clone(), Some(absence(plan, &leg.member)))),
@@ -123,9 +131,10 @@ impl<'a> PageRun<'a> {
         let joined = plan
             .legs
             .iter()
-            .filter(|leg| !session.legs.iter().any(|known| known.member == leg.member.as_str()))
+            .filter(|leg| !session.legs.iter().any(|known| known.is_of(leg)))
             .map(|leg| leg.member.clone())
-            .collect();
+            .collect::<BTreeSet<_>>();
+        let joined = joined.into_iter().collect();
         if session.order == Order::Quota {
             active.sort_by(|(a, _), (b, _)| plan.legs[*a].member.cmp(&plan.legs[*b].member));
         }
@@ -239,6 +248,7 @@ impl<'a> PageRun<'a> {
         for (leg, status) in absent {
             end.legs.push(LegEnd {
                 member: MemberId::new(&leg.member),
+                part: leg.part.clone(),
                 status: status.unwrap_or(Status::Exhausted),
                 feature: None,
                 returned: 0,
@@ -319,10 +329,17 @@ fn first_need(limit: u32, legs: u32, share: Option<u16>) -> u32 {
     (expected + chance).clamp(1, limit)
 }
 
-fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: bool, gaps: &[Gap]) -> LegEnd {
+fn leg_end(
+    (member, part): (MemberId, &str),
+    failure: Option<&LegFailure>,
+    ended: bool,
+    broken: bool,
+    gaps: &[Gap],
+) -> LegEnd {
     let status = failure.map_or(if ended { Status::Exhausted } else { Status::Ok }, |failure| failure.status);
     LegEnd {
         member,
+        part: part.to_owned(),
         status,
         feature: failure.and_then(|failure| failure.feature.clone()),
         returned: 0,
@@ -361,7 +378,13 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             returned: leg.returned,
             requests: leg.stream.requests,
             suspicious_ends: leg.stream.suspicious_ends,
-            ..leg_end(leg.member, failure, ended, broken, &missed::gaps_within(&leg.session, &merge.order))
+            ..leg_end(
+                (leg.member, &leg.session.part),
+                failure,
+                ended,
+                broken,
+                &missed::gaps_within(&leg.session, &merge.order),
+            )
         });
         // a leg whose range is still to come stands where it stood
         let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
@@ -394,7 +417,7 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.requests,
-            ..leg_end(leg.member.clone(), failure, leg.ended, broken, &leg.session.gaps)
+            ..leg_end((leg.member.clone(), &leg.session.part), failure, leg.ended, broken, &leg.session.gaps)
         });
         let place = Some(leg.place());
         next.legs.push(SessionLeg {

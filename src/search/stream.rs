@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::cql2::Expr;
 use crate::federation::Interval;
 use crate::members::{Item, Token};
 
@@ -63,12 +64,14 @@ pub enum Bound {
 }
 
 /// One request to a member: what is set on the leg's ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     pub limit: u32,
     pub token: Option<Token>,
     /// Replaces the ask's interval.
     pub datetime: Option<Interval>,
+    /// Joined to the ask's filter by AND: a bound on a key that is no time, or which segment of its values is read.
+    pub filter: Option<Arc<Expr>>,
 }
 
 /// How the next page is asked for.
@@ -351,14 +354,15 @@ impl Stream {
                 self.walked = false;
                 self.list_start = position.clone();
                 self.list_size = size;
-                Request { limit: size, token: None, datetime: self.up_to_the_range(self.bounded(&position)) }
+                let datetime = self.up_to_the_range(self.bounded(&position));
+                Request { limit: size, datetime, ..Request::default() }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                Request { limit: self.list_size, token: Some(token), datetime }
+                Request { limit: self.list_size, token: Some(token), datetime, ..Request::default() }
             }
         }
     }

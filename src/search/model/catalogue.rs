@@ -138,6 +138,7 @@ impl Catalogue {
         let pushed = filter.filter(|_| self.takes != Takes::Never).cloned();
         Leg {
             member: self.member.clone(),
+            part: String::new(),
             mode: self.mode,
             ask: Ask { datetime: user, filter: pushed, ..Ask::default() },
             residual,

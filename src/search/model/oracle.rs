@@ -34,7 +34,12 @@ impl Oracle {
             By::Id => "id",
             By::Collection => "collection",
         };
-        self.keys.iter().map(|(by, descending)| SortBy { field: field(*by).into(), descending: *descending }).collect()
+        let key = |(by, descending): &(By, bool)| SortBy {
+            field: field(*by).into(),
+            descending: *descending,
+            ..SortBy::default()
+        };
+        self.keys.iter().map(key).collect()
     }
 
     /// The first key: what a member must be able to sort by.
@@ -76,7 +81,8 @@ impl Oracle {
             Position::Start => true,
             Position::Before(value) => first(value).is_ge(),
             Position::At(at) => self.compare(key, at).is_gt(),
-            Position::After(value) => first(value).is_gt(),
+            // what is ordered in a tie comes before what is walked
+            Position::Walk { first: value, .. } | Position::After(value) => first(value).is_gt(),
             Position::End => false,
         }
     }
@@ -89,7 +95,9 @@ fn turned(a: &Value, b: &Value, descending: bool) -> Ordering {
         (Value::Null, _) => return Ordering::Greater,
         (_, Value::Null) => return Ordering::Less,
         (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (Value::Number(a), Value::Number(b)) => a.partial_cmp(b).expect("a number of the model"),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         other => panic!("no order of the model compares {other:?}"),
     };
     if descending { ascending.reverse() } else { ascending }
