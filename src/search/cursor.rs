@@ -284,7 +284,7 @@ struct PlaceBody {
     offset: u32,
     ordered: bool,
     bound: Cut,
-    anchors: Vec<u32>,
+    anchors: Vec<u64>,
 }
 
 /// A position in canonical ids, so that another delimiter only changes what is printed.

@@ -11,7 +11,7 @@ use crate::members::{Fault, Item, Page};
 
 use super::order::{Comparator, Position};
 use super::outcome::Status;
-use super::session::{Gap, SessionLeg};
+use super::session::{Gap, Place, SessionLeg};
 use super::stream::{Bound, Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, Stream};
 
 /// Items examined per leg while the page holds an Item: at least this many, or twenty times the page.
@@ -70,12 +70,15 @@ impl Merge {
             let Some(leg) = self.smallest() else { break };
             match self.legs[leg].stream.bound(&self.order) {
                 Bound::Head => self.emit(leg),
-                Bound::AtLeast(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
-                Bound::AtLeast(_) if self.legs[leg].asked.is_none() && self.allowance_is_over(leg) => {
+                Bound::Walk(_) if self.legs[leg].stream.has_walked() => self.emit_walked(leg),
+                Bound::AtLeast(_) | Bound::Walk(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
+                Bound::AtLeast(_) | Bound::Walk(_) if self.legs[leg].asked.is_none() && self.allowance_is_over(leg) => {
                     let failure = self.legs[leg].stream.out_of_allowance();
                     self.legs[leg].stream.fail(failure);
                 }
                 Bound::AtLeast(_) => return Step::Needs(self.needs()),
+                // all others show larger bounds: only this one is asked
+                Bound::Walk(_) => return Step::Needs(self.needs_of(leg)),
                 Bound::Nothing => break,
             }
         }
@@ -103,9 +106,11 @@ impl Merge {
                 (Some(left), Some(right)) => self.order.keys_of(&left.key, &right.key),
                 _ => Ordering::Equal,
             },
-            (Bound::AtLeast(left), Bound::AtLeast(right)) => self.order.positions(&left, &right),
-            (Bound::AtLeast(known), _) => head_against(right, &known, &self.order).reverse(),
-            (_, Bound::AtLeast(known)) => head_against(left, &known, &self.order),
+            (Bound::AtLeast(left) | Bound::Walk(left), Bound::AtLeast(right) | Bound::Walk(right)) => {
+                self.order.positions(&left, &right)
+            }
+            (Bound::AtLeast(known) | Bound::Walk(known), _) => head_against(right, &known, &self.order).reverse(),
+            (_, Bound::AtLeast(known) | Bound::Walk(known)) => head_against(left, &known, &self.order),
             (Bound::Nothing, _) => Ordering::Greater,
             (_, Bound::Nothing) => Ordering::Less,
         }
@@ -120,6 +125,19 @@ impl Merge {
         self.last = Position::At(hit.key.clone());
         self.legs[leg].returned += 1;
         self.hits.push((leg, hit));
+    }
+
+    /// The next Item of a tie in its member's own order.
+    fn emit_walked(&mut self, leg: usize) {
+        let Some((hit, position)) = self.legs[leg].stream.pop_walked(&self.order) else { return };
+        self.last = position;
+        self.legs[leg].returned += 1;
+        self.hits.push((leg, hit));
+    }
+
+    /// The request of a leg that alone must be read; nothing while one is under way.
+    fn needs_of(&mut self, leg: usize) -> Vec<(usize, Request)> {
+        if self.legs[leg].asked.is_some() { Vec::new() } else { vec![(leg, self.ask(leg))] }
     }
 
     /// Every leg that must be read before the next Item can be given, with its request.
@@ -160,6 +178,7 @@ impl Merge {
 
     /// A leg's failure takes effect: its bound is the smallest and nothing more can be had of it.
     fn fail(&mut self, index: usize) {
+        let bound = self.legs[index].stream.bound(&self.order);
         let leg = &mut self.legs[index];
         let Some(failure) = leg.stream.failure.clone() else { return };
         leg.failure = Some(failure.clone());
@@ -167,7 +186,15 @@ impl Merge {
             self.short = true;
             return;
         }
-        let from = self.last.clone();
+        // all that is ordered in a tie that is to be walked is no loss of this leg
+        let from = match bound {
+            Bound::Walk(walk) => self.order.later(&self.last, &walk).clone(),
+            // and a tie that was walked to its end is none either
+            Bound::AtLeast(known) if matches!(self.last, Position::Walk { .. }) => {
+                self.order.later(&self.last, &known).clone()
+            }
+            _ => self.last.clone(),
+        };
         if failure.tie_only
             && let Some(to) = leg.stream.skip_tie()
         {
@@ -176,7 +203,9 @@ impl Merge {
             leg.stream.pass_ranges(&self.order);
             return;
         }
-        leg.session.open_gap(from, failure.status);
+        // a retry of a walk goes on just where it stands
+        let place = leg.stream.place(&from).filter(Place::is_walk).or_else(|| leg.session.place.clone());
+        leg.session.open_gap_at(from, failure.status, place);
         leg.dead = true;
     }
 
@@ -218,7 +247,7 @@ impl Merge {
     pub fn next_watermark(&self) -> Position {
         let examined = self.smallest().filter(|_| self.hits.len() < self.limit as usize);
         match examined.map(|leg| self.legs[leg].stream.bound(&self.order)) {
-            Some(Bound::AtLeast(known @ (Position::Before(_) | Position::After(_)))) => {
+            Some(Bound::AtLeast(known @ (Position::Before(_) | Position::After(_))) | Bound::Walk(known)) => {
                 self.order.later(&self.last, &known).clone()
             }
             _ => self.last.clone(),

@@ -62,7 +62,9 @@ pub fn gaps_within(leg: &SessionLeg, order: &Comparator) -> Vec<Gap> {
             let from = order.later(&gap.from, &range.from).clone();
             let to = gap.to.as_ref().map_or(&range.to, |to| earlier(to, &range.to, order)).clone();
             let some = order.positions(&from, &to) == Ordering::Less;
-            some.then(|| Gap { from, to: Some(to), ..gap.clone() })
+            // where a part is missed from its start on, its own place leads there
+            let place = if from == gap.from { &gap.place } else { &range.place };
+            some.then(|| Gap { from, to: Some(to), place: place.clone(), ..gap.clone() })
         })
     };
     leg.gaps.iter().flat_map(pieces).collect()

@@ -11,6 +11,7 @@ pub mod residual;
 pub mod order;
 mod stream;
 mod merge;
+mod anchors;
 mod quota;
 mod page;
 mod progress;
@@ -46,7 +47,7 @@ use crate::members::{Item, Service, Withheld};
 use crate::telemetry::metrics;
 
 use page::PageRun;
-use session::Session;
+use session::{Place, Session};
 
 /// One page of a federated search.
 #[derive(Debug)]
@@ -232,8 +233,8 @@ fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms
         return text;
     }
     for leg in &mut session.legs {
-        leg.place = None;
-        leg.ranges.iter_mut().for_each(|range| range.place = None);
+        leg.place = leg.place.take().and_then(Place::shortened);
+        leg.ranges.iter_mut().for_each(|range| range.place = range.place.take().and_then(Place::shortened));
     }
     keys.seal(&session, &snapshot.ids, now_ms)
 }
@@ -283,8 +284,10 @@ fn seal_bounded(
         if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
             return text;
         }
-        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| gap.place.is_some())) {
-            session.legs.iter_mut().flat_map(|leg| &mut leg.gaps).for_each(|gap| gap.place = None);
+        let of_gaps = |place: &Option<Place>| place.as_ref().is_some_and(|place| place.token.is_some());
+        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| of_gaps(&gap.place))) {
+            let gaps = session.legs.iter_mut().flat_map(|leg| &mut leg.gaps);
+            gaps.for_each(|gap| gap.place = gap.place.take().and_then(Place::shortened));
             continue;
         }
         if token(&session.legs[largest]) == 0 {

@@ -16,7 +16,7 @@ use super::plan::{Leg, Order, Plan};
 use super::progress;
 use super::quota::{Quota, QuotaLeg};
 use super::residual::Fit;
-use super::session::{Gap, Session, SessionLeg};
+use super::session::{Class, Gap, Place, Session, SessionLeg};
 use super::stream::{Hit, LegFailure, Stream};
 
 /// Up to this many Items in all, every member is asked for a full page.
@@ -80,6 +80,8 @@ pub struct LegEnd {
     /// Full pages without a `next` link, after which it was asked once more (F3).
     pub suspicious_ends: u32,
     pub retry_after_s: Option<u32>,
+    /// Items of it are given in its own order on this page (S7).
+    pub walked: bool,
 }
 
 impl Session {
@@ -177,9 +179,12 @@ impl<'a> PageRun<'a> {
 
     /// Other bounds on ties, for tests.
     #[cfg(test)]
-    pub fn with_ties_of(&mut self, items_max: impl Fn(&MemberId) -> usize) {
+    pub fn with_ties_of(&mut self, items_max: impl Fn(&MemberId) -> (usize, bool)) {
         if let Engine::Sorted(merge) = &mut self.engine {
-            merge.legs.iter_mut().for_each(|leg| leg.stream.with_ties_of(items_max(&leg.member)));
+            for leg in &mut merge.legs {
+                let (items_max, ordered) = items_max(&leg.member);
+                leg.stream.with_ties_of(items_max, ordered);
+            }
         }
     }
 
@@ -268,6 +273,7 @@ impl<'a> PageRun<'a> {
                 contradictions: 0,
                 suspicious_ends: 0,
                 retry_after_s: None,
+                walked: false,
             });
             if let Some(retry) = &mut retry {
                 retry.legs.push(leg.clone());
@@ -391,6 +397,7 @@ fn leg_end(
         contradictions: 0,
         suspicious_ends: 0,
         retry_after_s: failure.and_then(|failure| failure.retry_after_s),
+        walked: false,
     }
 }
 
@@ -405,18 +412,23 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
     end.deduplicated = merge.deduplicated;
     let mut live = false;
     let members: Vec<MemberId> = merge.legs.iter().map(|leg| leg.member.clone()).collect();
-    for leg in merge.legs {
+    let in_large_tie = merge.legs.iter().any(|leg| leg.stream.is_large(&next.watermark));
+    let walkers: BTreeSet<usize> = merge.hits.iter().filter(|(_, hit)| hit.walked).map(|(leg, _)| *leg).collect();
+    for (number, leg) in merge.legs.into_iter().enumerate() {
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let broken = leg.dead || leg.tie_given_up || leg.partial.is_some();
+        // in a walk of another leg it is not asked, and what it lacks of the tie goes on being missing
+        let waits = leg.session.open().filter(|_| !leg.answered && !leg.dead && !ended).map(|gap| gap.status.into());
+        let broken = leg.dead || leg.tie_given_up || leg.partial.is_some() || waits.is_some();
         // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
         let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
         let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
-        let failure = failure.or(partial.as_ref());
+        let failure = failure.or(partial.as_ref()).or(waits.as_ref());
         end.legs.push(LegEnd {
             returned: leg.returned,
+            walked: walkers.contains(&number),
             requests: leg.stream.requests,
             suspicious_ends: leg.stream.suspicious_ends,
             ..leg_end(
@@ -430,10 +442,22 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         // a leg whose range is still to come stands where it stood
         let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
         let place = if untouched { leg.session.place.clone() } else { leg.stream.place(&next.watermark) };
+        // whoever fails in a walk takes no part in the rest of it; its gap keeps the place
+        let out = leg.dead && place.as_ref().is_some_and(Place::is_walk);
+        let place = if out { leg.stream.place_beside_the_walk() } else { place };
+        let class = match (in_large_tie, leg.dead) {
+            (false, _) => Class::Unknown,
+            (true, false) => leg.stream.class(&next.watermark, &merge.order),
+            (true, true) if leg.stream.is_large(&next.watermark) => Class::Out,
+            // as it was, if it was said of this tie
+            (true, true) if merge.watermark.first() == next.watermark.first() => leg.session.class,
+            (true, true) => Class::Unknown,
+        };
         next.legs.push(SessionLeg {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
+            class,
             ..leg.session
         });
     }

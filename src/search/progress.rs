@@ -9,7 +9,7 @@ use super::merge::{Merge, MergeLeg};
 use super::order::Position;
 use super::outcome::Status;
 use super::quota::{Quota, QuotaLeg};
-use super::session::{Place, Session, SessionLeg};
+use super::session::{Class, Place, Session, SessionLeg};
 use super::stream::LegFailure;
 
 /// Where a page goes on that holds no Item; `None` when it holds one, or when no leg that stopped got anywhere.
@@ -27,11 +27,15 @@ pub fn of_merge(merge: &Merge, before: &Session) -> Option<Session> {
     let legs = merge.legs.iter().zip(&going_on).map(|(leg, going_on)| {
         let place = leg.stream.place(&watermark);
         // a bound would lead such a leg back to where it began
-        let walk = || leg.stream.walk().filter(|_| *going_on && !is_known_further(merge, leg));
+        let walk = || leg.stream.onward().filter(|_| *going_on && !is_known_further(merge, leg));
         let next = SessionLeg {
             ended: leg.stream.is_over() && !leg.dead,
             share: 0,
             place: place.or_else(walk),
+            class: match leg.stream.is_large(&watermark) {
+                true => leg.stream.class(&watermark, &merge.order),
+                false => Class::Unknown,
+            },
             ..leg.session.clone()
         };
         if *going_on { without_its_stop(next) } else { next }
@@ -57,7 +61,7 @@ pub fn of_quota(quota: &Quota, before: &Session) -> Option<Session> {
 /// Whether a leg stopped at its allowance, and further on than it began.
 fn goes_on(merge: &Merge, leg: &MergeLeg) -> bool {
     let walked = || {
-        let place: Option<Place> = leg.stream.place(&merge.watermark).or_else(|| leg.stream.walk());
+        let place: Option<Place> = leg.stream.place(&merge.watermark).or_else(|| leg.stream.onward());
         place.is_some() && place != leg.session.place
     };
     leg.dead && stopped(leg.failure.as_ref()) && (is_known_further(merge, leg) || walked())

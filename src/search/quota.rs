@@ -7,11 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page, Token};
 
+use super::anchors;
 use super::merge::Step;
 use super::order::{Key, Position};
 use super::outcome::Status;
@@ -19,8 +18,6 @@ use super::plan::Leg;
 use super::session::{Gap, Place, SessionLeg};
 use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN};
 
-/// Hashes of the Items given last, which hold a place when the page before it shifts.
-const ANCHORS: usize = 4;
 const EMPTY_PAGES_MAX: u32 = 3;
 /// Items of a page when nothing of a list's first page was kept: the list is begun anew with pages of this size, once,
 /// since the page size of a list that goes on must stay.
@@ -110,12 +107,12 @@ impl QuotaLeg {
         self.open = true;
         self.place.size = asked.limit;
         let start = self.resume_at(&page.items);
-        let given_before: Vec<u32> = self.place.anchors.clone();
+        let given_before = self.place.anchors.clone();
         let received = page.received;
         for (index, item) in (0_u32..).zip(page.items) {
             if item.collection.is_empty() && self.single_collection.is_none() {
                 self.invalid += 1;
-            } else if index >= start && keeps(&item) && !given_before.contains(&anchor(&item)) {
+            } else if index >= start && keeps(&item) && !anchors::holds(&given_before, &item) {
                 self.buffer.push_back((index, item));
             }
         }
@@ -150,10 +147,7 @@ impl QuotaLeg {
 
     /// The index to go on from: behind the last anchor found, else the stored offset.
     fn resume_at(&self, items: &[Item]) -> u32 {
-        let Some(last) = self.place.anchors.last() else { return self.place.offset };
-        let behind =
-            items.iter().rposition(|item| anchor(item) == *last).and_then(|index| u32::try_from(index + 1).ok());
-        behind.unwrap_or(self.place.offset)
+        anchors::behind(&self.place.anchors, items).unwrap_or(self.place.offset)
     }
 
     /// A page that is used up gives way to its successor, or the leg has ended.
@@ -172,16 +166,13 @@ impl QuotaLeg {
     fn take(&mut self) -> Option<Hit> {
         let (index, item) = self.buffer.pop_front()?;
         self.place.offset = index + 1;
-        self.place.anchors.push(anchor(&item));
-        if self.place.anchors.len() > ANCHORS {
-            self.place.anchors.remove(0);
-        }
+        anchors::note(&mut self.place.anchors, &item);
         self.returned += 1;
         self.turn_page();
         let native =
             if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
         let collection: Arc<str> = format!("{}{native}", self.prefix).into();
-        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item, page: 0 })
+        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item, page: 0, walked: false })
     }
 }
 
@@ -269,14 +260,4 @@ impl Quota {
         leg.asked = None;
         leg.failure = Some(LegFailure { retry_after_s, ..Status::from(fault).into() });
     }
-}
-
-/// A short hash of an Item's identity.
-fn anchor(item: &Item) -> u32 {
-    let mut identity = Vec::with_capacity(item.id.len() + item.collection.len() + 1);
-    identity.extend_from_slice(item.collection.as_bytes());
-    identity.push(0);
-    identity.extend_from_slice(item.id.as_bytes());
-    let hash = digest(&SHA256, &identity);
-    hash.as_ref().get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }

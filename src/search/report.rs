@@ -1,5 +1,7 @@
 //! `federation:report`: what was asked, what is missing, and why (`semantics.md` section 5).
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -42,7 +44,11 @@ pub struct AppliedOrder {
     pub keys: Vec<String>,
     /// `broker`, `member` or `quota`.
     pub by: &'static str,
+    /// `broker`, or `member` where Items of a large tie are given in their member's own order (S7).
     pub ties: &'static str,
+    /// The members whose own order that is, on this page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ties_members: Vec<MemberId>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -123,7 +129,7 @@ impl Report {
             continues: false,
             outside: Vec::new(),
             complete,
-            order: applied(&plan.order, plan.legs.len()),
+            order: applied(&plan.order, plan.legs.len(), end),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
             matched: Bounds { lower: end.bounds.lower.or(Some(end.hits.len() as u64)), ..end.bounds },
@@ -241,13 +247,21 @@ fn pruned_report(pruned: &Pruned) -> PrunedReport {
     PrunedReport { id: pruned.member.clone(), rule: pruned.refusal.rule.name(), detail: pruned.refusal.detail.clone() }
 }
 
-fn applied(order: &Order, legs: usize) -> AppliedOrder {
+fn applied(order: &Order, legs: usize, end: &PageEnd) -> AppliedOrder {
+    let walked: BTreeSet<&MemberId> = end.legs.iter().filter(|leg| leg.walked).map(|leg| &leg.member).collect();
+    let ties_members: Vec<MemberId> = walked.into_iter().cloned().collect();
     match order {
-        Order::Sorted(keys) => {
-            AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" }
-        }
-        Order::Quota => {
-            AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" }
-        }
+        Order::Sorted(keys) => AppliedOrder {
+            keys: Comparator::new(keys.clone()).described(),
+            by: "broker",
+            ties: if ties_members.is_empty() { "broker" } else { "member" },
+            ties_members,
+        },
+        Order::Quota => AppliedOrder {
+            keys: Vec::new(),
+            by: if legs == 1 { "member" } else { "quota" },
+            ties: "member",
+            ties_members,
+        },
     }
 }

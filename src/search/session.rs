@@ -82,10 +82,10 @@ pub struct Place {
     pub offset: u32,
     /// Inside a tie that the member orders itself.
     pub ordered: bool,
-    /// The bound of the list that the token goes on in; `Start`: the leg's own ask.
+    /// The bound of the list that the token goes on in; `Start`: the leg's own ask; `Walk`: of the tie that is walked.
     pub bound: Position,
-    /// Short hashes of the last Items given from that page; they hold the place when its start shifts.
-    pub anchors: Vec<u32>,
+    /// Hashes of the last Items given from that page; they hold the place when its start shifts.
+    pub anchors: Vec<u64>,
 }
 
 /// A range in which Items of a member may be missing: `from` exclusive, `to` inclusive, `None` while it is open.
@@ -98,6 +98,20 @@ pub struct Gap {
     pub place: Option<Place>,
 }
 
+impl Place {
+    /// Whether it lies inside a tie in the member's own order.
+    #[must_use]
+    pub fn is_walk(&self) -> bool {
+        matches!(self.bound, Position::Walk { .. })
+    }
+
+    /// What is left of it in a cursor that is too long: how far a walk has come, as nothing else tells that.
+    #[must_use]
+    pub fn shortened(self) -> Option<Self> {
+        self.is_walk().then(|| Self { bound: self.bound, ..Self::default() })
+    }
+}
+
 impl SessionLeg {
     /// Whether this is the session of a leg of the plan.
     #[must_use]
@@ -107,8 +121,14 @@ impl SessionLeg {
 
     /// Opens a gap unless one is open.
     pub fn open_gap(&mut self, from: Position, status: Status) {
+        let place = self.place.clone();
+        self.open_gap_at(from, status, place);
+    }
+
+    /// Opens a gap unless one is open, where the member's own list is known to stand elsewhere than when the page began.
+    pub fn open_gap_at(&mut self, from: Position, status: Status, place: Option<Place>) {
         if self.open().is_none() {
-            let place = self.place.clone().filter(|place| place.token.is_some());
+            let place = place.filter(|place| place.token.is_some() || place.is_walk());
             self.push_gap(Gap { from, to: None, status, place });
         }
     }

@@ -5,6 +5,7 @@
 
 mod reading;
 mod tie;
+mod walk;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -21,10 +22,12 @@ use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{Leg, Mode};
-use super::session::{Place, SessionLeg};
+use super::session::{Class, Place, SessionLeg};
+
+use walk::Walk;
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
-/// it is given up alone, as a declared gap.
+/// it is walked in the member's own order.
 pub const TIE_ITEMS_MAX: u32 = 1_000;
 /// Pages in a row inside one tie after which a member that orders the tie is taken at its word, if they held enough
 /// Items to tell that from chance.
@@ -51,6 +54,8 @@ pub struct Hit {
     pub item: Item,
     /// Which page of its stream it came with, counted in this request.
     pub page: usize,
+    /// It was given in its member's own order, inside a large tie.
+    pub walked: bool,
 }
 
 /// What a leg can say about its next Item.
@@ -60,6 +65,8 @@ pub enum Bound {
     Head,
     /// Nothing of it that is unseen lies below this.
     AtLeast(Position),
+    /// A tie of it is walked from here on, and nothing else of it lies below. Needs no request to be stated.
+    Walk(Position),
     /// It has no more Items.
     Nothing,
 }
@@ -101,6 +108,8 @@ impl From<Status> for LegFailure {
 }
 
 pub struct Stream {
+    /// The leg in positions inside a walk: its member, and which share of it.
+    name: Box<str>,
     mode: Mode,
     page_max: u32,
     by_time: bool,
@@ -116,6 +125,8 @@ pub struct Stream {
     selective: bool,
     single_collection: Option<Box<str>>,
     exposed: Exposed,
+    /// What the client had of this leg when the page began.
+    from: Position,
     pub start: Position,
     pub known: Position,
     buffer: VecDeque<Hit>,
@@ -145,7 +156,7 @@ pub struct Stream {
     /// Bound that the current list was asked with: a token goes on in the list of the request it came with.
     list_start: Position,
     /// The list goes on where an earlier page left it: what it has shown of its first tie is not known here.
-    walked: bool,
+    resumed: bool,
     /// Page size of the list that the current token goes on in: page-number tokens depend on it.
     list_size: u32,
     /// Items met in this stream, and in the current list of it: lists may overlap, a list must not repeat itself.
@@ -160,9 +171,16 @@ pub struct Stream {
     last_key: Option<Key>,
     tie_sorted: bool,
     tie_pages: u32,
+    /// The page in which the tie of that Item begins, by its index in `pages`.
+    tie_page: usize,
     tie_items_max: usize,
+    tie_items_telling: usize,
     /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
     ordered: Vec<Value>,
+    /// The tie that is walked, or is to be walked: then nothing else is at hand.
+    walk: Option<Walk>,
+    /// The tie that was walked to its end.
+    walked: Option<Value>,
 }
 
 /// What it takes to ask for a page again.
@@ -201,22 +219,42 @@ impl Exposed {
 
 impl Stream {
     /// `prefix` stands before native collection ids: member id and delimiter.
-    pub fn new(leg: &Leg, session: &SessionLeg, watermark: &Position, order: &Comparator, prefix: &str) -> Self {
-        let ranges = session.ranges.iter().filter(|range| order.positions(&range.to, watermark) == Ordering::Greater);
+    pub fn new(leg: &Leg, session: &SessionLeg, served: &Position, order: &Comparator, prefix: &str) -> Self {
+        let ranges = session.ranges.iter().filter(|range| order.positions(&range.to, served) == Ordering::Greater);
         let ranges: Option<VecDeque<Range>> = (!session.ranges.is_empty()).then(|| ranges.cloned().collect());
         let watermark = match ranges.as_ref().and_then(VecDeque::front) {
-            Some(range) => order.later(watermark, &range.from),
-            None => watermark,
+            Some(range) => order.later(served, &range.from),
+            None => served,
         };
+        let name: Box<str> = match leg.part.as_str() {
+            "" => leg.member.as_str().into(),
+            part => format!("{}|{part}", leg.member).into(),
+        };
+        let range = ranges.as_ref().and_then(VecDeque::front);
+        let of_the_range = range.and_then(|range| range.place.as_ref());
+        let walk = Walk::resumed(session.place.as_ref(), &name, watermark, order)
+            .or_else(|| Walk::resumed(of_the_range, &name, watermark, order))
+            .or_else(|| Walk::lost(&name, watermark).filter(|_| session.class != Class::Past))
+            // a walk in a later part waits until this one is read
+            .filter(|walk| range.is_none_or(|range| order.positions(&walk.position(), &range.to) != Ordering::Greater));
         let mut start = with_its_tie(watermark);
+        if let Position::At(_) | Position::Walk { .. } = served
+            && let (Some(tie), Class::Past | Class::Out) = (served.first(), session.class)
+        {
+            start = order.later(&start, &Position::After(tie.clone())).clone();
+        }
         // a tie that was given up is not read again
         for gap in &session.gaps {
             if let Some(to @ Position::After(_)) = &gap.to {
                 start = order.later(&start, to).clone();
             }
         }
+        if let Some(walk) = &walk {
+            start = walk.position();
+        }
         let by_token = |place: &Place| leg.mode == Mode::Keyset && place.token.is_some();
-        let place = session.place.as_ref().filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
+        let place = session.place.as_ref().filter(|place| !place.is_walk());
+        let place = place.filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
         let (next, list_start) = match place {
             Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
             Some(Place { bound, .. }) if leg.mode == Mode::Keyset => (Next::Bound(bound.clone()), bound.clone()),
@@ -227,8 +265,10 @@ impl Stream {
             _ => None,
         };
         let single_collection = leg.only_collection().map(Into::into);
-        Self {
+        let mut stream = Self {
+            name,
             mode: leg.mode,
+            from: watermark.clone(),
             page_max: leg.page_max.max(1),
             by_time: order.by_time(),
             bounds: leg.bounds,
@@ -240,7 +280,7 @@ impl Stream {
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
             known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
             ranges,
-            walked: place.is_some_and(by_token),
+            resumed: place.is_some_and(by_token),
             list_start,
             start,
             buffer: VecDeque::new(),
@@ -270,15 +310,25 @@ impl Stream {
             last_key: None,
             tie_sorted: true,
             tie_pages: 0,
+            tie_page: 0,
             tie_items_max: TIE_ITEMS_MAX as usize,
+            tie_items_telling: TIE_ITEMS_TELLING,
             ordered: ordered.into_iter().collect(),
+            walk: None,
+            walked: None,
+        };
+        if let Some(walk) = walk {
+            stream.enter_walk(walk);
         }
+        stream
     }
 
-    /// Another bound on ties, so that a test need not make a thousand Items for each.
+    /// Another bound on ties, so that a test need not make a thousand Items for each. A few Items may look ordered by
+    /// chance: `ordered` tells whether the member does order its ties.
     #[cfg(test)]
-    pub fn with_ties_of(&mut self, items_max: usize) {
+    pub fn with_ties_of(&mut self, items_max: usize, ordered: bool) {
         self.tie_items_max = items_max;
+        self.tie_items_telling = if ordered { items_max.min(TIE_ITEMS_TELLING) } else { usize::MAX };
     }
 
     /// What the leg can say about its next Item.
@@ -286,6 +336,7 @@ impl Stream {
         match self.buffer.front() {
             Some(hit) if !order.key_after(&hit.key, &self.known) || self.known == Position::End => Bound::Head,
             None if self.known == Position::End => Bound::Nothing,
+            _ if self.walk.is_some() => Bound::Walk(self.known.clone()),
             _ => Bound::AtLeast(self.known.clone()),
         }
     }
@@ -300,11 +351,14 @@ impl Stream {
 
     /// Everything it had was given.
     pub fn is_over(&self) -> bool {
-        self.known == Position::End && self.buffer.is_empty()
+        self.known == Position::End && self.buffer.is_empty() && self.walk.is_none()
     }
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if let Some(request) = self.walk_request(limit) {
+            return request;
+        }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
@@ -339,7 +393,7 @@ impl Stream {
                 self.last_key = None;
                 self.tokens.clear();
                 self.list_seen.clear();
-                self.walked = false;
+                self.resumed = false;
                 self.list_start = position.clone();
                 self.list_size = size;
                 let datetime = self.up_to_the_range(self.bounded(&position));
@@ -389,6 +443,17 @@ impl Stream {
         }
     }
 
+    /// Whether no bound leads behind a time: what lies there spans the edge of the time asked for, and has to be found in
+    /// a list of all that does.
+    fn is_at_the_edge(&self, first: &Value) -> bool {
+        let (Value::Time(at), Some(user), true) = (first, self.user_interval, self.is_bounded()) else { return false };
+        if self.descending {
+            user.start.is_some_and(|start| micros(*at, 0).is_some_and(|at| start >= at))
+        } else {
+            user.end.is_some_and(|end| micros(*at, 1_000).is_some_and(|at| end < at))
+        }
+    }
+
     /// An interval without what lies behind the part that is asked for. What cannot be narrowed stays as it is.
     fn up_to_the_range(&self, interval: Option<Interval>) -> Option<Interval> {
         let range = self.ranges.as_ref().and_then(VecDeque::front);
@@ -413,6 +478,17 @@ impl Stream {
         self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
     }
 
+    /// Goes on with another list, which may show again what was met.
+    fn begin_anew(&mut self, next: Next) {
+        self.next = next;
+        self.last_first = None;
+        self.last_key = None;
+        self.tie_pages = 0;
+        self.tokens.clear();
+        self.list_seen.clear();
+        self.cut = false;
+    }
+
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
         matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
@@ -433,13 +509,20 @@ impl Stream {
             ranges.pop_front();
         }
         match ranges.front() {
-            None => self.known = Position::End,
+            None => {
+                self.known = Position::End;
+                self.walk = None;
+            }
             Some(range) if ranges.len() < count => {
+                let walk = Walk::resumed(range.place.as_ref(), &self.name, &range.from, order)
+                    .or_else(|| Walk::lost(&self.name, &range.from));
                 self.known = order.later(&self.known, &with_its_tie(&range.from)).clone();
+                self.walk = None;
                 if bounded {
-                    self.next = Next::Bound(self.known.clone());
-                    self.last_first = None;
-                    self.cut = false;
+                    self.begin_anew(Next::Bound(self.known.clone()));
+                }
+                if let Some(walk) = walk {
+                    self.enter_walk(walk);
                 }
             }
             Some(_) => {}
@@ -456,7 +539,10 @@ impl Stream {
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
-        } else if self.in_tie() {
+        } else if self.walk.as_ref().is_some_and(Walk::is_searching) {
+            self.of_the_tie(Status::BadResponse)
+        } else if self.in_tie() && self.known.first() == self.from.first() {
+            // every request of the page went into this tie
             self.too_large()
         } else {
             Status::ScanLimit.into()
@@ -480,6 +566,7 @@ impl Stream {
             // nothing it said is a place to go on from
             self.buffer.clear();
             self.ordered.clear();
+            self.walk = None;
             self.next = Next::Bound(self.start.clone());
         }
         self.failure = Some(failure);
@@ -487,6 +574,10 @@ impl Stream {
 
     /// A member refused the token it gave: a keyset leg reads on by bound, once.
     pub fn token_refused(&mut self) {
+        if self.walk.is_some() {
+            self.walk_token_refused();
+            return;
+        }
         match (&self.last_first, self.mode, &self.next) {
             (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
                 self.next = Next::Bound(Position::Before(first.clone()));
@@ -498,7 +589,7 @@ impl Stream {
     }
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
-    pub fn walk(&self) -> Option<Place> {
+    pub fn onward(&self) -> Option<Place> {
         let Next::Token(token) = &self.next else { return None };
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
@@ -509,6 +600,8 @@ impl Stream {
 fn with_its_tie(position: &Position) -> Position {
     match position {
         Position::At(key) => key.values.first().cloned().map_or(Position::Start, Position::Before),
+        // all that is ordered in the tie was given
+        Position::Walk { first, .. } => Position::After(first.clone()),
         other => other.clone(),
     }
 }

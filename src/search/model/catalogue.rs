@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
-use crate::members::{Ask, Matched, Page, Token};
+use crate::members::{Ask, Item, Matched, Page, Token};
 use crate::search::plan::{Leg, Mode};
 use crate::search::residual::Residual;
 
@@ -107,6 +107,12 @@ impl Catalogue {
     pub(super) fn insert(&mut self, thing: Thing) {
         let at = self.things.partition_point(|known| at_member(self.lead, known, &thing).is_lt());
         self.things.insert(at, thing);
+    }
+
+    /// Where an Item stands among those of its tie.
+    pub(super) fn own_place(&self, item: &Item) -> Option<u64> {
+        let known = |thing: &&Thing| thing.item.id == item.id && thing.item.collection == item.collection;
+        self.things.iter().find(known).map(|thing| thing.tie)
     }
 
     /// For a history with a condition.

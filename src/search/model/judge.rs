@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 
 use crate::search::counts::Bounds;
+use crate::search::order::Position;
 use crate::search::page::PageEnd;
 
 use super::catalogue::Takes;
 use super::thing::{Span, Thing};
-use super::walk::Walk;
+use super::walk::{Given, Walk};
 use super::world::World;
 
 /// I2 to I4: each lasting Item once, or inside a declared gap of its member.
 pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
     let mut met: HashSet<(&str, &str)> = HashSet::with_capacity(walk.given.len());
-    for key in &walk.given {
+    for Given { key, .. } in &walk.given {
         if !met.insert((&key.collection, &key.id)) && !walk.widened {
             return Err(format!("given twice: {} of {}", key.id, key.collection));
         }
@@ -37,10 +38,14 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
             let declared = match &world.order {
                 Some(order) => {
                     let key = order.key(&thing.item, &thing.exposed);
-                    gaps.iter().any(|gap| {
-                        let ends_before = gap.to.as_ref().is_some_and(|to| order.is_behind(&key, to));
-                        order.is_behind(&key, &gap.from) && !ends_before
-                    })
+                    let tie = (catalogue.member.to_string(), format!("{:?}", key.values[0]));
+                    let is_behind = |position: &Position| {
+                        let walked = walk.walkers.contains(&tie) && order.is_walked_behind(&key, &tie.0, position);
+                        walked || order.is_behind(&key, position)
+                    };
+                    // how far a walk had come is told by what was given, not by the position
+                    let ends = |to: &Position| is_behind(to) && !matches!(to, Position::Walk { .. });
+                    gaps.iter().any(|gap| is_behind(&gap.from) && !gap.to.as_ref().is_some_and(ends))
                 }
                 None => !gaps.is_empty(),
             };

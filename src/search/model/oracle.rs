@@ -74,6 +74,23 @@ impl Oracle {
         order.then_with(|| a.id.cmp(&b.id)).then_with(|| a.collection.cmp(&b.collection))
     }
 
+    /// First keys alone.
+    pub(super) fn firsts(&self, a: &Key, b: &Key) -> Ordering {
+        turned(&a.values[0], &b.values[0], self.keys[0].1)
+    }
+
+    /// Whether the position does not deal yet with an Item that its member gives in its own order.
+    pub(super) fn is_walked_behind(&self, key: &Key, member: &str, position: &Position) -> bool {
+        match position {
+            Position::At(at) => self.firsts(key, at).is_ge(),
+            Position::Walk { first, member: walker, .. } => {
+                let first = turned(&key.values[0], first, self.keys[0].1);
+                first.is_gt() || (first.is_eq() && member >= &**walker)
+            }
+            _ => self.is_behind(key, position),
+        }
+    }
+
     /// Whether the position does not deal with the Item yet.
     pub(super) fn is_behind(&self, key: &Key, position: &Position) -> bool {
         let first = |value: &Value| turned(&key.values[0], value, self.keys[0].1);

@@ -25,12 +25,12 @@ pub(super) fn page(
 ) -> Result<PageEnd, String> {
     let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
     run.with_ties_of(|member| {
-        // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
         let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
-        let sorts = |catalogue: &Catalogue| {
-            catalogue.member == *member && (catalogue.habits.sorts_ties || catalogue.mode == Mode::Token)
-        };
-        if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
+        let member = world.catalogues.iter().find(|catalogue| catalogue.member == *member);
+        let Some(Catalogue { habits, mode, .. }) = member else { return (usize::MAX, false) };
+        // a member that gives its ties in another order each time cannot be walked
+        let ties_max = if habits.shuffles_ties { usize::MAX } else { world.ties_max };
+        (ties_max, simple && (habits.sorts_ties || *mode == Mode::Token))
     });
     let mut under_way: Vec<(usize, Request)> = Vec::new();
     let mut rounds = 0;

@@ -1,18 +1,19 @@
 //! One history: a client that walks a session page by page, then asks for what was missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::collections::Ids;
 use crate::search::KeyRing;
-use crate::search::order::Key;
+use crate::search::order::{Key, Position};
 use crate::search::outcome::Status;
 use crate::search::page::{LegEnd, PageEnd};
 use crate::search::plan::Plan;
-use crate::search::session::{Gap, Session};
+use crate::search::session::{Gap, Session, SessionLeg};
 use crate::search::stream::REQUESTS_EMPTY_MAX;
 
 use super::catalogue::{Catalogue, Takes};
 use super::judge::{hold_the_bounds, judge};
+use super::oracle::Oracle;
 use super::page::page;
 use super::thing::Condition;
 use super::world::World;
@@ -30,7 +31,9 @@ const GAPS_WIDENED: usize = 4;
 #[derive(Default)]
 pub(super) struct Walk {
     /// The keys of what was given, as the oracle reads them.
-    pub(super) given: Vec<Key>,
+    pub(super) given: Vec<Given>,
+    /// Members with the first keys whose ties they give in their own order.
+    pub(super) walkers: HashSet<(String, String)>,
     pub(super) gaps: BTreeMap<String, Vec<Gap>>,
     /// Gaps of ended sessions that no retry can fill.
     pub(super) lasting_gaps: BTreeMap<String, Vec<Gap>>,
@@ -39,6 +42,14 @@ pub(super) struct Walk {
     /// Some member did not answer as it should.
     pub(super) failed_once: bool,
     pub(super) followed: Followed,
+}
+
+/// An Item that was given.
+pub(super) struct Given {
+    pub(super) key: Key,
+    member: String,
+    /// In its member's own order, and its place there.
+    walked: Option<u64>,
 }
 
 /// Links that were followed.
@@ -168,17 +179,18 @@ impl Client<'_> {
             if native != Some(&*hit.item.collection) || hit.key.id != hit.item.id {
                 return Err(format!("{:?} is not the key of {} of {member}", hit.key, hit.item.id));
             }
-            let Some(order) = &world.order else {
-                self.walk.given.push(hit.key.clone());
-                continue;
-            };
-            let key = order.key(&hit.item, &hit.key.collection);
-            if let Some(last) = self.walk.given[self.begun..].last()
-                && order.compare(&key, last).is_le()
+            let key =
+                world.order.as_ref().map_or_else(|| hit.key.clone(), |order| order.key(&hit.item, &hit.key.collection));
+            let own = |catalogue: &Catalogue| catalogue.own_place(&hit.item);
+            let walked = hit.walked.then(|| world.catalogues.iter().find(|it| it.member == *member).and_then(own));
+            let given = Given { key, member: member.to_string(), walked: walked.flatten() };
+            if let Some(order) = &world.order
+                && let Some(last) = self.walk.given[self.begun..].last()
+                && !comes_after(order, &given, last)
             {
-                return Err(format!("order: {key:?} does not lie behind {last:?}"));
+                return Err(format!("order: {:?} does not lie behind {:?}", given.key, last.key));
             }
-            self.walk.given.push(key);
+            self.walk.given.push(given);
         }
         Ok(())
     }
@@ -194,6 +206,9 @@ impl Client<'_> {
             _ => false,
         };
         self.walk.failed_once |= !end.legs.iter().all(fine);
+        for session in [&end.next, &end.retry, &end.missed].into_iter().flatten() {
+            self.walk.walkers.extend(session.legs.iter().flat_map(walks_of));
+        }
         let must_stay = world.order.is_some() && self.walk.followed.gap_retries == 0;
         for leg in &end.legs {
             let known = self.walk.gaps.entry(leg.member.to_string()).or_default();
@@ -284,4 +299,27 @@ fn gaps(session: &Session) -> BTreeMap<String, Vec<Gap>> {
 
 fn gaps_of(session: &Session, leg: &LegEnd) -> usize {
     session.legs.iter().filter(|known| known.member == leg.member.as_str()).map(|known| known.gaps.len()).sum()
+}
+
+/// Whether an Item may follow another one: in the total order, or, in a large tie, behind all that is ordered, by member,
+/// and there in the member's own order.
+fn comes_after(order: &Oracle, given: &Given, last: &Given) -> bool {
+    let firsts = order.firsts(&given.key, &last.key);
+    match (given.walked, last.walked) {
+        (None, None) => order.compare(&given.key, &last.key).is_gt(),
+        (None, Some(_)) => firsts.is_gt(),
+        (Some(_), None) => firsts.is_ge(),
+        (Some(own), Some(before)) => {
+            firsts.is_gt() || (firsts.is_eq() && (&given.member, own) > (&last.member, before))
+        }
+    }
+}
+
+/// The ties that a leg walks or has a gap in a walk of.
+fn walks_of(leg: &SessionLeg) -> Vec<(String, String)> {
+    let places = leg.place.iter().chain(leg.gaps.iter().filter_map(|gap| gap.place.as_ref()));
+    let places = places.chain(leg.ranges.iter().filter_map(|range| range.place.as_ref()));
+    let bounds = places.map(|place| &place.bound).chain(leg.gaps.iter().map(|gap| &gap.from));
+    let own = |bound: &&Position| matches!(bound, Position::Walk { member, .. } if **member == *leg.member);
+    bounds.filter(own).filter_map(Position::first).map(|first| (leg.member.clone(), format!("{first:?}"))).collect()
 }

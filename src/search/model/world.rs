@@ -45,7 +45,9 @@ impl World {
         let order = match kind {
             0..=5 => Some(Oracle::new(&[(By::Time, down)])),
             6 => Some(Oracle::new(&[(By::Time, down), (By::Collection, dice.one_in(2))])),
-            7 => Some(Oracle::new(&[(By::Id, down)])),
+            7 if dice.one_in(2) => Some(Oracle::new(&[(By::Id, down)])),
+            // each collection is one tie, in the member's own order
+            7 => Some(Oracle::new(&[(By::Collection, down), (By::Time, dice.one_in(2))])),
             _ => None,
         };
         let lead = order.as_ref().map(Oracle::lead);

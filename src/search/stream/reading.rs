@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Position, Value};
+use crate::search::order::{Comparator, Key, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
@@ -25,6 +25,10 @@ impl Stream {
         self.selective |= page.unsaid;
         if self.requests == 1 {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
+        }
+        if self.walk.is_some() {
+            self.feed_walk(page, asked, order, keeps);
+            return;
         }
         if self.mode == Mode::Drain && page.matched.is_some_and(|matched| matched.count > DRAIN_ITEMS_MAX) {
             self.refuse_drain();
@@ -90,11 +94,10 @@ impl Stream {
                 return Err(Status::OrderViolation.into());
             }
             if against == Ordering::Less {
-                if self.mode == Mode::Token {
-                    self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
-                }
+                self.firsts.push((first.clone(), self.pages.len().saturating_sub(1)));
                 self.last_first = Some(first);
                 self.tie_sorted = true;
+                self.tie_page = self.pages.len().saturating_sub(1);
             }
             if unseen {
                 self.check_tie_order(against, &key, order)?;
@@ -110,9 +113,22 @@ impl Stream {
             && keeps(&item)
         {
             self.kept += 1;
-            self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
+            self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1), walked: false });
         }
         Ok(true)
+    }
+
+    /// The place of an Item in the order, if it has one.
+    pub(super) fn key_of(&mut self, item: &Item, order: &Comparator) -> Option<Key> {
+        let native: &str = match (&*item.collection, &self.single_collection) {
+            ("", Some(only)) => only,
+            (native, _) => native,
+        };
+        if native.is_empty() {
+            return None;
+        }
+        let collection = self.exposed.of(native);
+        order.read(item, &collection)
     }
 
     /// After a page: where the stream stands and how it goes on.
@@ -140,7 +156,7 @@ impl Stream {
                 if unseen == 0 && !self.surely_cut && received < asked.limit {
                     // only its count spoke for more, and there is none
                     self.known = Position::End;
-                } else if unseen == 0 || (self.walked && self.is_at_start()) {
+                } else if unseen == 0 || (self.resumed && self.is_at_start()) {
                     self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
@@ -153,10 +169,12 @@ impl Stream {
             }
             Some(token) => self.follow(token, received, advanced, asked),
         }
-        if self.known != Position::End && self.failure.is_none() {
-            self.check_tie(order);
-        }
+        // a part that was read to its end tells nothing of ties, and a tie that is walked may lie behind a part
         self.pass_ranges(order);
+        if self.known != Position::End && self.failure.is_none() && self.walk.is_none() {
+            self.check_tie(order);
+            self.pass_ranges(order);
+        }
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {

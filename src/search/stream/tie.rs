@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use crate::search::order::{Comparator, Key, Position};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
-use crate::search::session::Place;
+use crate::search::session::{Class, Place};
 
-use super::{DRAIN_ITEMS_MAX, LegFailure, Next, PageAsked, Stream, TIE_ITEMS_TELLING, TIE_PAGES_MAX};
+use super::{DRAIN_ITEMS_MAX, LegFailure, Next, PageAsked, Stream, TIE_PAGES_MAX};
 
 impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
@@ -15,14 +15,15 @@ impl Stream {
         let tie = match &self.known {
             Position::Before(value) => value.clone(),
             Position::At(key) => key.values.first()?.clone(),
+            Position::Walk { first, .. } => first.clone(),
             _ => return None,
         };
         let tie = Position::After(tie);
         self.buffer.clear();
+        self.walk = None;
         self.failure = None;
         self.known = tie.clone();
-        self.next = Next::Bound(tie.clone());
-        self.last_first = None;
+        self.begin_anew(Next::Bound(tie.clone()));
         Some(tie)
     }
 
@@ -75,16 +76,20 @@ impl Stream {
 
     /// Where a leg goes on that cannot go on by its bound alone, when the client has been served up to `watermark`.
     ///
-    /// Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
-    /// given. Else, in token mode: the page in which the first tie that is not fully given begins.
+    /// A leg that has nothing but a walk before it: in that walk. Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
+    /// given. Else, in token mode and where no bound leads on: the page in which the first tie that is not fully given
+    /// begins.
     pub fn place(&self, watermark: &Position) -> Option<Place> {
+        if let Some(walk) = self.walk.as_ref().filter(|_| self.buffer.is_empty()) {
+            return Some(walk.place());
+        }
         let ordered = match watermark {
             Position::At(key) => key.values.first().is_some_and(|first| self.ordered.contains(first)),
             _ => false,
         };
         let page = if ordered {
             self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token {
+        } else if self.mode == Mode::Token || watermark.first().is_some_and(|first| self.is_at_the_edge(first)) {
             let first = self.buffer.front().and_then(|hit| hit.key.values.first());
             first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
         } else {
@@ -94,11 +99,34 @@ impl Stream {
             let (token, bound) = (token.clone(), bound.clone());
             return Some(Place { token, size: *size, ordered, bound, ..Place::default() });
         }
-        self.walk().map(|place| Place { ordered, ..place })
+        self.onward().map(|place| Place { ordered, ..place })
     }
 
-    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else given up; a drain
-    /// that is too long is refused.
+    /// Whether the client now stands in a tie that this leg has too much of to read it whole.
+    pub fn is_large(&self, watermark: &Position) -> bool {
+        let (Position::At(_) | Position::Walk { .. }, Some(tie)) = (watermark, watermark.first()) else { return false };
+        let walk = self.walk.as_ref().map(|walk| &walk.tie).or(self.walked.as_ref());
+        self.ordered.contains(tie) || walk == Some(tie)
+    }
+
+    /// How the leg takes part in the large tie in which the client now stands.
+    pub fn class(&self, watermark: &Position, order: &Comparator) -> Class {
+        let Some(tie) = watermark.first() else { return Class::Unknown };
+        if self.walk.as_ref().is_some_and(|walk| walk.tie == *tie) {
+            Class::Walker
+        } else if self.buffer.front().is_some_and(|hit| hit.key.values.first() == Some(tie)) {
+            if self.ordered.contains(tie) { Class::Ordered } else { Class::Keyed }
+        } else if order.positions(&self.known, &Position::After(tie.clone())) != Ordering::Less {
+            Class::Past
+        } else if self.ordered.contains(tie) {
+            Class::Ordered
+        } else {
+            Class::Unknown
+        }
+    }
+
+    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else walked; a drain that
+    /// is too long is refused.
     pub(super) fn check_tie(&mut self, order: &Comparator) {
         if self.mode == Mode::Drain {
             if self.examined as u64 > DRAIN_ITEMS_MAX {
@@ -107,17 +135,34 @@ impl Stream {
             return;
         }
         let large = self.buffer.len() > self.tie_items_max;
-        let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
-        if !self.in_tie() || !(large || long) {
+        if !self.in_tie() || !(large || self.tie_pages >= TIE_PAGES_MAX) {
             return;
         }
-        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
+        let goes_on = matches!(self.next, Next::Token(_));
+        if goes_on && self.tie_sorted && self.buffer.len() >= self.tie_items_telling {
             self.ordered.extend(self.last_first.clone());
             if let Some(shown) = self.shown() {
                 self.known = order.later(&self.known, &shown).clone();
             }
-        } else if large {
+        } else if goes_on && self.may_walk() {
+            // a few Items in order may be chance: a little more is read before they are taken for none
+            if large || !self.tie_sorted || self.tie_pages >= 2 * TIE_PAGES_MAX {
+                self.open_walk();
+            }
+        } else if self.buffer.len() > self.tie_items_max * if goes_on { 2 } else { 1 } {
             self.fail(self.too_large());
         }
+    }
+
+    /// Whether the tie that is being read can be walked: not when a part of it was given in order, or is asked for in
+    /// order. A tie that was read whole and has grown is read on instead, up to twice the bound.
+    fn may_walk(&self) -> bool {
+        let of_the_tie = |position: &Position| position.first() == self.last_first.as_ref();
+        let ordered = |position: &Position| matches!(position, Position::At(_)) && of_the_tie(position);
+        let begun = |position: &Position| {
+            ordered(position) || (matches!(position, Position::Walk { .. }) && of_the_tie(position))
+        };
+        let mut ranges = self.ranges.iter().flatten();
+        !begun(&self.from) && ranges.all(|range| !begun(&range.from) && !ordered(&range.to))
     }
 }
