@@ -332,7 +332,8 @@ async fn run(certificates: &Path) {
         .await;
     watching.abort();
     told.sort_by_key(|(number, ..)| *number);
-    let told: Vec<(Fault, Victim, Told)> = told.into_iter().map(|(_, fault, victim, told)| (fault, victim, told)).collect();
+    let told: Vec<(Fault, Victim, Told)> =
+        told.into_iter().map(|(_, fault, victim, told)| (fault, victim, told)).collect();
     println!("{}", table(&told));
     let late = told.iter().map(|(.., told)| told.late).max().unwrap_or_default();
     let pages: usize = told.iter().map(|(.., told)| told.pages).sum();

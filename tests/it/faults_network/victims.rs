@@ -29,15 +29,8 @@ pub enum Victim {
     Csw,
 }
 
-pub const VICTIMS: [Victim; 7] = [
-    Victim::Post,
-    Victim::Get,
-    Victim::Drained,
-    Victim::ItemsOnly,
-    Victim::Files,
-    Victim::Records,
-    Victim::Csw,
-];
+pub const VICTIMS: [Victim; 7] =
+    [Victim::Post, Victim::Get, Victim::Drained, Victim::ItemsOnly, Victim::Files, Victim::Records, Victim::Csw];
 
 enum Server {
     Api(Running),
@@ -96,9 +89,8 @@ async fn files(id: &str, own: &str) -> Serving {
 
 async fn records(id: &str, kind: Kind) -> Serving {
     let habits = Habits { records: records_of(ITEMS), page_cap: Some(PAGE_CAP), ..Habits::default() };
-    let as_item = |record: &Value| {
-        item("records", record["id"].as_str().unwrap(), record["time"]["timestamp"].as_str().unwrap())
-    };
+    let as_item =
+        |record: &Value| item("records", record["id"].as_str().unwrap(), record["time"]["timestamp"].as_str().unwrap());
     let items = habits.records.iter().map(as_item).collect();
     let catalogue = Catalogue::start(kind, habits).await;
     let member = catalogue.declared(id, Records::Items { collection: "records".to_owned() });

@@ -192,12 +192,7 @@ async fn at_once(mut stream: TcpStream, toxic: Toxic) -> io::Result<Option<TcpSt
 }
 
 /// A connection with TLS, whose handshake is struck after the client's first words.
-async fn secured(
-    mut stream: TcpStream,
-    member: SocketAddr,
-    toxic: Option<Toxic>,
-    tls: &TlsAcceptor,
-) -> io::Result<()> {
+async fn secured(mut stream: TcpStream, member: SocketAddr, toxic: Option<Toxic>, tls: &TlsAcceptor) -> io::Result<()> {
     let mut slice = usize::MAX;
     match toxic {
         None => {}
