@@ -306,7 +306,7 @@ mod tests {
         let closing = Arc::clone(&closed);
         let served =
             tokio::spawn(accept_until(listener, None, async { drop(stopped.await) }, drain, answer, move || {
-                closing.store(true, std::sync::atomic::Ordering::SeqCst)
+                closing.store(true, std::sync::atomic::Ordering::SeqCst);
             }));
         let ask = |path: &'static str| {
             tokio::spawn(async move { sent(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await })

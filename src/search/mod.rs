@@ -15,6 +15,7 @@ mod quota;
 mod page;
 mod progress;
 mod missed;
+mod counts;
 pub mod session;
 pub mod cursor;
 pub mod outcome;
@@ -148,7 +149,7 @@ fn tell_members(snapshot: &Snapshot, plan: &plan::Plan, end: &page::PageEnd) {
             member.disordered();
         }
         if leg.contradictions > 0 {
-            let promised = plan.legs.iter().find(|planned| planned.member == leg.member);
+            let promised = plan.legs.iter().find(|planned| planned.member == leg.member && planned.part == leg.part);
             let promised = promised.and_then(|planned| planned.residual.promised.as_ref());
             let filter = promised.map_or_else(String::new, |promised| plan::shown(&promised.to_text()));
             warn!(member = %leg.member, items = leg.contradictions, filter, "items do not match the filter sent");
@@ -293,7 +294,9 @@ fn seal_bounded(
         leg.place = None;
         leg.ended = true;
         leg.open_gap(session.watermark.clone(), outcome::Status::TooLarge);
-        if let Some(reported) = end.legs.iter_mut().find(|reported| reported.member.as_str() == leg.member) {
+        if let Some(reported) =
+            end.legs.iter_mut().find(|reported| reported.member.as_str() == leg.member && reported.part == leg.part)
+        {
             reported.status = outcome::Status::TooLarge;
             reported.broken = true;
             reported.gaps.clone_from(&leg.gaps);

@@ -105,6 +105,9 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         "page": first_page(leg, request),
         "reason": leg.reason,
     });
+    if !leg.part.is_empty() {
+        json["part"] = leg.part.as_str().into();
+    }
     if leg.page_requests > 1 {
         json["requests"] = leg.page_requests.into();
     }
@@ -241,6 +244,7 @@ fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     let reading = match word(leg, "mode") {
         "keyset" => "sorted by the member, resumed by time",
         "token" => "sorted by the member, resumed by its token",
+        "slice" => "does not sort: read by windows of time, each sorted by the broker",
         "drain" => "does not sort: read whole and sorted by the broker, if it is short",
         "quota" => "its own order, its share of each page",
         _ => "its own order",

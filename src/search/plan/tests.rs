@@ -391,7 +391,7 @@ fn newest_first_needs_every_member() {
     let native =
         |order: &str| with(|can| (can.sort, can.native_order) = (Support::Unsupported, Some(order.to_owned())));
     let unsorted = with(|can| can.sort = Support::Unsupported);
-    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true }]);
+    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }]);
 
     let plan = two(able(), native("-datetime")).plan(&[]);
     assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Keyset]));
@@ -419,7 +419,7 @@ fn newest_first_needs_every_member() {
 #[test]
 fn a_session_keeps_its_order() {
     let unsorted = with(|can| can.sort = Support::Unsupported);
-    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true }]);
+    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }]);
     let plan = two(able(), unsorted).plan_at(&request(&[]), at(NOW), Some(&newest));
     assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Drain]));
     let plan = two(able(), able()).plan_at(&request(&[]), at(NOW), Some(&Order::Quota));
@@ -618,7 +618,7 @@ fn nothing_discovered_leaves_what_the_file_says() {
 
 #[test]
 fn a_member_never_reached_does_not_change_the_order_of_all() {
-    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true }]);
+    let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }]);
     let unread = || Capabilities::implied(&member("B", policy(&["*"])));
     let plan = two(able(), unread()).plan(&[]);
     assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Keyset]));
