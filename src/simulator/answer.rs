@@ -30,7 +30,11 @@ pub enum What {
     Unsent(Unsent),
     /// Nothing ever comes.
     Silence,
-    Answer { status: u16, headers: HeaderMap, body: Body },
+    Answer {
+        status: u16,
+        headers: HeaderMap,
+        body: Body,
+    },
 }
 
 /// A body in pieces, each after a while.
@@ -197,7 +201,7 @@ impl Catalogue {
         } else if self.bite(Fault::CutBody) {
             ending(End::Cut(length / 2))
         } else if self.bite(Fault::EndlessBody) {
-            Body { piece: 1 << 20, every: Duration::from_millis(50), end: End::Endless, ..whole(0, now) }
+            Body { piece: 256 << 10, every: Duration::from_millis(50), end: End::Endless, ..whole(0, now) }
         } else {
             whole(16 << 10, now)
         }
@@ -265,7 +269,11 @@ impl Catalogue {
         let mut header = None;
         if more {
             let (link, by_header) = self.next(&asked, sent, until, size, &list);
-            if by_header { header = Some(link) } else { let _ = write!(text, r#","links":[{link}]"#); }
+            if by_header {
+                header = Some(link)
+            } else {
+                let _ = write!(text, r#","links":[{link}]"#);
+            }
         }
         text.push('}');
         let document = Document::good(text);
@@ -394,7 +402,9 @@ impl Catalogue {
             let (start, end) = (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX));
             let first = asked.descending();
             let mut things = self.things.iter().enumerate();
-            things.find(|(_, thing)| if first { thing.at_us > end } else { thing.at_us < start }).map(|(index, _)| index)
+            things
+                .find(|(_, thing)| if first { thing.at_us > end } else { thing.at_us < start })
+                .map(|(index, _)| index)
         });
         if let Some(index) = outside
             && !asked.goes_on()
@@ -459,11 +469,13 @@ impl Catalogue {
                 body["pad"] = pad.into();
             }
             let href = self.href();
-            let link = json!({"rel": "next", "method": "POST", "href": href, "body": body, "merge": form == NextForm::Merge});
+            let link =
+                json!({"rel": "next", "method": "POST", "href": href, "body": body, "merge": form == NextForm::Merge});
             return (link.to_string(), false);
         }
         let keep = |name: &str| !matches!(name, "token" | "page" | "pad");
-        let mut query: Vec<(String, String)> = sent.url.query_pairs().into_owned().filter(|(name, _)| keep(name)).collect();
+        let mut query: Vec<(String, String)> =
+            sent.url.query_pairs().into_owned().filter(|(name, _)| keep(name)).collect();
         if form == NextForm::Page && !asked.by_post && pad.is_empty() && asked.token.is_none() {
             query.push(("page".to_owned(), (until / size.max(1) + 1).to_string()));
         } else {

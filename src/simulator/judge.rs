@@ -47,7 +47,10 @@ impl Judge {
                 self.wrong(format!("the breaker of {id} is open, and nothing was ever wrong with it"));
             }
             if told.breaker.reason.is_none() || told.breaker.left > Duration::from_secs(360) {
-                self.wrong(format!("the breaker of {id} is open without a reason, or for too long: {:?}", told.breaker));
+                self.wrong(format!(
+                    "the breaker of {id} is open without a reason, or for too long: {:?}",
+                    told.breaker
+                ));
             }
             if told.breaker.state == State::Open {
                 self.shut.entry(id.to_owned()).or_default().push((now, now + told.breaker.left));
@@ -70,7 +73,8 @@ impl Judge {
                 // equal requests of several clients look like one that is sent again
                 continue;
             }
-            let again: Vec<Instant> = arrivals.iter().filter(|arrival| arrival.again).map(|arrival| arrival.at).collect();
+            let again: Vec<Instant> =
+                arrivals.iter().filter(|arrival| arrival.again).map(|arrival| arrival.at).collect();
             for (index, at) in again.iter().enumerate() {
                 let since = |at: &Instant, other: Instant, window: Duration| *at >= other && *at - other < window;
                 let twice = again[..=index].iter().filter(|other| since(at, **other, SECONDS_9)).count();

@@ -155,8 +155,8 @@ impl Asked {
             let field = key["field"].as_str().unwrap_or_default().to_owned();
             (field, key["direction"] == "desc")
         });
-        let collections = list("collections")
-            .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        let collections =
+            list("collections").map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
         let asked = Self {
             by_post: true,
             limit: body.get("limit").and_then(Value::as_u64).unwrap_or(10) as usize,
@@ -194,8 +194,7 @@ fn sort_key(text: &str) -> (String, bool) {
 
 fn interval(text: &str) -> (Option<i64>, Option<i64>) {
     let (start, end) = text.split_once('/').unwrap_or((text, text));
-    let instant =
-        |text: &str| text.parse::<DateTime<Utc>>().ok().map(|at| at.timestamp_micros());
+    let instant = |text: &str| text.parse::<DateTime<Utc>>().ok().map(|at| at.timestamp_micros());
     (instant(start), instant(end))
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::members::wire::{Given, Sent, Unsent, Wire};
 
 use super::answer::{Body, End, Reply, What};
-use super::member::{Arrival, Catalogue, Spell, Thing};
+use super::member::{Arrival, Catalogue, Spell};
 
 /// Pauses after which a request that was lost is sent again.
 const AGAIN: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_millis(260);
@@ -68,10 +68,6 @@ impl Net {
 
     pub fn ids(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
-    }
-
-    pub fn things(&self, id: &str) -> Vec<Thing> {
-        self.with(id, |catalogue| catalogue.things.clone())
     }
 
     pub fn arrivals(&self, id: &str) -> usize {
@@ -162,9 +158,7 @@ impl Wire for Net {
             match reply.what {
                 What::Unsent(unsent) => Err(unsent),
                 What::Silence => std::future::pending().await,
-                What::Answer { status, headers, body } => {
-                    Ok(Given { status, headers, body: stream(body, under_way) })
-                }
+                What::Answer { status, headers, body } => Ok(Given { status, headers, body: stream(body, under_way) }),
             }
         })
     }

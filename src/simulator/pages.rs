@@ -56,7 +56,7 @@ pub enum Gone {
 
 /// One walk from a first page, or from a `retry-missed`, to its end.
 pub struct Pages<'a> {
-    wish: &'a Wish,
+    pub wish: &'a Wish,
     exempt: &'a BTreeSet<String>,
     /// It fetches what an earlier walk missed.
     of_gaps: bool,
@@ -151,7 +151,8 @@ impl<'a> Pages<'a> {
     fn nothing_is_missing_unsaid(&mut self, answer: &Answer, sorted: bool, world: &World, judge: &mut Judge) {
         let over = answer.next.is_none();
         for (member, key) in wanted(world, self.wish) {
-            let due = over || (sorted && self.last.as_ref().is_some_and(|last| key.compare(last, self.wish.sort).is_le()));
+            let due =
+                over || (sorted && self.last.as_ref().is_some_and(|last| key.compare(last, self.wish.sort).is_le()));
             let came = self.shown.contains(&(key.collection.clone(), key.id.clone()));
             if !due || came || self.exempt.contains(&member) {
                 continue;

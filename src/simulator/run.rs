@@ -1,6 +1,6 @@
 //! Searches through a world: page after page, with what happens in between, and then what was missed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::members::{Registry, wire};
 use crate::search::request::Handling;
 use crate::search::{Answer, Clock, KeyRing, SearchError, SearchRequest, search};
 
+use super::dice::Dice;
 use super::faults::Fault;
 use super::judge::Judge;
 use super::member::Thing;
@@ -34,9 +35,17 @@ pub struct Run<'w> {
     pub keys: KeyRing,
 }
 
+/// What goes with a client from page to page.
+struct Lead {
+    /// What happens to the broker happens before its pages.
+    happens: bool,
+    dice: Dice,
+}
+
 /// What became of one client's search.
 pub struct Walked {
-    pub statuses: std::collections::BTreeMap<String, BTreeSet<&'static str>>,
+    /// Those that each member had on some page.
+    pub statuses: BTreeMap<String, BTreeSet<&'static str>>,
     /// Every page of the search itself was complete.
     pub complete: bool,
     pub pages: usize,
@@ -102,7 +111,14 @@ impl<'w> Run<'w> {
     }
 
     /// Walks a search to its end; gives what follows its last page.
-    async fn walk(&self, pages: &mut Pages<'_>, wish: &Wish, mut token: Option<String>, judge: &mut Judge, mut first: bool, mut dice: super::dice::Dice) -> Option<String> {
+    async fn walk(
+        &self,
+        pages: &mut Pages<'_>,
+        from: Option<String>,
+        judge: &mut Judge,
+        lead: &mut Lead,
+    ) -> Option<String> {
+        let (wish, mut token) = (pages.wish, from);
         for _ in 0..SEARCHES_MAX {
             let answer = self.answer(wish, token.as_deref(), judge).await?;
             pages.take(&answer, self.world, judge);
@@ -110,24 +126,27 @@ impl<'w> Run<'w> {
                 return answer.retry;
             }
             token = answer.next;
-            if first {
+            if lead.happens {
                 self.happen(pages.count as u32);
             }
-            self.change_things(&mut dice);
-            let pause = if dice.one_in(12) { dice.between(10_000, 60_000) } else { dice.between(300, 4_000) };
+            let dice = &mut lead.dice;
+            self.change_things(dice);
+            let pause = if dice.one_in(12) { dice.between(10_000, 60_000) } else { dice.between(600, 4_000) };
             sleep(Duration::from_millis(pause)).await;
         }
-        first = false;
-        judge.wrong(format!("a search does not end: {} pages, first {first}", pages.count));
+        judge.wrong(format!("a search does not end: {} pages", pages.count));
         None
     }
 
     /// One client: its search, then what it missed, once everybody is well again.
-    pub async fn client(&self, index: usize, judge: &mut Judge, dice: super::dice::Dice) -> Walked {
+    pub async fn client(&self, index: usize, judge: &mut Judge, dice: Dice) -> Walked {
+        // what happens to the broker happens once, while the first client searches
+        let mut lead = Lead { happens: index == 0, dice };
         let wish = &self.world.wishes[index];
         let exempt = self.world.exempt(wish.sort);
         let mut pages = Pages::new(wish, &exempt, false);
-        let mut retry = self.walk(&mut pages, wish, None, judge, index == 0, dice.clone()).await;
+        let mut retry = self.walk(&mut pages, None, judge, &mut lead).await;
+        lead.happens = false;
         let mut shown = pages.shown.clone();
         let mut lasting = std::mem::take(&mut pages.lasting);
         if wish.strict && !pages.complete {
@@ -140,7 +159,7 @@ impl<'w> Run<'w> {
         for _ in 0..RETRIES_MAX {
             let Some(token) = retry.take() else { break };
             let mut again = Pages::new(wish, &exempt, true);
-            retry = self.walk(&mut again, wish, Some(token), judge, false, dice.clone()).await;
+            retry = self.walk(&mut again, Some(token), judge, &mut lead).await;
             shown.extend(again.shown);
             for (member, gone) in again.lasting {
                 lasting.entry(member).or_default().extend(gone);
@@ -189,7 +208,7 @@ impl<'w> Run<'w> {
     }
 
     /// Items that come and go while the search goes on.
-    fn change_things(&self, dice: &mut super::dice::Dice) {
+    fn change_things(&self, dice: &mut Dice) {
         for catalogue in self.world.net.lock().values_mut() {
             if !catalogue.things.is_empty() && catalogue.bite(Fault::Inserts) {
                 let near = dice.pick(&catalogue.things).clone();
@@ -216,7 +235,14 @@ fn told(answer: &Result<Answer, SearchError>) -> String {
                 .report
                 .members
                 .iter()
-                .map(|member| format!("{} {} gaps {}", member.id, member.status.name(), serde_json::to_string(&member.gaps).unwrap_or_default()))
+                .map(|member| {
+                    format!(
+                        "{} {} gaps {}",
+                        member.id,
+                        member.status.name(),
+                        serde_json::to_string(&member.gaps).unwrap_or_default()
+                    )
+                })
                 .collect();
             format!(
                 "page [{}] complete {} next {} retry {}\n            {}",

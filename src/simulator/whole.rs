@@ -1,11 +1,15 @@
 //! One run from its beginning to its end, in a runtime whose clock stands still unless everybody waits.
 
+use std::collections::BTreeMap;
+
 use futures::future::join_all;
 
 use crate::members::wire::seed_chance;
 
 use super::dice::mixed;
+use super::faults::Fault;
 use super::judge::Judge;
+use super::member::Spell;
 use super::run::{Run, Walked};
 use super::world::World;
 
@@ -16,8 +20,10 @@ pub struct Course {
     pub walked: Vec<Walked>,
     /// Requests that members saw.
     pub requests: usize,
-    /// Faults that changed an answer.
-    pub bites: u64,
+    /// How often each fault changed an answer.
+    pub bites: BTreeMap<Fault, u32>,
+    /// Searches that asked for parts of Items.
+    pub asked_fields: u32,
     pub pages: usize,
 }
 
@@ -52,17 +58,20 @@ pub fn run(seed: u64, make: impl FnOnce() -> World, struck: impl FnOnce(&World))
             all.wrong.append(&mut judge.wrong);
         }
         all.nothing_is_left(&world.net, &run.broker);
-        let (mut requests, mut bites) = (0, 0);
+        let (mut requests, mut bites, mut asked_fields) = (0, BTreeMap::new(), 0);
         for catalogue in world.net.lock().values() {
             requests += catalogue.arrivals.len();
-            bites += catalogue.bites.values().map(|count| u64::from(*count)).sum::<u64>();
+            asked_fields += catalogue.asked_fields;
+            for (fault, count) in &catalogue.bites {
+                *bites.entry(*fault).or_default() += count;
+            }
         }
         let pages = walked.iter().map(|walked| walked.pages).sum();
-        Course { wrong: all.wrong, trace: world.net.trace(), walked, requests, bites, pages }
+        Course { wrong: all.wrong, trace: world.net.trace(), walked, requests, bites, asked_fields, pages }
     })
 }
 
-type Put = Vec<(String, Vec<super::member::Spell>)>;
+type Put = Vec<(String, Vec<Spell>)>;
 
 /// Spells begin once the members were read.
 fn put_off(world: &World) -> Put {

@@ -9,9 +9,7 @@ use base64::Engine;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-use crate::federation::{
-    Admin, Cursor, Federation, Limits, Member, Registry, Routing, Secret, Server, Telemetry,
-};
+use crate::federation::{Admin, Cursor, Federation, Limits, Member, Registry, Routing, Secret, Server, Telemetry};
 
 use super::answer::written;
 use super::dice::Dice;
@@ -135,10 +133,11 @@ impl World {
                 self.net.spell(&id, Spell { fault: *dice.pick(&kinds), from, until });
             }
         }
-        let of_the_broker: Vec<Fault> =
-            Fault::ALL.iter().copied().filter(|fault| fault.is_of_the_broker()).collect();
+        let of_the_broker: Vec<Fault> = Fault::ALL.iter().copied().filter(|fault| fault.is_of_the_broker()).collect();
         if dice.one_in(4) && !harmless {
             self.happenings.push((dice.between(1, 4) as u32, *dice.pick(&of_the_broker)));
+            // to one who takes nothing but the whole, a page without a member that left never comes
+            self.wishes.iter_mut().for_each(|wish| wish.strict = false);
         }
     }
 
@@ -171,9 +170,8 @@ impl World {
         let catalogues = self.net.lock();
         let leaves = self.happenings.iter().any(|(_, fault)| *fault == Fault::MemberLeaves);
         let left = self.federation.members.last().filter(|_| leaves).map(|member| member.id.as_str());
-        let well = catalogues
-            .values()
-            .filter(|catalogue| catalogue.spells.is_empty() && Some(catalogue.id.as_str()) != left);
+        let well =
+            catalogues.values().filter(|catalogue| catalogue.spells.is_empty() && Some(catalogue.id.as_str()) != left);
         well.map(|catalogue| catalogue.id.clone()).collect()
     }
 
@@ -184,9 +182,9 @@ impl World {
     }
 }
 
-/// Faults that need a world of their own are not drawn.
+/// Faults that need a world of their own are not drawn; nor is one that changes sort keys when it begins and ends (A3).
 fn may_come_by_chance(fault: Fault) -> bool {
-    !fault.is_of_the_broker() && !matches!(fault, Fault::HugeTie | Fault::CollectionsCut)
+    !fault.is_of_the_broker() && !matches!(fault, Fault::HugeTie | Fault::CollectionsCut | Fault::TimesInSeconds)
 }
 
 /// Times that Items share: whole seconds, milliseconds and microseconds, some of them close.
@@ -246,13 +244,7 @@ fn wish(dice: &mut Dice, sorted: bool, times: &[i64]) -> Wish {
         let (a, b) = (*dice.pick(times), *dice.pick(times));
         (a.min(b), a.max(b))
     });
-    Wish {
-        sort,
-        limit,
-        collection: dice.one_in(6).then(|| "c0".to_owned()),
-        interval,
-        strict: dice.one_in(10),
-    }
+    Wish { sort, limit, collection: dice.one_in(6).then(|| "c0".to_owned()), interval, strict: dice.one_in(10) }
 }
 
 /// The habits of a member of a directed case.
