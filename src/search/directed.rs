@@ -37,6 +37,7 @@ fn answer(items: Vec<Item>, next: Option<&str>) -> Page {
 fn leg(member: &str, mode: Mode) -> Leg {
     Leg {
         member: MemberId::new(member),
+        part: String::new(),
         mode,
         ask: Ask::default(),
         residual: Residual::default(),
@@ -52,7 +53,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
 }
 
 fn newest_first() -> Order {
-    Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true }])
+    Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, ..SortBy::default() }])
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {

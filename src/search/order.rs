@@ -75,6 +75,9 @@ pub enum Position {
     Before(Value),
     /// Also the Items of that first key up to this one.
     At(Key),
+    /// Also all that is ordered in the tie of this first key, all of the tie at members that are walked before this one,
+    /// and the first `given` Items of this member's own sequence (`paging.md` section 5, class `walker`).
+    Walk { first: Value, member: Box<str>, given: u32 },
     /// All Items with this first key too.
     After(Value),
     /// Everything.
@@ -86,7 +89,7 @@ impl Position {
     #[must_use]
     pub fn first(&self) -> Option<&Value> {
         match self {
-            Self::Before(value) | Self::After(value) => Some(value),
+            Self::Before(value) | Self::After(value) | Self::Walk { first: value, .. } => Some(value),
             Self::At(key) => key.values.first(),
             Self::Start | Self::End => None,
         }
@@ -97,8 +100,9 @@ impl Position {
             Self::Start => 0,
             Self::Before(_) => 1,
             Self::At(_) => 2,
-            Self::After(_) => 3,
-            Self::End => 4,
+            Self::Walk { .. } => 3,
+            Self::After(_) => 4,
+            Self::End => 5,
         }
     }
 }
@@ -114,7 +118,7 @@ impl Comparator {
     #[must_use]
     pub fn new(mut keys: Vec<SortBy>) -> Self {
         if keys.is_empty() {
-            keys.push(SortBy { field: "id".into(), descending: false });
+            keys.push(SortBy { field: "id".into(), descending: false, ..SortBy::default() });
         }
         Self { keys }
     }
@@ -184,6 +188,11 @@ impl Comparator {
                 let order = self.first(left, right).then_with(|| a.form().cmp(&b.form()));
                 match (a, b) {
                     (Position::At(left), Position::At(right)) if order == Ordering::Equal => self.keys_of(left, right),
+                    (Position::Walk { member: left, given: a, .. }, Position::Walk { member: right, given: b, .. })
+                        if order == Ordering::Equal =>
+                    {
+                        left.as_bytes().cmp(right.as_bytes()).then_with(|| a.cmp(b))
+                    }
                     _ => order,
                 }
             }
@@ -191,14 +200,16 @@ impl Comparator {
         }
     }
 
-    /// The place of a key against a position.
+    /// The place of a key against a position. Inside a walked tie it speaks of what is ordered there, which comes first.
     #[must_use]
     pub fn key_after(&self, key: &Key, position: &Position) -> bool {
         match position {
             Position::Start => true,
             Position::End => false,
             Position::Before(value) => self.first(&key.values[0], value) != Ordering::Less,
-            Position::After(value) => self.first(&key.values[0], value) == Ordering::Greater,
+            Position::After(value) | Position::Walk { first: value, .. } => {
+                self.first(&key.values[0], value) == Ordering::Greater
+            }
             Position::At(at) => self.keys_of(key, at) == Ordering::Greater,
         }
     }
@@ -215,7 +226,7 @@ impl Comparator {
         let mut keys = self.keys.clone();
         for field in ["id", "collection"] {
             if !keys.iter().any(|key| key.field == field) {
-                keys.push(SortBy { field: field.into(), descending: false });
+                keys.push(SortBy { field: field.into(), descending: false, ..SortBy::default() });
             }
         }
         keys.iter()
@@ -232,7 +243,7 @@ mod tests {
     use super::*;
 
     fn comparator(descending: bool) -> Comparator {
-        Comparator::new(vec![SortBy { field: "datetime".into(), descending }])
+        Comparator::new(vec![SortBy { field: "datetime".into(), descending, ..SortBy::default() }])
     }
 
     fn at(time: i64, id: &str, collection: &str) -> Position {
@@ -285,7 +296,7 @@ mod tests {
     #[test]
     fn the_described_keys_name_what_the_order_appends() {
         assert_eq!(comparator(true).described(), ["-properties.datetime", "+id", "+collection"]);
-        let by_id = Comparator::new(vec![SortBy { field: "id".into(), descending: true }]);
+        let by_id = Comparator::new(vec![SortBy { field: "id".into(), descending: true, ..SortBy::default() }]);
         assert_eq!(by_id.described(), ["-id", "+collection"]);
     }
 }

@@ -69,6 +69,8 @@ pub enum Mode {
     Keyset,
     /// Sorted by the member, resumed by its token.
     Token,
+    /// Cannot sort: read by windows of the first key, each read whole and sorted by the broker.
+    Slice,
     /// Cannot sort and reports few matches: read whole and sorted on every page.
     Drain,
     /// Own order, places instead of a watermark.
@@ -81,6 +83,8 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct Leg {
     pub member: MemberId,
+    /// Which share of the member this is: empty for its own collections, else the shared collection it is a holder of.
+    pub part: String,
     pub mode: Mode,
     /// Conditions and sort keys in the member's own terms; `limit` and `token` are set for each request.
     pub ask: Ask,

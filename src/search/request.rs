@@ -71,10 +71,24 @@ pub struct SearchRequest {
 }
 
 /// One sort key. The field is canonical: `datetime`, `id`, `collection` (clients may write `properties.datetime`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SortBy {
     pub field: String,
     pub descending: bool,
+    /// What its values are taken for; chosen with the order of a session and kept for all its pages.
+    pub kind: KeyKind,
+}
+
+/// What the values of a sort key are, as its sortable declares; a value of another type counts as null (S2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum KeyKind {
+    /// Nothing is declared: as `id` and `collection`, or each value by its own type.
+    #[default]
+    Any,
+    Time,
+    Number,
+    Text,
+    Boolean,
 }
 
 /// `Prefer: handling=…` (RFC 7240 section 4.4).

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::cql2::Expr;
 use crate::federation::Interval;
 use crate::members::{Item, Token};
 
@@ -63,12 +64,14 @@ pub enum Bound {
 }
 
 /// One request to a member: what is set on the leg's ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     pub limit: u32,
     pub token: Option<Token>,
     /// Replaces the ask's interval.
     pub datetime: Option<Interval>,
+    /// Joined to the ask's filter by AND: a bound on a key that is no time, or which segment of its values is read.
+    pub filter: Option<Arc<Expr>>,
 }
 
 /// How the next page is asked for.
@@ -120,6 +123,8 @@ pub struct Stream {
     pub failure: Option<LegFailure>,
     pub requests: u32,
     pub examined: usize,
+    /// Items that met every condition.
+    pub kept: u64,
     pub invalid: u32,
     /// Count of the first page's answer, if exact.
     pub matched: Option<u64>,
@@ -243,6 +248,7 @@ impl Stream {
             failure: None,
             requests: 0,
             examined: 0,
+            kept: 0,
             invalid: 0,
             matched: None,
             empty_pages: 0,
@@ -351,14 +357,15 @@ impl Stream {
                 self.walked = false;
                 self.list_start = position.clone();
                 self.list_size = size;
-                Request { limit: size, token: None, datetime: self.up_to_the_range(self.bounded(&position)) }
+                let datetime = self.up_to_the_range(self.bounded(&position));
+                Request { limit: size, datetime, ..Request::default() }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                Request { limit: self.list_size, token: Some(token), datetime }
+                Request { limit: self.list_size, token: Some(token), datetime, ..Request::default() }
             }
         }
     }

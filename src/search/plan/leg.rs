@@ -44,6 +44,7 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
     let page_max = asked.member.request.page_items_max.unwrap_or(u32::MAX).min(asked.abilities.page_items_max).max(1);
     Leg {
         member: asked.member.id.clone(),
+        part: String::new(),
         mode: reading.mode,
         ask: share.ask,
         residual: share.residual,

@@ -27,7 +27,7 @@ pub(super) fn unsorted(asked: &[Asked<'_>]) -> Vec<MemberId> {
 }
 
 fn newest_first() -> SortBy {
-    SortBy { field: "datetime".to_owned(), descending: true }
+    SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }
 }
 
 /// How this leg is read under the order; `alone` when no other member is asked.

@@ -146,7 +146,7 @@ fn add_key(keys: &mut Vec<SortBy>, given: &str, descending: bool) -> Result<(), 
     if keys.len() == SORT_KEYS_MAX {
         return Err(Invalid::new("sortby", "too long a list", format!("at most {SORT_KEYS_MAX} keys")));
     }
-    keys.push(SortBy { field: (*field).to_owned(), descending });
+    keys.push(SortBy { field: (*field).to_owned(), descending, ..SortBy::default() });
     Ok(())
 }
 

@@ -335,7 +335,7 @@ fn a_geometry_cut_at_the_antimeridian_has_the_short_box() {
 
 #[test]
 fn sortby_in_both_forms() {
-    let key = |field: &str, descending| SortBy { field: field.to_owned(), descending };
+    let key = |field: &str, descending| SortBy { field: field.to_owned(), descending, ..SortBy::default() };
     for (text, expected) in [
         ("-datetime", vec![key("datetime", true)]),
         ("-properties.datetime,+id", vec![key("datetime", true), key("id", false)]),
