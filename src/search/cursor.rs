@@ -472,7 +472,7 @@ impl Cut {
             Position::At(key) => {
                 let (member, collection) = match ids.parse(&key.collection) {
                     Named::Qualified { member, native } => (Some(member.to_string()), native),
-                    Named::Bare(id) => (None, id),
+                    Named::Shared(id) | Named::Bare(id) => (None, id),
                 };
                 Self::At { values: key.values.clone(), id: key.id.to_string(), member, collection }
             }
@@ -534,6 +534,7 @@ mod tests {
             processes: 1,
             routing: crate::federation::Routing::default(),
             registry: crate::federation::Registry::default(),
+            shared: Vec::new(),
             members: Vec::new(),
         }
     }

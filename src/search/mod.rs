@@ -68,9 +68,19 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Found {
     pub member: MemberId,
-    /// As exposed: `MEMBER|collection`.
+    /// As exposed: `MEMBER|collection`, or the id of a shared Collection.
     pub collection: Arc<str>,
     pub item: Item,
+    /// Of a shared Collection: the other holders that are known to have it.
+    pub replicas: Vec<Replica>,
+}
+
+/// The same Item at another holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    pub member: MemberId,
+    /// `MEMBER|collection`.
+    pub collection: Arc<str>,
 }
 
 /// When a search runs and how long it may take.
@@ -221,7 +231,7 @@ fn answer(
     let items = end
         .hits
         .into_iter()
-        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
+        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item, replicas: Vec::new() })
         .collect();
     Ok(Answer { items, next: sealed.next, retry: sealed.retry.or(sealed.missed), number_matched: end.matched, report })
 }
@@ -297,6 +307,7 @@ fn planned(
 #[derive(Debug)]
 pub struct OneItem {
     pub found: Found,
-    /// Further exposed collections that hold an Item of this id, for `alternate` links.
+    /// Of a bare id: further exposed collections that hold an Item of this id, for `alternate` links. They are not known to
+    /// be replicas.
     pub alternates: Vec<Arc<str>>,
 }

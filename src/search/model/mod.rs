@@ -53,6 +53,7 @@ pub(in crate::search) fn ring() -> (KeyRing, Ids) {
         processes: 1,
         routing: crate::federation::Routing::default(),
         registry: crate::federation::Registry::default(),
+        shared: Vec::new(),
         members: Vec::new(),
     };
     (KeyRing::from_federation(&federation).expect("a key"), Ids::new(&federation))
