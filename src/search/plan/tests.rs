@@ -107,6 +107,7 @@ fn federation(members: Vec<Member>) -> Federation {
         processes: 1,
         routing: crate::federation::Routing::default(),
         registry: crate::federation::Registry::default(),
+        shared: Vec::new(),
         members,
     }
 }
@@ -138,6 +139,7 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         interval,
         words: "".into(),
         places: Vec::new(),
+        behind: None,
     }
 }
 
