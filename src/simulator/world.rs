@@ -282,6 +282,7 @@ pub fn federation(ids: &[String]) -> Federation {
         routing: Routing::default(),
         registry: Registry::default(),
         members: ids.iter().map(|id| member(id)).collect(),
+        shared: Vec::new(),
     }
 }
 
