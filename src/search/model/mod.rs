@@ -25,6 +25,8 @@ use crate::collections::Ids;
 use crate::federation::{self, Federation, Limits, Server};
 
 use super::cursor::KeyRing;
+#[cfg(test)]
+pub(super) use dice::Dice;
 use walk::{history, walk_the};
 use world::World;
 

@@ -13,7 +13,7 @@ use crate::search::plan::{Mode, Plan};
 use crate::search::session::{Gap, Session};
 use crate::search::stream::{REQUESTS_EMPTY_MAX, Request};
 
-use super::catalogue::{Catalogue, Takes};
+use super::catalogue::{Catalogue, Lists, Takes};
 use super::judge::judge;
 use super::thing::Condition;
 use super::world::World;
@@ -101,7 +101,9 @@ pub(super) fn walk_the(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<(
             // a page may end early, depending on who answers first; what it gives is the same
             let (one, other) = (ids(&end), ids(&again));
             let alike = one.iter().zip(&other).all(|(one, other)| one == other);
-            if !alike && !world.catalogues.iter().any(|catalogue| catalogue.habits.shuffles_ties) {
+            let shuffles =
+                |catalogue: &Catalogue| catalogue.habits.shuffles_ties || catalogue.habits.lists == Lists::Shuffled;
+            if !alike && !world.catalogues.iter().any(shuffles) {
                 return Err("the same cursor gave another page".into());
             }
         }
@@ -201,7 +203,8 @@ fn page(
         // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
         let simple = world.order.as_ref().is_some_and(|order| order.keys().len() == 1);
         let sorts = |catalogue: &Catalogue| {
-            catalogue.member == *member && (catalogue.habits.sorts_ties || catalogue.mode == Mode::Token)
+            catalogue.member == *member
+                && (catalogue.habits.sorts_ties || matches!(catalogue.mode, Mode::Token | Mode::Slice))
         };
         if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
     });

@@ -44,8 +44,10 @@ pub(super) fn read(order: &Order, asked: &Asked<'_>, alone: bool) -> Result<Read
         Order::Sorted(keys) => keys,
     };
     let Some(first) = keys.first().filter(|first| delivers(abilities, first)) else {
-        // Sorted by the broker; the page refuses it when it turns out to be long.
-        return Ok(Reading { mode: Mode::Drain, sortby: Vec::new() });
+        // Sorted by the broker: by windows of time, or whole; then the page refuses it when it turns out to be long.
+        let timed = keys.first().is_some_and(|first| first.field == "datetime");
+        let mode = if timed && abilities.datetime != Support::Unsupported { Mode::Slice } else { Mode::Drain };
+        return Ok(Reading { mode, sortby: Vec::new() });
     };
     let timed = first.field == "datetime";
     if !timed && !alone && !abilities.string_order_bytes {
