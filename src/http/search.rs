@@ -105,8 +105,8 @@ pub async fn explain_post(Extension(call): Extension<Call>, body: Body) -> Resul
 
 /// The plan (S24); asks no member.
 fn explain(call: &Call, request: &SearchRequest) -> Result<Response, Problem> {
-    let plan = crate::search::explain(&call.snapshot, request, Utc::now())?;
-    Ok(respond::json(&plan.explain(request), Keep::Never))
+    let plan = crate::search::explained(&call.snapshot, request, Utc::now())?;
+    Ok(respond::json(&plan, Keep::Never))
 }
 
 /// The body of a search; none at all asks for everything.

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 
 use super::*;
 use crate::members::Matched;
-use crate::search::model::Dice;
+use crate::search::model::dice::Dice;
 
 /// In which order a member lists what it has.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! Chance that can be replayed.
 
 /// `SplitMix64`: small, seeded, the same everywhere.
-pub(in crate::search) struct Dice(pub(super) u64);
+pub(in crate::search) struct Dice(pub(in crate::search) u64);
 
 impl Dice {
     pub(in crate::search) fn roll(&mut self) -> u64 {

@@ -17,7 +17,9 @@ use crate::members::{Item, Page, Token};
 use crate::search::order::{Comparator, Key, Position, Value};
 use crate::search::outcome::Status;
 
-use super::{Hit, LegFailure, Next, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN, Stream, TIE_ITEMS_MAX, micros};
+use super::{
+    DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN, Stream, TIE_ITEMS_MAX, micros,
+};
 use windows::{Edges, Window, Windows};
 
 /// Items that a window is to hold: twice what the page expects of the leg, within these bounds. The upper one leaves room
@@ -50,6 +52,8 @@ pub(super) struct Slices {
     /// The first count of the page, and for which window: one that never changes is no count of a window.
     first_count: Option<(Window, u64)>,
     counts_lie: bool,
+    /// The member takes no notice of `datetime`: it is read whole, if it is short.
+    deaf: bool,
 }
 
 /// What a window turned out to hold.
@@ -158,7 +162,8 @@ impl Stream {
         self.tokens.clear();
         self.empty_pages = 0;
         self.repeated_pages = 0;
-        let size = if self.slices.is_whole() { TIE_ITEMS_MAX } else { (2 * aim).max(SELECTIVE_PAGE_MIN) };
+        let size =
+            if self.slices.is_whole() || self.slices.deaf { TIE_ITEMS_MAX } else { (2 * aim).max(SELECTIVE_PAGE_MIN) };
         self.list_size = size.clamp(1, self.page_max);
         Request { limit: self.list_size, datetime: asked, ..Request::default() }
     }
@@ -253,6 +258,9 @@ impl Stream {
             return Held::Whole;
         }
         let most = self.tie_items_max;
+        if slices.deaf {
+            return if u64::from(slices.received) > DRAIN_ITEMS_MAX { Held::TooMuch } else { Held::More(token) };
+        }
         if whole {
             return if slices.items.len() > most { Held::TooMuch } else { Held::More(token) };
         }
@@ -270,6 +278,7 @@ impl Stream {
         for (key, item) in std::mem::take(&mut self.slices.items) {
             let behind = order.key_after(&key, last) && order.key_after(&key, &self.start);
             if behind && self.in_ranges(&key, order) && keeps(&item) {
+                self.kept += 1;
                 self.buffer.push_back(Hit { key, item, page: 0 });
             }
         }
@@ -291,7 +300,11 @@ impl Stream {
     fn cut_window(&mut self) {
         let slices = &mut self.slices;
         slices.keys.sort_unstable();
-        if slices.strangers > slices.received / 2 {
+        if slices.strangers > slices.received / 2 && !slices.deaf {
+            slices.deaf = true;
+            slices.windows.open();
+            self.next = Next::Bound(self.known.clone());
+        } else if slices.deaf {
             let feature = "sort; and its `datetime` does not narrow what it returns".to_owned();
             self.fail(LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() });
         } else if slices.windows.cut(slices.window, &slices.keys, slices.trusted(), slices.aim as usize) {

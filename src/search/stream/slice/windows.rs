@@ -125,6 +125,11 @@ impl Windows {
         true
     }
 
+    /// All that is left is the next window.
+    pub fn open(&mut self) {
+        (self.width, self.cut, self.full) = (None, None, None);
+    }
+
     /// Whether it lies behind all that can match.
     pub fn is_behind(&self, window: Window) -> bool {
         let Edges { far, descending, .. } = self.edges;
