@@ -20,7 +20,7 @@ use crate::search::outcome::Status;
 use super::{
     DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN, Stream, TIE_ITEMS_MAX, micros,
 };
-use windows::{Edges, Window, Windows};
+use windows::{Edges, Part, Window, Windows};
 
 /// Items that a window is to hold: twice what the page expects of the leg, within these bounds. The upper one leaves room
 /// to be wrong by half before a window exceeds what is read of it.
@@ -39,6 +39,8 @@ pub(super) struct Slices {
     /// What the window is asked for by.
     asked: Option<Interval>,
     aim: u32,
+    /// What a window is to hold that the page begins with.
+    page_aim: u32,
     /// Its Items so far, and their times along the order.
     items: Vec<(Key, Item)>,
     keys: Vec<i64>,
@@ -49,8 +51,8 @@ pub(super) struct Slices {
     pages: u32,
     /// What the member says that the window holds.
     counted: Option<u64>,
-    /// The first count of the page, and for which window: one that never changes is no count of a window.
-    first_count: Option<(Window, u64)>,
+    /// The first count of the page, and two times that it counts: one that never changes is no count of a window.
+    first_count: Option<(u64, [i64; 2])>,
     counts_lie: bool,
     /// The member takes no notice of `datetime`: it is read whole, if it is short.
     deaf: bool,
@@ -95,16 +97,23 @@ impl Slices {
         self.counted = None;
     }
 
-    /// A count of the window, unless it turned out to be one of something else.
+    /// A count of the window, unless it turns out to be one of something else: a part that counts as many as the whole,
+    /// though Items of the whole lie outside.
     fn count(&mut self, counted: Option<u64>) {
         self.counted = counted;
-        match (self.first_count, counted) {
-            (None, Some(count)) => self.first_count = Some((self.window, count)),
-            (Some((window, first)), Some(count)) => {
-                // a part that is as large as the whole though some of the whole lies outside
-                self.counts_lie |= window != self.window && first == count && u64::from(self.received) < count;
-            }
-            _ => {}
+        if let (Some((first, times)), Some(count)) = (self.first_count, counted) {
+            self.counts_lie |= first == count && !times.iter().all(|time| self.window.holds(*time));
+        }
+    }
+
+    /// What the first window that is cut says of itself: its count, and the first and the last time of what does not last.
+    fn keep_count(&mut self) {
+        let moments = self.items.iter().zip(&self.keys).filter(|((_, item), _)| item.times.start.is_none());
+        let times = moments.map(|(_, time)| *time);
+        if let (None, Some(count), Some(first), Some(last)) =
+            (self.first_count, self.counted, times.clone().min(), times.max())
+        {
+            self.first_count = Some((count, [first, last]));
         }
     }
 
@@ -130,10 +139,12 @@ impl Stream {
         }
     }
 
-    /// How wide the next window would be, as the power of two of its milliseconds; 0: all that is left.
+    /// How wide the next page's window is, as the nearest power of two of its milliseconds; 0: all that is left.
     pub fn window(&self) -> u8 {
         let width = self.slices.windows.width().filter(|_| self.is_sliced());
-        width.map_or(0, |width| u8::try_from(width.max(2).ilog2()).unwrap_or_default())
+        // the root of two lies in the middle between one power and the next
+        let nearest = |width: i64| width.saturating_mul(1_414) / 1_000;
+        width.map_or(0, |width| u8::try_from(nearest(width).max(2).ilog2()).unwrap_or_default())
     }
 
     /// Whether the page found nothing but a narrower window to go on with.
@@ -154,8 +165,10 @@ impl Stream {
         };
         let limit =
             self.ranges.as_ref().and_then(|ranges| ranges.front()).and_then(|range| self.time_along(range.to.first()));
-        let window = self.slices.windows.next(from, limit);
-        let (aim, asked) = (self.aim(need), self.asked_by(window));
+        let aim = self.aim(need);
+        self.slices.page_aim = self.slices.page_aim.max(aim);
+        let window = self.slices.windows.next(from, limit, Part(aim, self.slices.page_aim));
+        let asked = self.asked_by(window);
         self.slices.begin(window, asked, aim);
         self.seen.clear();
         self.list_seen.clear();
@@ -283,8 +296,8 @@ impl Stream {
             }
         }
         self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
-        let Slices { window, keys, aim, .. } = &self.slices;
-        let (window, own, aim) = (*window, keys.len(), *aim as usize);
+        let Slices { window, keys, page_aim, .. } = &self.slices;
+        let (window, own, aim) = (*window, keys.len(), *page_aim as usize);
         self.slices.windows.read(window, own, aim);
         match window.to {
             None => self.known = Position::End,
@@ -299,6 +312,7 @@ impl Stream {
     /// The window holds too much: a narrower one is asked for, or it is given up.
     fn cut_window(&mut self) {
         let slices = &mut self.slices;
+        slices.keep_count();
         slices.keys.sort_unstable();
         if slices.strangers > slices.received / 2 && !slices.deaf {
             slices.deaf = true;

@@ -20,6 +20,18 @@ impl Window {
     }
 }
 
+/// A share: so many of so many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part(pub u32, pub u32);
+
+impl Part {
+    /// No less than a step: what is seen of a much smaller window says little of a larger one.
+    fn of(self, width: i64) -> i64 {
+        let least = width / STEP_MAX;
+        (width.saturating_mul(self.0.into()) / i64::from(self.1.max(1))).clamp(least, width)
+    }
+}
+
 /// The interval that the client asks for, along the order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Edges {
@@ -40,7 +52,14 @@ pub(super) struct Windows {
     cut: Option<i64>,
     /// From the start of the window up to here lies too much.
     full: Option<i64>,
+    /// Windows in a row that held nothing.
     empty: u32,
+    /// A window was empty though a wider one from the same start held too much.
+    missed: bool,
+    /// The first key that an overfull window showed, and its count.
+    shown: Option<(i64, Option<u64>)>,
+    /// What the member shows of a window is its far end, so that it says nothing of the near one.
+    far_first: bool,
 }
 
 impl Windows {
@@ -48,17 +67,18 @@ impl Windows {
         Self { edges, guess, width, ..Self::default() }
     }
 
-    /// How wide the next window would be, if that is known.
+    /// How wide a window is that holds what a page wants, if that is known.
     pub fn width(&self) -> Option<i64> {
         self.width
     }
 
-    /// The next window: from where the leg stands, up to `limit` at most, which is the end of what is asked for.
-    pub fn next(&mut self, from: Option<i64>, limit: Option<i64>) -> Window {
+    /// The next window: from where the leg stands, up to `limit` at most, which is the end of what is asked for. `part` is
+    /// how much of what a window usually holds is wanted of this one.
+    pub fn next(&mut self, from: Option<i64>, limit: Option<i64>, part: Part) -> Window {
         let Edges { near, far, descending } = self.edges;
         // nothing begins behind the end of the client's interval
         let from = if descending { from.max(near) } else { from };
-        let by_width = |width: i64| from.unwrap_or(self.guess.0).saturating_add(width - 1);
+        let by_width = |width: i64| from.unwrap_or(self.guess.0).saturating_add(part.of(width).max(1) - 1);
         let expected = from.is_none_or(|from| from <= self.guess.1);
         let mut to = self.width.map(by_width).filter(|to| !expected || *to < self.guess.1);
         to = self.cut.take().or(to).filter(|to| far.is_none_or(|far| *to < far));
@@ -81,10 +101,11 @@ impl Windows {
         let wider = width.saturating_mul(STEP_MAX);
         let (own, aim) = (own.try_into().unwrap_or(i64::MAX), aim.try_into().unwrap_or(i64::MAX));
         self.empty = if own > 0 { 0 } else { self.empty + 1 };
+        self.missed = own == 0 && self.full.is_some();
         let next = match (self.empty, self.full) {
             (0, _) => Some((width.saturating_mul(aim) / own).clamp(width / STEP_MAX, wider)),
-            (1, _) => Some(wider),
             (_, Some(full)) => Some(full.saturating_sub(to) / 2),
+            (1, None) => Some(wider),
             (_, None) => None,
         };
         let unexpected = own == 0 && self.full.is_none() && to > self.guess.1;
@@ -105,7 +126,14 @@ impl Windows {
         let end = window.to.or(far.filter(|_| !descending));
         let from = window.from.unwrap_or_else(|| self.guess.0.min(end.unwrap_or(i64::MAX)));
         let to = end.unwrap_or_else(|| self.guess.1.max(from));
-        let mut cut = aimed(keys, total, aim, (from, to));
+        self.far_first |= self.is_far_end(keys, total);
+        self.shown = keys.first().map(|first| (*first, total));
+        let mut cut = match (keys.first(), self.far_first) {
+            // where the window begins, its Items are the first that it showed
+            (Some(first), false) => by_rank(keys, total, aim, to.saturating_sub(window.from.unwrap_or(*first))),
+            (Some(_), true) if !self.missed => by_density(keys, total, aim, (from, to)),
+            _ => from.saturating_add(to.saturating_sub(from) / 2),
+        };
         cut = window.from.map_or(cut, |from| cut.max(from));
         if let Some(end) = end.filter(|end| cut >= *end) {
             let before = keys.partition_point(|key| *key < end);
@@ -123,6 +151,13 @@ impl Windows {
         self.width = Some(cut.saturating_sub(from).saturating_add(1).max(1));
         self.cut = Some(cut);
         true
+    }
+
+    /// Whether a window that was cut shows what the wider one hid: Items before all that were seen, and about as many.
+    fn is_far_end(&self, keys: &[i64], total: Option<u64>) -> bool {
+        let (Some((first, before)), Some(middle)) = (self.shown, keys.get(keys.len() / 2)) else { return false };
+        let as_many = total.zip(before).is_none_or(|(total, before)| total > before / 2);
+        *middle <= first && as_many
     }
 
     /// All that is left is the next window.
@@ -147,28 +182,26 @@ impl Windows {
     }
 }
 
-/// Where a window would end that holds about `aim` of the Items whose keys are seen in part.
-fn aimed(keys: &[i64], total: Option<u64>, aim: usize, (from, to): (i64, i64)) -> i64 {
+/// The key at which a window would end that holds about `aim` Items, if the keys that are seen stand for the others, or
+/// where they are a cluster, for themselves.
+fn by_rank(keys: &[i64], total: Option<u64>, aim: usize, length: i64) -> i64 {
+    let spread = keys[keys.len() - 1].saturating_sub(keys[0]);
+    let rank = match total.and_then(|total| usize::try_from(total).ok()) {
+        Some(total) if total > keys.len() && spread >= length / 2 => keys.len().saturating_mul(aim) / total,
+        Some(_) => aim.min(keys.len() / 2),
+        // how many there are is not known: a part of what was seen that is surely fewer
+        None => aim.min(keys.len() / 8),
+    };
+    keys[rank.min(keys.len() / 2)]
+}
+
+/// The end of such a window where only its far end is seen: if the Items lie as densely everywhere.
+fn by_density(keys: &[i64], total: Option<u64>, aim: usize, (from, to): (i64, i64)) -> i64 {
     let length = to.saturating_sub(from);
-    let half = from.saturating_add(length / 2);
-    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return half };
-    let spread = last.saturating_sub(*first);
-    let total = total.and_then(|total| usize::try_from(total).ok()).filter(|total| *total > keys.len());
-    // keys from all over the window stand for the others; a cluster of them stands for itself
-    let rank = match total {
-        Some(total) if spread >= length / 2 => keys.len().saturating_mul(aim) / total,
-        _ => aim,
-    };
-    let by_rank = keys[rank.min(keys.len() / 2)];
-    if by_rank <= half {
-        return by_rank;
-    }
-    // all that was seen lies in the farther half: what comes before it can only be guessed
-    let (length_of, count) = match total {
-        Some(total) => (length, total),
-        None => (spread, keys.len()),
-    };
-    let share = |length: i64| length / i64::try_from(count).unwrap_or(i64::MAX).max(1);
-    let width = share(length_of).saturating_mul(i64::try_from(aim).unwrap_or(i64::MAX));
+    let spread = keys[keys.len() - 1].saturating_sub(keys[0]);
+    let seen = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+    let (length_of, count) = total.filter(|total| *total > seen).map_or((spread, seen), |total| (length, total));
+    let each = length_of / i64::try_from(count).unwrap_or(i64::MAX).max(1);
+    let width = each.saturating_mul(i64::try_from(aim).unwrap_or(i64::MAX));
     from.saturating_add(width.clamp(0, length / 2))
 }
