@@ -9,7 +9,7 @@ use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
 use crate::members::{Ask, Fault, Matched, Page, Token};
 use crate::search::order::{Comparator, Value};
-use crate::search::plan::{Leg, Mode};
+use crate::search::plan::{FirstKey, Leg, Mode};
 use crate::search::residual::Residual;
 
 use super::dice::Dice;
@@ -142,6 +142,7 @@ impl Catalogue {
             page_requests: 1,
             counts_exact: true,
             bounds: true,
+            first: FirstKey::Certain,
         }
     }
 }
