@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
 use crate::members::{Ask, Matched, Page, Token};
-use crate::search::plan::{Leg, Mode};
+use crate::search::plan::{FirstKey, Leg, Mode};
 use crate::search::residual::Residual;
 
 use super::dice::Dice;
@@ -189,6 +189,7 @@ impl Catalogue {
             counts_exact: true,
             bounds: true,
             expected: Interval::default(),
+            first: FirstKey::Certain,
         }
     }
 
