@@ -281,8 +281,8 @@ pub fn federation(ids: &[String]) -> Federation {
         processes: 1,
         routing: Routing::default(),
         registry: Registry::default(),
-        members: ids.iter().map(|id| member(id)).collect(),
         shared: Vec::new(),
+        members: ids.iter().map(|id| member(id)).collect(),
     }
 }
 
