@@ -19,7 +19,7 @@ use crate::members::{Ask, Fault, Item, Page, Token};
 use super::merge::Step;
 use super::outcome::{Failed, Status, Verdict, decide};
 use super::page::{PageEnd, PageRun};
-use super::plan::{Leg, Mode, Order, Plan, Refused};
+use super::plan::{FirstKey, Leg, Mode, Order, Plan, Refused};
 use super::request::{Handling, SortBy};
 use super::residual::Residual;
 use super::session::Session;
@@ -49,6 +49,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        first: FirstKey::Certain,
     }
 }
 

@@ -31,6 +31,7 @@ use super::residual::Residual;
 use candidates::{Asking, Candidates, Judged};
 pub(super) use condition::shown;
 use filtered::Proof;
+pub(super) use sorting::null_filter;
 
 /// What the plan knows of one member. `None` where nothing was discovered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +66,7 @@ pub enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Sorted by the member, resumed by an inclusive bound on the time key.
+    /// Sorted by the member, resumed by an inclusive bound on the first key.
     Keyset,
     /// Sorted by the member, resumed by its token.
     Token,
@@ -106,6 +107,31 @@ pub struct Leg {
     pub counts_exact: bool,
     /// It may be asked for Items at or behind a time: what it returns for `datetime` lacks nothing.
     pub bounds: bool,
+    /// How its list begins at a value of the first sort key that is no time of the Item.
+    pub first: FirstKey,
+}
+
+/// What is known of the first sort key at a member that sorts by it (`paging.md` section 3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FirstKey {
+    /// No Item lacks it; a time is bounded by an interval, ids not at all.
+    #[default]
+    Certain,
+    /// The member can be asked for what lies at or behind a value: its list is read in segments, values and nulls.
+    Bounded { property: Box<str>, nulls: NullItems },
+    /// It cannot, so that one list holds all. `nulls_last`: it is known to put Items without the key at the end.
+    Unbounded { nulls_last: bool },
+}
+
+/// How the Items without a key are had from a member that is asked for values by bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullItems {
+    /// By `IS NULL`, exactly; `IS NOT NULL` leaves them out.
+    Apart,
+    /// The same, but Items of the other segment may come along.
+    Hinted,
+    /// Not at all.
+    OutOfReach,
 }
 
 #[derive(Debug, Clone)]
@@ -165,7 +191,7 @@ pub fn plan<'a>(
     let alone = asked.len() == 1;
     let mut legs = Vec::new();
     for asked in &asked {
-        match sorting::read(&order, asked, alone) {
+        match sorting::read(&order, asked, request, alone) {
             Ok(reading) => legs.push(leg::make(asked, request, area.as_ref(), &reading)),
             Err(feature) => refused.push(lacking(asked.member, feature)),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
 use crate::members::{Ask, Matched, Page, Token};
-use crate::search::plan::{Leg, Mode};
+use crate::search::plan::{FirstKey, Leg, Mode};
 use crate::search::residual::Residual;
 
 use super::dice::Dice;
@@ -150,6 +150,7 @@ impl Catalogue {
             page_requests: 1,
             counts_exact: true,
             bounds: true,
+            first: FirstKey::Certain,
         }
     }
 

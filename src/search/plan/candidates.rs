@@ -134,7 +134,7 @@ fn of_member<'a>(member: &Member, named: &'a [Named]) -> Vec<&'a str> {
     for name in named {
         let native = match name {
             Named::Qualified { member: of, native } if *of == member.id => native,
-            Named::Qualified { .. } => continue,
+            Named::Qualified { .. } | Named::Shared(_) => continue,
             Named::Bare(native) => native,
         };
         if !natives.contains(&native.as_str()) {
