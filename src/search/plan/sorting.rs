@@ -13,7 +13,7 @@ pub(super) struct Reading {
 }
 
 /// The order of a first page: as requested, else newest first if every member asked can deliver it.
-pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
+pub(super) fn choose<'a>(request: &SearchRequest, asked: impl Iterator<Item = &'a Asked<'a>>) -> Order {
     if !request.sortby.is_empty() {
         return Order::Sorted(request.sortby.clone());
     }
@@ -21,9 +21,11 @@ pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
 }
 
 /// The members that cannot deliver newest first.
-pub(super) fn unsorted(asked: &[Asked<'_>]) -> Vec<MemberId> {
-    let cannot = asked.iter().filter(|asked| !delivers(&asked.abilities, &newest_first()));
-    cannot.map(|asked| asked.member.id.clone()).collect()
+pub(super) fn unsorted<'a>(asked: impl Iterator<Item = &'a Asked<'a>>) -> Vec<MemberId> {
+    let cannot = asked.filter(|asked| !delivers(&asked.abilities, &newest_first()));
+    let mut members: Vec<MemberId> = cannot.map(|asked| asked.member.id.clone()).collect();
+    members.dedup();
+    members
 }
 
 fn newest_first() -> SortBy {
