@@ -167,6 +167,8 @@ pub struct Line {
     budget: Duration,
     guard: Arc<Guard>,
     flights: Flights<Key, Result<Shared, Failure>>,
+    #[cfg(test)]
+    wire: Option<Arc<dyn super::wire::Wire>>,
 }
 
 impl Line {
@@ -183,6 +185,8 @@ impl Line {
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             guard: clients.guard(member, Service::Catalogue),
             flights: Flights::default(),
+            #[cfg(test)]
+            wire: clients.wire(),
         }
     }
 
@@ -331,8 +335,6 @@ impl Line {
     }
 
     async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Ended> {
-        let client =
-            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
             return Err(failure(Fault::BadResponse, "address outside the configured origin").into());
         }
@@ -360,6 +362,12 @@ impl Line {
         if let Some(leaving) = &leaving {
             leaving.mark(&mut headers);
         }
+        #[cfg(test)]
+        if let Some(wire) = &self.wire {
+            return self.by_wire(wire.as_ref(), request, headers).await;
+        }
+        let client =
+            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.request(method, request.url.clone()),
@@ -371,6 +379,23 @@ impl Line {
         sent.map_err(|error| {
             let lost = lost(&error);
             Ended { failed: sending(&error.without_url()), lost }
+        })
+    }
+
+    /// The same over a wire that is no network.
+    #[cfg(test)]
+    async fn by_wire(
+        &self,
+        wire: &dyn super::wire::Wire,
+        request: &Outgoing,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, Ended> {
+        let (url, body) = (request.url.clone(), request.body.clone());
+        let sent = super::wire::Sent { member: self.member.clone(), url, headers, body };
+        let given = wire.exchange(sent).await;
+        given.map(super::wire::Given::into_response).map_err(|unsent| {
+            let (failed, lost) = unsent.told();
+            Ended { failed, lost: Some(lost) }
         })
     }
 

@@ -4,6 +4,7 @@
 //! it takes one in stands in `reading.rs`.
 
 mod reading;
+mod tie;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -302,22 +303,6 @@ impl Stream {
         self.known == Position::End && self.buffer.is_empty()
     }
 
-    /// Gives up one tie: the leg goes on strictly behind it.
-    pub fn skip_tie(&mut self) -> Option<Position> {
-        let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
-            _ => return None,
-        };
-        let tie = Position::After(tie);
-        self.buffer.clear();
-        self.failure = None;
-        self.known = tie.clone();
-        self.next = Next::Bound(tie.clone());
-        self.last_first = None;
-        Some(tie)
-    }
-
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
@@ -367,14 +352,6 @@ impl Stream {
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
                 Request { limit: self.list_size, token: Some(token), datetime, ..Request::default() }
             }
-        }
-    }
-
-    /// Whether all that is at hand belongs to the tie that is being read.
-    fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front()) {
-            (Position::Before(tie), Some(hit)) => hit.key.values.first() == Some(tie),
-            _ => false,
         }
     }
 
@@ -475,11 +452,6 @@ impl Stream {
         self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
     }
 
-    /// The failure of a tie that cannot be read whole; only a leg with a bound can go on behind it.
-    pub fn too_large(&self) -> LegFailure {
-        LegFailure { tie_only: self.mode == Mode::Keyset && self.by_time, ..Status::TooLarge.into() }
-    }
-
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
@@ -523,30 +495,6 @@ impl Stream {
             (None, Mode::Keyset, Next::Token(_)) if self.by_time => self.next = Next::Bound(self.start.clone()),
             _ => self.fail(Status::BadResponse.into()),
         }
-    }
-
-    /// Where a leg goes on that cannot go on by its bound alone, when the client has been served up to `watermark`.
-    ///
-    /// Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
-    /// given. Else, in token mode: the page in which the first tie that is not fully given begins.
-    pub fn place(&self, watermark: &Position) -> Option<Place> {
-        let ordered = match watermark {
-            Position::At(key) => key.values.first().is_some_and(|first| self.ordered.contains(first)),
-            _ => false,
-        };
-        let page = if ordered {
-            self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token {
-            let first = self.buffer.front().and_then(|hit| hit.key.values.first());
-            first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
-        } else {
-            return None;
-        };
-        if let Some(PageAsked { token, size, bound }) = page.and_then(|page| self.pages.get(page)) {
-            let (token, bound) = (token.clone(), bound.clone());
-            return Some(Place { token, size: *size, ordered, bound, ..Place::default() });
-        }
-        self.walk().map(|place| Place { ordered, ..place })
     }
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.

@@ -5,6 +5,7 @@
 mod all_kinds;
 mod bad_input;
 mod binary;
+mod budgets;
 mod classes;
 mod collection_search;
 mod contract;

@@ -444,6 +444,10 @@ impl Guards {
 
 /// Between 0 and 1, another one each time.
 pub fn chance() -> f64 {
+    #[cfg(test)]
+    if let Some(chance) = super::wire::chance() {
+        return chance;
+    }
     // A hasher's keys differ from one to the next; that is all the chance that is needed here.
     #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]
     let chance = (RandomState::new().hash_one(0_u8) >> 32) as f64 / f64::from(u32::MAX);

@@ -33,7 +33,7 @@ use world::World;
 const HISTORIES: u64 = 20_000;
 
 /// A key ring and ids of a federation that names nobody: positions then hold exposed ids as they are.
-fn ring() -> (KeyRing, Ids) {
+pub(in crate::search) fn ring() -> (KeyRing, Ids) {
     let federation = Federation {
         id: "model".into(),
         title: String::new(),

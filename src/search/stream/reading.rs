@@ -5,14 +5,11 @@ use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Key, Position, Value};
+use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
-use super::{
-    DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream,
-    TIE_ITEMS_TELLING, TIE_PAGES_MAX,
-};
+use super::{DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream};
 
 impl Stream {
     /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
@@ -118,30 +115,6 @@ impl Stream {
         Ok(true)
     }
 
-    /// Inside a tie: whether the member orders it by the further keys and the id, as a class `ordered` tie must be.
-    fn check_tie_order(&mut self, against: Ordering, key: &Key, order: &Comparator) -> Result<(), LegFailure> {
-        let in_order = match &self.last_key {
-            Some(before) if against == Ordering::Equal => order.within_member(before, key) != Ordering::Greater,
-            _ => true,
-        };
-        self.tie_sorted &= in_order;
-        let claimed = key.values.first().is_some_and(|first| self.ordered.contains(first));
-        if claimed && !in_order { Err(Status::OrderViolation.into()) } else { Ok(()) }
-    }
-
-    /// What a stream has shown up to its last Item: everything before its tie, or, where the member orders the tie
-    /// itself, everything before that Item's id.
-    fn shown(&self) -> Option<Position> {
-        let first = self.last_first.as_ref()?;
-        match &self.last_key {
-            Some(key) if self.ordered.contains(first) && key.values.first() == Some(first) => {
-                // Items of one id may come from several collections in any order
-                Some(Position::At(Key { collection: "".into(), ..key.clone() }))
-            }
-            _ => Some(Position::Before(first.clone())),
-        }
-    }
-
     /// After a page: where the stream stands and how it goes on.
     fn go_on(
         &mut self,
@@ -186,11 +159,6 @@ impl Stream {
         self.pass_ranges(order);
     }
 
-    /// Whether the list has not come behind the first key that it began with.
-    fn is_at_start(&self) -> bool {
-        matches!((&self.start, &self.last_first), (Position::Before(start), Some(first)) if start == first)
-    }
-
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
         self.surely_cut || (self.goes_on_by_bound() && received > 0 && (received >= asked.limit || self.said_more))
     }
@@ -221,29 +189,5 @@ impl Stream {
         }
         self.tokens.push(token.clone());
         self.next = Next::Token(token);
-    }
-
-    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else given up; a drain
-    /// that is too long is refused.
-    fn check_tie(&mut self, order: &Comparator) {
-        if self.mode == Mode::Drain {
-            if self.examined as u64 > DRAIN_ITEMS_MAX {
-                self.refuse_drain();
-            }
-            return;
-        }
-        let large = self.buffer.len() > self.tie_items_max;
-        let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
-        if !self.in_tie() || !(large || long) {
-            return;
-        }
-        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
-            self.ordered.extend(self.last_first.clone());
-            if let Some(shown) = self.shown() {
-                self.known = order.later(&self.known, &shown).clone();
-            }
-        } else if large {
-            self.fail(self.too_large());
-        }
     }
 }
