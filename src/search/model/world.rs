@@ -89,7 +89,7 @@ impl World {
         };
         let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
         let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
-        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
     }
 
     /// How many Items of all members are asked for.
