@@ -201,6 +201,12 @@ impl MemberView {
         Self { stale: old, ..self.clone() }
     }
 
+    /// How old the list is, where reading it again failed.
+    #[must_use]
+    pub fn outdated(&self, now: DateTime<Utc>) -> Option<Duration> {
+        self.read_at.filter(|_| self.stale).map(|at| (now - at).to_std().unwrap_or_default())
+    }
+
     /// What to hold after a refresh that answered: the new list, unless it was cut and the last one was whole and not
     /// a day old. Then the last one stays, as after a failure.
     #[must_use]

@@ -32,7 +32,7 @@ pub use area::{Area, Bbox};
 pub use harvest::{Crawl, Records};
 pub use interval::Interval;
 pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
-pub use problem::{CODES, Problem, Problems, Severity, Source};
+pub use problem::{CODES, NO_MEMBER, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use registry::Registry;
 pub use tls::Tls;

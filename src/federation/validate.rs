@@ -21,7 +21,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::file::{Keys, Notes, PROBLEMS_MAX};
-use super::problem::Severity;
+use super::problem::{NO_MEMBER, Severity};
 use super::{Admin, Cursor, Federation, Limits, Member, Problem, Problems, Registry, Server, Source};
 
 pub(super) use member::ID_BYTES_MAX;
@@ -370,7 +370,7 @@ fn read_members(root: &Keys<'_>, limits: &Limits, found: &mut Found) -> (Registr
     let unread = root.notes.errors() > before || !reading.found.problems.is_empty();
     // A registry may name the first member later, and one that could not be read is a problem already.
     if reading.met == 0 && registry.gocdb.is_none() && !unread {
-        root.missing("member", "add a `[[member]]` with `id` and `url`");
+        root.missing_as(NO_MEMBER, "member", "add a `[[member]]` with `id` and `url`");
     }
     *found = reading.found;
     let all_read = reading.members.len() == reading.met;

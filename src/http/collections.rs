@@ -9,6 +9,8 @@ use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
+use chrono::Utc;
+use http::header;
 use serde_json::json;
 use tracing::error;
 
@@ -27,6 +29,7 @@ use super::params;
 use super::problem::Problem;
 use super::queryables::{OF_COLLECTIONS, QUERYABLES_REL, SORTABLES_REL};
 use super::respond::{self, JSON, Keep, SCHEMA};
+use super::stale::Stale;
 
 /// How long a condition may be looked for in all Collections; usual ones take a few milliseconds.
 const FILTER_TIME: Duration = Duration::from_secs(2);
@@ -68,11 +71,8 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
             }
         }
     }
-    let missing = missing(&call.snapshot);
     let mut end = json!({ "links": links, "numberMatched": found.matched, "numberReturned": found.page.len() });
-    if !missing.is_empty() {
-        end["federation:missing"] = json!(missing);
-    }
+    let missing = mark_missing(&call.snapshot, &mut end);
     out.extend_from_slice(b"],");
     if !asked.ignored.is_empty() {
         end["federation:ignored"] = json!(asked.ignored);
@@ -80,7 +80,7 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
     // The rest of the object, without its opening brace.
     out.extend_from_slice(&end.to_string().as_bytes()[1..]);
     let mut response = respond::document(JSON, out, Keep::For(KEEP_S));
-    respond::say_missing(&mut response, missing.iter().map(|id| id.as_str()));
+    respond::say_missing(&mut response, missing.iter().map(MemberId::as_str));
     Ok(response)
 }
 
@@ -112,12 +112,20 @@ pub async fn one(
     let given = params::segments(path)?;
     let snapshot = &call.snapshot;
     let mut out = Vec::new();
-    match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
-        Lookup::One(entry) => write(&entry, &call, &mut out),
-        Lookup::Many(entries) => write_bare(&given, &entries, &call.links, &mut out),
+    let entries = match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
+        Lookup::One(entry) => {
+            write(&entry, &call, &mut out);
+            vec![entry]
+        }
+        Lookup::Many(entries) => {
+            write_bare(&given, &entries, &call.links, &mut out);
+            entries
+        }
         Lookup::None => return Err(unknown(snapshot, &given)),
-    }
-    Ok(respond::document(JSON, out, Keep::For(KEEP_S)))
+    };
+    let mut response = respond::document(JSON, out, Keep::For(KEEP_S));
+    say_age(&call, &entries, &mut response);
+    Ok(response)
 }
 
 /// Why a collection is not there: the reason helps more than the status.
@@ -185,8 +193,21 @@ fn write_bare(id: &str, entries: &[Arc<Entry>], links: &Links, out: &mut Vec<u8>
     write_merged(entries, &hrefs, out);
 }
 
-/// Members whose part of the list is absent or older than it should be.
-fn missing(snapshot: &Snapshot) -> Vec<&MemberId> {
-    let parts = snapshot.view.members.iter().filter(|view| view.read_at.is_none() || view.stale);
-    parts.map(|view| &view.member).collect()
+/// Names the members whose part of the list is absent or older than it should be.
+fn mark_missing(snapshot: &Snapshot, document: &mut serde_json::Value) -> Vec<MemberId> {
+    let (mut stale, now) = (Stale::default(), Utc::now());
+    snapshot.view.members.iter().for_each(|view| stale.add(&view.member, view.outdated(now)));
+    let unread = snapshot.view.members.iter().filter(|view| view.read_at.is_none());
+    stale.mark(document, &unread.map(|view| view.member.clone()).collect::<Vec<_>>())
+}
+
+/// Says of a Collection from a list that could not be read again how old it is: its members count as missing.
+fn say_age(call: &Call, entries: &[Arc<Entry>], response: &mut Response) {
+    let now = Utc::now();
+    let age = |entry: &Arc<Entry>| call.snapshot.view.member(&entry.member).and_then(|view| view.outdated(now));
+    let old = entries.iter().filter_map(|entry| Some((&entry.member, age(entry)?)));
+    let old: Vec<(&MemberId, Duration)> = old.collect();
+    let Some(oldest) = old.iter().map(|(_, age)| age.as_secs()).max() else { return };
+    response.headers_mut().insert(header::AGE, oldest.into());
+    respond::say_missing(response, old.iter().map(|(member, _)| member.as_str()));
 }

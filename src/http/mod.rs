@@ -33,6 +33,7 @@ mod routes;
 mod search;
 mod seen;
 mod server;
+mod stale;
 mod stream;
 mod tls;
 

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use crate::collections::queryables::{Offered, Schema, common, minimum};
+use crate::collections::queryables::{Offered, Said, Schema, common, minimum};
 use crate::collections::search::{self, Kind};
 use crate::collections::{Entry, Lookup};
 use crate::federation::MemberId;
@@ -23,6 +23,7 @@ use super::door::{Call, Face};
 use super::params;
 use super::problem::Problem;
 use super::respond::{self, Keep, SCHEMA};
+use super::stale::Stale;
 
 /// Relations of OGC API - Features - Parts 3 and 5.
 pub const QUERYABLES_REL: &str = "http://www.opengis.net/def/rel/ogc/1.0/queryables";
@@ -194,12 +195,15 @@ struct Known {
     silent: Vec<MemberId>,
     /// Members that could not be asked.
     missing: Vec<MemberId>,
+    /// Members that could not be asked again.
+    stale: Stale,
 }
 
 impl Known {
-    fn of(offered: Vec<(MemberId, Offered)>) -> Self {
-        let mut known = Self { schemas: Vec::new(), silent: Vec::new(), missing: Vec::new() };
-        for (member, offered) in offered {
+    fn of(all: Vec<Said>) -> Self {
+        let mut known = Self { schemas: Vec::new(), silent: Vec::new(), missing: Vec::new(), stale: Stale::default() };
+        for Said { member, offered, outdated } in all {
+            known.stale.add(&member, outdated);
             match offered {
                 Offered::Schema(schema) => known.schemas.push(schema),
                 Offered::Nothing => known.silent.push(member),
@@ -225,11 +229,9 @@ impl Known {
         }
         about = format!("{about} {MORE}");
         let mut schema = schema(href, title, &about, &properties.0, true);
-        if !self.missing.is_empty() {
-            schema["federation:missing"] = json!(self.missing);
-        }
+        let missing = self.stale.mark(&mut schema, &self.missing);
         let mut response = respond::document(SCHEMA, schema.to_string(), Keep::For(KEEP_S));
-        respond::say_missing(&mut response, self.missing.iter().map(MemberId::as_str));
+        respond::say_missing(&mut response, missing.iter().map(MemberId::as_str));
         response
     }
 }

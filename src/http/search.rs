@@ -115,8 +115,8 @@ pub async fn explain_post(
 /// The plan (S24); asks no member for Items.
 async fn explain(face: &Face, call: &Call, mut request: SearchRequest) -> Result<Response, Problem> {
     queryables::declare_keys(face, call, &mut request).await?;
-    let plan = crate::search::explain(&call.snapshot, &request, Utc::now())?;
-    Ok(respond::json(&plan.explain(&request), Keep::Never))
+    let plan = crate::search::explained(&call.snapshot, &request, Utc::now())?;
+    Ok(respond::json(&plan, Keep::Never))
 }
 
 /// The body of a search; none at all asks for everything.

@@ -45,7 +45,7 @@ pub use dialect::Habits;
 pub use encode::Room;
 pub use error::{Failure, Fault};
 pub use findings::Seen;
-pub use guard::{Bucket, Service, Standing, State, Told};
+pub use guard::{Bucket, Service, Standing, State, Told, Withheld};
 pub use harvest::Harvest;
 pub use item::Item;
 pub use known::Known;

@@ -19,6 +19,7 @@ use crate::collections::ids::Named;
 use crate::federation::{Federation, MemberId, Secret};
 use crate::members::Token;
 
+use super::counts::Bounds;
 use super::missed::Range;
 use super::order::{Key, Position, Value};
 use super::outcome::Status;
@@ -263,6 +264,7 @@ struct Missed {
 /// What most sessions have nothing of: kinds of sort keys, and of legs, by their number, what is unusual.
 #[derive(Serialize, Deserialize, Default)]
 struct Further {
+    bounds: Bounds,
     kinds: Vec<KeyKind>,
     legs: Vec<(u16, FurtherLeg)>,
 }
@@ -326,6 +328,7 @@ impl Body {
                 )
             }),
             matched: self.matched,
+            bounds: Bounds::default(),
             watermark: self.watermark.position(ids),
             turn: ids.member(&self.turn).map_or(self.turn, ToString::to_string),
             legs: self.legs.into_iter().map(|leg| leg.session(ids)).collect(),
@@ -431,10 +434,11 @@ impl Further {
             !leg.part.is_empty() || leg.class != Class::Unknown || leg.window > 0 || leg.covered_by.is_some()
         };
         let legs = (0_u16..).zip(&session.legs).filter(|(_, leg)| unusual(leg));
-        Self { kinds, legs: legs.map(|(number, leg)| (number, FurtherLeg::of(leg))).collect() }
+        Self { bounds: session.bounds, kinds, legs: legs.map(|(number, leg)| (number, FurtherLeg::of(leg))).collect() }
     }
 
     fn put_into(self, session: &mut Session, ids: &Ids) {
+        session.bounds = self.bounds;
         if let Order::Sorted(keys) = &mut session.order {
             keys.iter_mut().zip(self.kinds).for_each(|(key, kind)| key.kind = kind);
         }
@@ -574,6 +578,7 @@ mod tests {
             digests: [7; 12],
             order: Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, kind: KeyKind::Time }]),
             matched: Some(4),
+            bounds: Bounds { lower: Some(4), upper: None },
             watermark: Position::At(key),
             turn: String::new(),
             legs: vec![leg],
@@ -593,6 +598,7 @@ mod tests {
         let mut before = session();
         let leg = SessionLeg { member: "EODC".into(), ..SessionLeg::default() };
         before.legs = vec![leg];
+        before.bounds = Bounds::default();
         before.order = Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, ..SortBy::default() }]);
         let ring = keys.current.load_full();
         let mut sealed =

@@ -15,6 +15,7 @@ mod quota;
 mod page;
 mod progress;
 mod missed;
+mod counts;
 pub mod session;
 pub mod cursor;
 pub mod outcome;
@@ -41,7 +42,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::federation::MemberId;
-use crate::members::{Item, Service};
+use crate::members::{Item, Service, Withheld};
 use crate::telemetry::metrics;
 
 use page::PageRun;
@@ -199,6 +200,7 @@ fn answer(
     let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
     let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
+    say_when(snapshot, &mut end, DateTime::from_timestamp_millis(now_ms).unwrap_or_default());
     let verdict = outcome::decide(&end, plan, request.handling);
     let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
     say_why(snapshot, &mut report);
@@ -244,6 +246,23 @@ fn say_why(snapshot: &Snapshot, report: &mut Report) {
     }
 }
 
+/// Says when members are read again that are read whole: what they lack is there then, and not before.
+fn say_when(snapshot: &Snapshot, end: &mut page::PageEnd, now: DateTime<Utc>) {
+    for leg in end.legs.iter_mut().filter(|leg| leg.broken && leg.retry_after_s.is_none()) {
+        let harvest = snapshot.members.get(leg.member.as_str()).and_then(|member| member.harvest());
+        leg.retry_after_s = harvest.and_then(|harvest| harvest.next_in_s(now));
+    }
+}
+
+/// Why a search would get nothing of a member at this moment.
+fn withheld(snapshot: &Snapshot, member: &str, now: DateTime<Utc>) -> Option<Withheld> {
+    match snapshot.members.get(member)?.harvest() {
+        // A search asks its snapshot, whatever becomes of requests to the member.
+        Some(harvest) => harvest.withheld(now),
+        None => snapshot.members.guard(member, Service::Catalogue)?.withheld(),
+    }
+}
+
 /// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
 fn seal_bounded(
     keys: &KeyRing,
@@ -283,6 +302,21 @@ fn seal_bounded(
             reported.gaps.clone_from(&leg.gaps);
         }
     }
+}
+
+/// The plan of a first page as JSON, with the members that it would ask and that cannot be asked at this moment (S24).
+/// Asks nobody.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explained(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    now: DateTime<Utc>,
+) -> Result<serde_json::Value, request::Invalid> {
+    let mut plan = explain(snapshot, request, now)?.explain(request);
+    plan::explain::withhold(&mut plan, |member| withheld(snapshot, member, now));
+    Ok(plan)
 }
 
 /// The plan of a first page, as a search at this moment would run it (S24). Asks nobody.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
+use super::counts::{Bounds, LegCount};
 use super::merge::{Merge, MergeLeg, Step};
 use super::missed;
 use super::order::{Comparator, Position};
@@ -54,6 +55,7 @@ pub struct PageEnd {
     pub legs: Vec<LegEnd>,
     pub joined: Vec<MemberId>,
     pub matched: Option<u64>,
+    pub bounds: Bounds,
     pub deduplicated: u32,
     pub invalid: u32,
 }
@@ -89,6 +91,7 @@ impl Session {
             digests,
             order: plan.order.clone(),
             matched: None,
+            bounds: Bounds::default(),
             watermark: Position::Start,
             turn: String::new(),
             legs: plan
@@ -219,9 +222,14 @@ impl<'a> PageRun<'a> {
     /// The page as it stands.
     #[must_use]
     pub fn finish(self) -> PageEnd {
-        let matched = if self.first { self.first_count() } else { self.session.matched };
+        let (matched, bounds) = if self.first {
+            let matched = self.first_count();
+            (matched, matched.map_or_else(|| self.first_bounds(), Bounds::exactly))
+        } else {
+            (self.session.matched, self.session.bounds)
+        };
         let Self { session, engine, absent, joined, contradictions, .. } = self;
-        let mut next = Session { matched, legs: Vec::new(), ..session };
+        let mut next = Session { matched, bounds, legs: Vec::new(), ..session };
         let mut retry = match &engine {
             Engine::Sorted(merge) => progress::of_merge(merge, &next),
             Engine::Quota(quota) => progress::of_quota(quota, &next),
@@ -234,6 +242,7 @@ impl<'a> PageRun<'a> {
             legs: Vec::new(),
             joined,
             matched,
+            bounds,
             deduplicated: 0,
             invalid: 0,
         };
@@ -296,6 +305,38 @@ impl<'a> PageRun<'a> {
                 .collect(),
         };
         counts.into_iter().sum()
+    }
+
+    fn first_bounds(&self) -> Bounds {
+        let count = |index: usize, kept: u64, whole: bool, counted: Option<u64>| {
+            let leg = &self.plan.legs[self.planned[index]];
+            let counted = counted.filter(|_| leg.counts_exact);
+            LegCount {
+                part: &leg.part,
+                kept,
+                whole,
+                counted,
+                unfiltered: !leg.residual.selective && self.contradictions[index] == 0,
+            }
+        };
+        let legs: Vec<LegCount<'_>> = match &self.engine {
+            Engine::Sorted(merge) => (0..)
+                .zip(&merge.legs)
+                .map(|(index, leg)| {
+                    let well = leg.failure.is_none() && leg.stream.failure.is_none() && leg.partial.is_none();
+                    let whole = well && leg.stream.known == Position::End;
+                    count(index, leg.stream.kept, whole, leg.stream.matched.filter(|_| well))
+                })
+                .collect(),
+            Engine::Quota(quota) => (0..)
+                .zip(&quota.legs)
+                .map(|(index, leg)| {
+                    let well = leg.failure.is_none() && leg.partial.is_none();
+                    count(index, u64::from(leg.returned), well && leg.ended, leg.matched.filter(|_| well))
+                })
+                .collect(),
+        };
+        Bounds::of(&legs, self.plan.refused.is_empty())
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::federation::{MemberId, interval};
 
+use super::counts::Bounds;
 use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
 use super::outside::Outside;
@@ -102,13 +103,6 @@ pub struct PrunedReport {
     pub detail: String,
 }
 
-/// Bounds on how many Items match; `None` where unknown.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Bounds {
-    pub lower: Option<u64>,
-    pub upper: Option<u64>,
-}
-
 impl Report {
     /// The report of a finished page. `order` is what was applied; `verdict_complete` is the outcome's word.
     #[must_use]
@@ -132,7 +126,7 @@ impl Report {
             order: applied(plan),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
-            matched: Bounds { lower: Some(end.matched.unwrap_or(end.hits.len() as u64)), upper: end.matched },
+            matched: Bounds { lower: end.bounds.lower.or(Some(end.hits.len() as u64)), ..end.bounds },
             deduplicated: end.deduplicated,
             invalid: end.invalid,
             ignored: ignored.to_vec(),

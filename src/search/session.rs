@@ -1,5 +1,6 @@
 //! What a later page needs of the earlier ones: the content of a cursor. Pure data, no authority.
 
+use super::counts::Bounds;
 use super::missed::Range;
 use super::order::Position;
 use super::outcome::Status;
@@ -19,6 +20,8 @@ pub struct Session {
     pub order: Order,
     /// Sum of the first page's counts, if S25 allows it.
     pub matched: Option<u64>,
+    /// Where there is no such sum, or beside it: what the first page tells of how many match.
+    pub bounds: Bounds,
     /// The position up to which the client has been served.
     pub watermark: Position,
     /// Quota order: the member whose turn it is.

@@ -133,6 +133,8 @@ pub struct Stream {
     pub failure: Option<LegFailure>,
     pub requests: u32,
     pub examined: usize,
+    /// Items that met every condition.
+    pub kept: u64,
     pub invalid: u32,
     /// Count of the first page's answer, if exact.
     pub matched: Option<u64>,
@@ -263,6 +265,7 @@ impl Stream {
             failure: None,
             requests: 0,
             examined: 0,
+            kept: 0,
             invalid: 0,
             matched: None,
             empty_pages: 0,

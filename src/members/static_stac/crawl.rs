@@ -16,8 +16,9 @@ use url::Url;
 
 use super::address::Base;
 use super::document::{self, Content};
-use super::fetch::{Fetched, Lost, Validators};
+use super::fetch::{Fetched, Lost};
 use super::{Document, Documents, Facts, StaticStac, What};
+use crate::members::harvest::fetch::Validators;
 use crate::members::harvest::{Harvested, Progress};
 use crate::members::{Failure, Fault, Item, failure};
 
@@ -227,7 +228,9 @@ impl Crawl<'_> {
                 self.again(step, next);
             }
             Visited::Gone => {
-                self.found.left_out.add(&name, "a link leads to it, but it is not there");
+                let folder = self.source.base.is_folder();
+                let where_to = if folder { "no such file is in the folder" } else { "it is not there" };
+                self.found.left_out.add(&name, &format!("a link leads to it, but {where_to}"));
             }
             Visited::Failed(failed) => {
                 tracing::debug!(document = %name, fault = ?failed.fault, detail = %failed.detail, "document not read");

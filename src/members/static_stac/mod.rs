@@ -16,12 +16,13 @@ use tokio::time::Instant;
 
 use super::Failure;
 use super::client::Clients;
+use super::harvest::fetch::Validators;
 use super::harvest::{Harvested, Progress, Source};
 use super::line::Line;
 use crate::federation::{self, Crawl, Federation};
 
 use address::Base;
-use fetch::{Validators, Via};
+use fetch::Via;
 
 /// A catalogue of files.
 pub struct StaticStac {
@@ -54,6 +55,10 @@ impl Source for StaticStac {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Harvested<Documents>, Failure>> {
         Box::pin(crawl::crawl(self, before, progress, deadline))
+    }
+
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.via.sign_of_life(&self.base, &self.root, deadline))
     }
 }
 

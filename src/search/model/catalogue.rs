@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
-use crate::members::{Ask, Fault, Matched, Page, Token};
-use crate::search::order::{Comparator, Value};
+use crate::members::{Ask, Matched, Page, Token};
 use crate::search::plan::{FirstKey, Leg, Mode};
 use crate::search::residual::Residual;
 
 use super::dice::Dice;
-use super::thing::{Condition, Thing};
+use super::oracle::{By, at_member, by_lead};
+use super::thing::{Condition, Span, Thing, When};
 
+/// How a member takes a condition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Takes {
     Exactly,
@@ -44,47 +43,48 @@ pub(super) struct Habits {
 
 pub(super) struct Catalogue {
     pub(super) member: MemberId,
+    /// In the member's own order.
     pub(super) things: Vec<Thing>,
     pub(super) habits: Habits,
     pub(super) mode: Mode,
     pub(super) takes: Takes,
-    pub(super) down: bool,
+    /// What the member sorts by, if it does.
+    lead: Option<(By, bool)>,
 }
 
 impl Catalogue {
-    pub(super) fn new(dice: &mut Dice, index: u64, mode: Mode, span: i64, long_items: bool) -> Self {
+    /// `lead` is the first key that is asked for, if any.
+    pub(super) fn new(
+        dice: &mut Dice,
+        index: u64,
+        mode: Mode,
+        lead: Option<(By, bool)>,
+        span: i64,
+        long_items: bool,
+    ) -> Self {
+        let member = MemberId::new(&format!("M{index}"));
+        let collections = ["c0", "c1", "c2"].map(|native| (native, Arc::from(format!("{member}|{native}"))));
         let most = if dice.one_in(8) { 120 } else { 30 };
         let count = dice.below(most);
         let mut things: Vec<Thing> = (0..count)
             .map(|number| {
                 let start_ms = dice.below(span as u64) as i64;
-                let lasts = if long_items && dice.one_in(3) { dice.below(30) as i64 } else { 0 };
-                Thing {
-                    // ids are shared between members and collections: they are no key alone
-                    id: format!("i{}", if dice.one_in(3) { number } else { dice.below(1_000) }),
-                    collection: format!("c{}", dice.below(3)),
-                    start_ms,
-                    end_ms: start_ms + lasts,
-                    micros: if dice.one_in(3) { dice.below(1_000) as i64 } else { 0 },
-                    tie: dice.roll(),
-                    lasting: true,
-                    value: None,
-                    properties: Bytes::new(),
-                }
+                let lasts_ms = if long_items && dice.one_in(3) { dice.below(30) as i64 } else { 0 };
+                // ids are shared between members and collections: they are no key alone
+                let id = format!("i{}", if dice.one_in(3) { number } else { dice.below(1_000) });
+                let (native, exposed) = &collections[dice.below(3) as usize];
+                let micros = if dice.one_in(3) { dice.below(1_000) as i64 } else { 0 };
+                Thing::new(&id, native, Arc::clone(exposed), When { start_ms, lasts_ms, micros }, dice.roll())
             })
             .collect();
         let mut met = BTreeSet::new();
-        things.retain(|thing| met.insert((thing.id.clone(), thing.collection.clone())));
-        if mode == Mode::Token {
-            // sorted by id in the direction asked; equal ids of several collections are its ties
-            things.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
-        }
+        things.retain(|thing| met.insert((thing.item.id.clone(), thing.item.collection.clone())));
         let offsets = dice.one_in(4) || mode == Mode::Token;
         let no_next = mode == Mode::Keyset && dice.one_in(8);
         let shuffles_ties = mode == Mode::Keyset && no_next;
         let sorts_ties = mode == Mode::Keyset && !shuffles_ties && dice.one_in(2);
         if sorts_ties {
-            things.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+            things.sort_by(|a, b| a.item.id.cmp(&b.item.id));
             for (rank, thing) in things.iter_mut().enumerate() {
                 thing.tie = rank as u64;
             }
@@ -98,7 +98,15 @@ impl Catalogue {
             offsets,
             shuffles_ties,
         };
-        Self { member: MemberId::new(&format!("M{index}")), things, habits, mode, takes: Takes::Never, down: false }
+        let lead = lead.filter(|_| matches!(mode, Mode::Keyset | Mode::Token));
+        things.sort_by(|a, b| at_member(lead, a, b));
+        Self { member, things, habits, mode, takes: Takes::Never, lead }
+    }
+
+    /// Takes a new Item in, at its place.
+    pub(super) fn insert(&mut self, thing: Thing) {
+        let at = self.things.partition_point(|known| at_member(self.lead, known, &thing).is_lt());
+        self.things.insert(at, thing);
     }
 
     /// For a history with a condition.
@@ -145,9 +153,7 @@ impl Catalogue {
             first: FirstKey::Certain,
         }
     }
-}
 
-impl Catalogue {
     /// What the member makes of a condition.
     fn sends(&self, condition: Option<Condition>, thing: &Thing) -> bool {
         let Some(condition) = condition else { return true };
@@ -158,48 +164,26 @@ impl Catalogue {
         }
     }
 
-    /// The member's list for an ask, in its own order, as (order key, thing).
-    fn list(&self, order: Option<&Comparator>, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Vec<Thing> {
-        let mut list: Vec<Thing> = self
-            .things
-            .iter()
-            .filter(|thing| ask.datetime.is_none_or(|asked| asked.meets(&thing.interval())))
-            .filter(|thing| self.sends(condition, thing))
-            .cloned()
-            .collect();
-        if self.habits.shuffles_ties {
-            for thing in &mut list {
-                thing.tie = dice.roll();
+    /// The member's list for an ask, in its own order.
+    fn list(&self, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Vec<&Thing> {
+        let asked = Span::of(ask.datetime);
+        let mut list = Vec::with_capacity(self.things.len());
+        for thing in &self.things {
+            if thing.meets(&asked) && self.sends(condition, thing) {
+                list.push(thing);
             }
         }
-        match order {
-            Some(order) if matches!(self.mode, Mode::Keyset | Mode::Token) => {
-                let mut keyed: Vec<(Value, Thing)> =
-                    list.into_iter().map(|thing| (self.first(order, &thing), thing)).collect();
-                keyed.sort_by(|(left, a), (right, b)| order.first(left, right).then(a.tie.cmp(&b.tie)));
-                list = keyed.into_iter().map(|(_, thing)| thing).collect();
-            }
-            _ => list.sort_by_key(|thing| thing.tie),
+        if self.habits.shuffles_ties {
+            let mut shuffled: Vec<(u64, &Thing)> = list.into_iter().map(|thing| (dice.roll(), thing)).collect();
+            shuffled.sort_by_key(|(roll, _)| *roll);
+            list = shuffled.into_iter().map(|(_, thing)| thing).collect();
+            list.sort_by(|a, b| by_lead(self.lead, a, b));
         }
         list
     }
 
-    fn first(&self, order: &Comparator, thing: &Thing) -> Value {
-        let exposed = Arc::from(format!("{}|{}", self.member, thing.collection));
-        order.read(&thing.item(), &exposed).expect("a key").values.swap_remove(0)
-    }
-
-    pub(super) fn answer(
-        &self,
-        order: Option<&Comparator>,
-        condition: Option<Condition>,
-        ask: &Ask,
-        dice: &mut Dice,
-    ) -> Result<Page, (Fault, Option<u32>)> {
-        if self.down {
-            return Err((Fault::Unreachable, None));
-        }
-        let list = self.list(order, condition.filter(|_| ask.filter.is_some()), ask, dice);
+    pub(super) fn answer(&self, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Page {
+        let list = self.list(condition.filter(|_| ask.filter.is_some()), ask, dice);
         let size = (ask.limit as usize).min(self.habits.cap);
         let from = match &ask.token {
             None => 0,
@@ -208,7 +192,7 @@ impl Catalogue {
             Some(Token(text)) => {
                 let (first, tie) = text.split_once('/').expect("a key");
                 let (first, tie): (i64, u64) = (first.parse().expect("a time"), tie.parse().expect("a tie"));
-                list.iter().position(|thing| self.behind(order, thing, first, tie)).unwrap_or(list.len())
+                list.iter().position(|thing| self.behind(thing, first, tie)).unwrap_or(list.len())
             }
         };
         let overlap = usize::from(self.habits.repeats && from > 0 && from < list.len() && size > 1);
@@ -224,19 +208,19 @@ impl Catalogue {
             Some(last) => Token(format!("{}/{}", last.start_ms, last.tie).into()),
             None => Token("0/0".into()),
         });
-        Ok(Page {
-            items: shown.iter().map(Thing::item).collect(),
+        Page {
+            items: shown.iter().map(|thing| thing.item.clone()).collect(),
             received: shown.len() as u32,
             next,
             matched: Some(Matched { count: list.len() as u64, exact: true }),
             ..Page::default()
-        })
+        }
     }
 
-    fn behind(&self, order: Option<&Comparator>, thing: &Thing, first: i64, tie: u64) -> bool {
-        match order {
-            Some(order) if self.mode == Mode::Keyset => {
-                let ahead = if order.descending() { thing.start_ms < first } else { thing.start_ms > first };
+    fn behind(&self, thing: &Thing, first: i64, tie: u64) -> bool {
+        match self.lead {
+            Some((By::Time, descending)) => {
+                let ahead = if descending { thing.start_ms < first } else { thing.start_ms > first };
                 ahead || (thing.start_ms == first && thing.tie > tie)
             }
             _ => thing.tie > tie,

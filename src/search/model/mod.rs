@@ -13,8 +13,10 @@
 
 mod dice;
 mod thing;
+mod oracle;
 mod catalogue;
 mod world;
+mod page;
 mod walk;
 mod judge;
 
@@ -25,7 +27,7 @@ use crate::collections::Ids;
 use crate::federation::{self, Federation, Limits, Server};
 
 use super::cursor::KeyRing;
-use walk::{history, walk_the};
+use walk::history;
 use world::World;
 
 const HISTORIES: u64 = 20_000;
@@ -63,7 +65,7 @@ fn every_history_keeps_order_uniqueness_and_declares_what_is_missing() {
     if let Some(seed) = number("STAC_BROKER_MODEL_SEED") {
         let mut world = World::new(seed);
         world.trace.wanted = true;
-        if let Err(wrong) = walk_the(&mut world, &keys, &ids) {
+        if let Err(wrong) = history(&mut world, &keys, &ids) {
             panic!("history {seed}: {wrong}\n{}", world.trace.lines.join("\n"));
         }
         return;
@@ -78,10 +80,10 @@ fn every_history_keeps_order_uniqueness_and_declares_what_is_missing() {
                 scope.spawn(move || {
                     (worker..histories)
                         .step_by(threads as usize)
-                        .filter_map(|seed| match history(seed, keys, ids) {
-                            Ok((followed, of_gaps)) => {
-                                retries.fetch_add(followed, Ordering::Relaxed);
-                                gap_retries.fetch_add(of_gaps, Ordering::Relaxed);
+                        .filter_map(|seed| match history(&mut World::new(seed), keys, ids) {
+                            Ok(followed) => {
+                                retries.fetch_add(followed.retries, Ordering::Relaxed);
+                                gap_retries.fetch_add(followed.gap_retries, Ordering::Relaxed);
                                 None
                             }
                             Err(wrong) => Some((seed, wrong)),

@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::cql2::Expr;
 use crate::federation::Interval;
-use crate::search::order::Comparator;
 use crate::search::plan::{Mode, Order, Plan};
-use crate::search::request::SortBy;
 
 use super::catalogue::Catalogue;
 use super::dice::Dice;
-use super::thing::{Condition, Thing, instant};
+use super::oracle::{By, Oracle};
+use super::thing::{Condition, Thing, When, instant};
 
 pub(super) struct World {
     pub(super) dice: Dice,
-    pub(super) order: Option<Comparator>,
+    pub(super) order: Option<Oracle>,
     pub(super) catalogues: Vec<Catalogue>,
     pub(super) user: Option<Interval>,
     pub(super) condition: Option<Condition>,
@@ -44,19 +41,19 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let kind = dice.below(10);
-        let sort = |field: &str, descending| SortBy { field: field.into(), descending, ..SortBy::default() };
         let down = dice.one_in(2);
         let order = match kind {
-            0..=5 => Some(vec![sort("datetime", down)]),
-            6 => Some(vec![sort("datetime", down), sort("collection", dice.one_in(2))]),
-            7 => Some(vec![sort("id", down)]),
+            0..=5 => Some(Oracle::new(&[(By::Time, down)])),
+            6 => Some(Oracle::new(&[(By::Time, down), (By::Collection, dice.one_in(2))])),
+            7 => Some(Oracle::new(&[(By::Id, down)])),
             _ => None,
         };
+        let lead = order.as_ref().map(Oracle::lead);
         let by_time = kind <= 6;
         let members = 1 + dice.below(5);
         let span = 1 + dice.below(60) as i64;
         let long_items = dice.one_in(4);
-        let catalogues = (0..members)
+        let mut catalogues: Vec<Catalogue> = (0..members)
             .map(|index| {
                 let mode = match (kind, dice.below(4)) {
                     (0..=7, 0) => Mode::Drain,
@@ -65,7 +62,7 @@ impl World {
                     _ if members == 1 => Mode::PassThrough,
                     _ => Mode::Quota,
                 };
-                Catalogue::new(&mut dice, index, mode, span, long_items)
+                Catalogue::new(&mut dice, index, mode, lead, span, long_items)
             })
             .collect();
         let user = (by_time && dice.one_in(3)).then(|| {
@@ -74,19 +71,18 @@ impl World {
             Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
         });
         let condition = dice.one_in(3).then(|| Condition::random(&mut dice));
-        let mut catalogues: Vec<Catalogue> = catalogues;
         if condition.is_some() {
             for catalogue in &mut catalogues {
                 catalogue.value(&mut dice);
             }
         }
         let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
-        Self { dice, order: order.map(Comparator::new), catalogues, user, condition, ties_max, trace: Trace::default() }
+        Self { dice, order, catalogues, user, condition, ties_max, trace: Trace::default() }
     }
 
     pub(super) fn plan(&self) -> Plan {
         let order = match &self.order {
-            Some(order) => Order::Sorted(order.keys().to_vec()),
+            Some(order) => Order::Sorted(order.asked()),
             None => Order::Quota,
         };
         let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
@@ -106,21 +102,12 @@ impl World {
                 let gone = dice.below(catalogue.things.len() as u64) as usize;
                 catalogue.things.remove(gone);
             } else {
-                let at = dice.below(60) as i64;
+                let when = When { start_ms: dice.below(60) as i64, lasts_ms: 0, micros: 0 };
                 let id = format!("new-{:x}", dice.roll());
-                let tie = dice.roll();
-                let thing = Thing {
-                    id,
-                    collection: "c0".into(),
-                    start_ms: at,
-                    end_ms: at,
-                    micros: 0,
-                    tie,
-                    lasting: false,
-                    value: None,
-                    properties: Bytes::new(),
-                };
-                catalogue.things.push(if self.condition.is_some() { thing.valued(dice) } else { thing });
+                let exposed = format!("{}|c0", catalogue.member).into();
+                let mut thing = Thing::new(&id, "c0", exposed, when, dice.roll());
+                thing.lasting = false;
+                catalogue.insert(if self.condition.is_some() { thing.valued(dice) } else { thing });
             }
         }
     }

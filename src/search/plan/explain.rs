@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::members::Withheld;
+use crate::search::outcome::Status;
 use crate::search::request::SearchRequest;
 use crate::search::stream::SELECTIVE_PAGE_MIN;
 
@@ -117,6 +119,17 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
     json
 }
 
+/// Says in an explanation which of its legs would not be sent at this moment, and why: who is asked is the plan's word,
+/// whether that can be done now is the guard's.
+pub fn withhold(plan: &mut Value, withheld: impl Fn(&str) -> Option<Withheld>) {
+    for leg in plan["legs"].as_array_mut().into_iter().flatten() {
+        if let Some(Withheld { fault, reason, retry_after_s }) = withheld(word(leg, "id")) {
+            let status = Status::from(fault).name();
+            leg["withheld"] = json!({ "status": status, "reason": reason, "retry_after_s": retry_after_s });
+        }
+    }
+}
+
 fn refused_json(refused: &Refused) -> Value {
     let mut json = json!({ "id": refused.member, "feature": refused.feature });
     if refused.required {
@@ -148,7 +161,7 @@ pub fn text(plan: &Value) -> String {
         ),
     };
     text.entry(0, "asked", 9, &requests);
-    if let Some(sentence) = undiscovered(legs) {
+    for sentence in [undiscovered(legs), withheld_now(legs)].into_iter().flatten() {
         text.entry(0, "note", 9, &sentence);
     }
 
@@ -211,6 +224,14 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
     ))
 }
 
+/// Whose Items a search at this moment would miss, though they are asked for.
+fn withheld_now(legs: &[Value]) -> Option<String> {
+    let away: Vec<&str> = legs.iter().filter(|leg| leg["withheld"].is_object()).map(|leg| word(leg, "id")).collect();
+    let what = if away.len() == 1 { "its Items" } else { "their Items" };
+    (!away.is_empty())
+        .then(|| format!("at this moment nothing is sent to {}: {what} would be missing", away.join(", ")))
+}
+
 /// What a member lacks, for admins.
 fn lack(feature: &str) -> String {
     if let Some(field) = feature.strip_prefix("string-order: ") {
@@ -237,6 +258,9 @@ fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     text.entry(2, word(leg, "id"), longest + 2, &format!("{reading}; {} at once", plural(page, "Item")));
     let mut line = |label: &str, value: &str| text.entry(longest + 4, label, 13, value);
     line("because", word(leg, "reason"));
+    if leg["withheld"].is_object() {
+        line("not now", &format!("{}: {}", word(&leg["withheld"], "status"), word(&leg["withheld"], "reason")));
+    }
     if leg["required"] == true {
         line("required", "no answer without this member");
     }

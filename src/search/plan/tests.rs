@@ -10,6 +10,7 @@ use crate::federation::{
     Auth, Bbox, Cursor, Declared, Dialect, Extents, Interval, Kind, Limits, Method, NextPath, Patterns, Policy,
     Request, Rule, Server, Support,
 };
+use crate::members::{Fault, Withheld};
 use crate::search::request::Handling;
 use crate::search::residual::tests::item;
 
@@ -743,6 +744,22 @@ fn explained_as_json() {
     let quota = two(with(|can| can.sort = Support::Unsupported), able()).plan(&[]).explain(&request);
     assert_eq!(quota["order"], serde_json::json!({ "keys": [], "by": "quota", "unsorted": ["A"] }));
     assert!(explain::text(&quota).contains("because A cannot sort"), "{}", explain::text(&quota));
+}
+
+#[test]
+fn an_explanation_says_whom_nothing_is_sent_to_now() {
+    let request = request(&[]);
+    let mut explained = two(able(), able()).plan(&[]).explain(&request);
+    let reason = "5 requests failed in a row, the last with `timeout`; it is not asked for another 24 s";
+    let away = Withheld { fault: Fault::CircuitOpen, reason: reason.to_owned(), retry_after_s: 24 };
+    explain::withhold(&mut explained, |member| (member == "B").then(|| away.clone()));
+    assert_eq!(explained["legs"][0].get("withheld"), None);
+    let told = serde_json::json!({ "status": "circuit-open", "reason": reason, "retry_after_s": 24 });
+    assert_eq!(explained["legs"][1]["withheld"], told);
+    let text = explain::text(&explained);
+    assert!(text.contains("nothing is sent to B: its Items would be missing"), "{text}");
+    assert!(text.contains("not now      circuit-open: 5 requests failed in a row"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
 
 #[test]

@@ -122,6 +122,7 @@ impl Stream {
             && self.in_ranges(&key, order)
             && keeps(&item)
         {
+            self.kept += 1;
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
