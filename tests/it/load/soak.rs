@@ -64,7 +64,7 @@ fn one_more(count: &AtomicUsize) {
 async fn nothing_is_left_of_faults_under_load() {
     let Some(phase) = phase() else { return };
     let members = members(4, Duration::from_millis(2)).await;
-    let program = Program::over(&members, "member_deadline_ms = 500", "").await;
+    let program = Program::over(&members, "connect_ms = 500\nmember_deadline_ms = 500", "").await;
     round(&program, &members, (phase / 5).min(Duration::from_secs(60))).await;
     let before = settled(&program, None).await;
     println!("before: {before:?}");
