@@ -7,6 +7,7 @@
     reason = "the numbers of a test are small"
 )]
 
+mod slices;
 mod ties;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::DateTime;
 
-use crate::federation::MemberId;
+use crate::federation::{Interval, MemberId};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
@@ -22,7 +23,7 @@ use super::merge::Step;
 use super::order::{Comparator, Position, Value};
 use super::outcome::{Failed, Status, Verdict, decide};
 use super::page::{PageEnd, PageRun};
-use super::plan::{Leg, Mode, Order, Plan, Refused};
+use super::plan::{FirstKey, Leg, Mode, Order, Plan, Refused};
 use super::request::{Handling, SortBy};
 use super::residual::Residual;
 use super::session::Session;
@@ -41,6 +42,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
     Leg {
         member: MemberId::new(member),
         part: String::new(),
+        shared: None,
         mode,
         ask: Ask::default(),
         residual: Residual::default(),
@@ -52,6 +54,8 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        expected: Interval::default(),
+        first: FirstKey::Certain,
     }
 }
 
@@ -60,7 +64,7 @@ fn newest_first() -> Order {
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {
-    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
 }
 
 /// Runs a page against members that answer by a function of member, request and how often they were asked.

@@ -129,7 +129,7 @@ impl Report {
             continues: false,
             outside: Vec::new(),
             complete,
-            order: applied(&plan.order, plan.legs.len(), end),
+            order: applied(plan, end),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
             matched: Bounds { lower: end.bounds.lower.or(Some(end.hits.len() as u64)), ..end.bounds },
@@ -247,21 +247,18 @@ fn pruned_report(pruned: &Pruned) -> PrunedReport {
     PrunedReport { id: pruned.member.clone(), rule: pruned.refusal.rule.name(), detail: pruned.refusal.detail.clone() }
 }
 
-fn applied(order: &Order, legs: usize, end: &PageEnd) -> AppliedOrder {
+fn applied(plan: &Plan, end: &PageEnd) -> AppliedOrder {
     let walked: BTreeSet<&MemberId> = end.legs.iter().filter(|leg| leg.walked).map(|leg| &leg.member).collect();
     let ties_members: Vec<MemberId> = walked.into_iter().cloned().collect();
-    match order {
-        Order::Sorted(keys) => AppliedOrder {
+    match (&plan.order, plan.legs.as_slice()) {
+        (Order::Sorted(keys), _) => AppliedOrder {
             keys: Comparator::new(keys.clone()).described(),
             by: "broker",
             ties: if ties_members.is_empty() { "broker" } else { "member" },
             ties_members,
         },
-        Order::Quota => AppliedOrder {
-            keys: Vec::new(),
-            by: if legs == 1 { "member" } else { "quota" },
-            ties: "member",
-            ties_members,
-        },
+        // what a single member was asked for, in its own collation
+        (Order::Quota, [alone]) => AppliedOrder { keys: alone.sorted_by(), by: "member", ties: "member", ties_members },
+        (Order::Quota, _) => AppliedOrder { keys: Vec::new(), by: "quota", ties: "member", ties_members },
     }
 }

@@ -4,6 +4,8 @@
 //! it takes one in stands in `reading.rs`.
 
 mod reading;
+mod segment;
+mod slice;
 mod tie;
 mod walk;
 
@@ -21,9 +23,11 @@ use crate::members::{Item, Token};
 use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
-use super::plan::{Leg, Mode};
+use super::plan::{FirstKey, Leg, Mode};
 use super::session::{Class, Place, SessionLeg};
+use slice::Slices;
 
+use segment::Lead;
 use walk::Walk;
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
@@ -118,6 +122,13 @@ pub struct Stream {
     /// Every Item of a collection is then one tie.
     by_collection: bool,
     descending: bool,
+    first: FirstKey,
+    /// Of a list that holds Items with and without a key.
+    lead: Lead,
+    /// A list of values came to Items without one.
+    values_over: bool,
+    /// Items without a key are out of reach, and that was not declared yet.
+    nulls_missing: bool,
     user_interval: Option<Interval>,
     /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
     ranges: Option<VecDeque<Range>>,
@@ -181,6 +192,8 @@ pub struct Stream {
     walk: Option<Walk>,
     /// The tie that was walked to its end.
     walked: Option<Value>,
+    /// In slice mode: the window that is being read.
+    slices: Slices,
 }
 
 /// What it takes to ask for a page again.
@@ -265,6 +278,9 @@ impl Stream {
             _ => None,
         };
         let single_collection = leg.only_collection().map(Into::into);
+        let resumed = matches!(next, Next::Token(_));
+        // behind the nulls is nothing
+        let over = start == Position::After(Value::Null) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         let mut stream = Self {
             name,
             mode: leg.mode,
@@ -278,7 +294,11 @@ impl Stream {
             selective: leg.residual.selective,
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
-            known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
+            known: if over { Position::End } else { start.clone() },
+            lead: Lead::of(&leg.first, session, &start, resumed),
+            first: leg.first.clone(),
+            values_over: false,
+            nulls_missing: false,
             ranges,
             resumed: place.is_some_and(by_token),
             list_start,
@@ -316,6 +336,7 @@ impl Stream {
             ordered: ordered.into_iter().collect(),
             walk: None,
             walked: None,
+            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
         };
         if let Some(walk) = walk {
             stream.enter_walk(walk);
@@ -356,6 +377,9 @@ impl Stream {
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if self.is_sliced() {
+            return self.request_window(need);
+        }
         if let Some(request) = self.walk_request(limit) {
             return request;
         }
@@ -377,8 +401,7 @@ impl Stream {
         if full
             && self.ordered.is_empty()
             && !self.capped
-            && self.mode == Mode::Keyset
-            && self.by_time
+            && self.resumes_by_bound()
             && self.list_size < size
             && let Some(first) = &self.last_first
         {
@@ -397,14 +420,15 @@ impl Stream {
                 self.list_start = position.clone();
                 self.list_size = size;
                 let datetime = self.up_to_the_range(self.bounded(&position));
-                Request { limit: size, datetime, ..Request::default() }
+                Request { limit: size, token: None, datetime, filter: self.condition(&position) }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                Request { limit: self.list_size, token: Some(token), datetime, ..Request::default() }
+                let filter = self.condition(&self.list_start);
+                Request { limit: self.list_size, token: Some(token), datetime, filter }
             }
         }
     }
@@ -474,6 +498,9 @@ impl Stream {
 
     /// The member's list is over: so is the leg, or the part that the list was asked for.
     fn list_is_over(&mut self, order: &Comparator) {
+        if self.goes_on_with_nulls(order) {
+            return;
+        }
         let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
         self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
     }
@@ -491,7 +518,11 @@ impl Stream {
 
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
-        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+        matches!(self.mode, Mode::Keyset | Mode::Drain | Mode::Slice) && self.by_time && self.bounds
+    }
+
+    fn is_sliced(&self) -> bool {
+        self.mode == Mode::Slice
     }
 
     /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
@@ -539,6 +570,8 @@ impl Stream {
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
+        } else if self.is_sliced() {
+            self.window_out_of_allowance()
         } else if self.walk.as_ref().is_some_and(Walk::is_searching) {
             self.of_the_tie(Status::BadResponse)
         } else if self.in_tie() && self.known.first() == self.from.first() {
@@ -578,19 +611,24 @@ impl Stream {
             self.walk_token_refused();
             return;
         }
-        match (&self.last_first, self.mode, &self.next) {
-            (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
+        match (&self.last_first, &self.next) {
+            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
+            (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
             // the tie is read again from its start
-            (None, Mode::Keyset, Next::Token(_)) if self.by_time => self.next = Next::Bound(self.start.clone()),
+            (None, Next::Token(_)) if self.resumes_by_bound() => self.next = Next::Bound(self.start.clone()),
             _ => self.fail(Status::BadResponse.into()),
         }
     }
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
     pub fn onward(&self) -> Option<Place> {
+        // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
+        if self.is_sliced() {
+            return None;
+        }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
     }

@@ -8,10 +8,10 @@ use crate::federation::retention::Period;
 use crate::members::capabilities::IDS_ALONE_MAX;
 
 use super::Asked;
-use super::leg::Share;
+use super::leg::Pushed;
 
 /// Changes what a leg is asked for. The residual conditions stand already: they hold whatever the member is asked.
-pub(super) fn adjust(share: &mut Share, asked: &Asked<'_>) {
+pub(super) fn adjust(share: &mut Pushed, asked: &Asked<'_>) {
     if asked.abilities.ids_alone {
         ids_alone(share);
     }
@@ -24,7 +24,7 @@ pub(super) fn adjust(share: &mut Share, asked: &Asked<'_>) {
 }
 
 /// Where `ids` override all other conditions, nothing else is asked, and all of it is left to the broker.
-fn ids_alone(share: &mut Share) {
+fn ids_alone(share: &mut Pushed) {
     let Some(ids) = &share.ask.ids else { return };
     if ids.len() > IDS_ALONE_MAX {
         share.ask.ids = None;
@@ -33,8 +33,8 @@ fn ids_alone(share: &mut Share) {
         return;
     }
     let ids = share.ask.ids.take();
-    let sortby = std::mem::take(&mut share.ask.sortby);
-    share.ask = crate::members::Ask { ids, sortby, ..crate::members::Ask::default() };
+    let (sortby, kinds) = (std::mem::take(&mut share.ask.sortby), std::mem::take(&mut share.ask.kinds));
+    share.ask = crate::members::Ask { ids, sortby, kinds, ..crate::members::Ask::default() };
     share.pushdown.retain(|pushed| pushed.starts_with("ids"));
     share.residual.promised = None;
     share.residual.exact_area = share.residual.area.is_some();

@@ -2,23 +2,23 @@
 
 use std::cmp::Ordering;
 
-use crate::search::order::{Comparator, Key, Position};
+use crate::search::order::{Comparator, Key, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 use crate::search::session::{Class, Place};
 
+use super::segment::Lead;
 use super::{DRAIN_ITEMS_MAX, LegFailure, Next, PageAsked, Stream, TIE_PAGES_MAX};
 
 impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
         let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
-            Position::Walk { first, .. } => first.clone(),
+            _ if self.is_sliced() => self.window_given_up(),
+            Position::Before(value) | Position::Walk { first: value, .. } => Position::After(value.clone()),
+            Position::At(key) => Position::After(key.values.first()?.clone()),
             _ => return None,
         };
-        let tie = Position::After(tie);
         self.buffer.clear();
         self.walk = None;
         self.failure = None;
@@ -27,10 +27,10 @@ impl Stream {
         Some(tie)
     }
 
-    /// Whether all that is at hand belongs to the tie that is being read.
+    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there.
     pub(super) fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front()) {
-            (Position::Before(tie), Some(hit)) => hit.key.values.first() == Some(tie),
+        match (&self.known, self.buffer.front().and_then(|hit| hit.key.values.first())) {
+            (Position::Before(tie), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
             _ => false,
         }
     }
@@ -65,7 +65,7 @@ impl Stream {
                 // Items of one id may come from several collections in any order
                 Some(Position::At(Key { collection: "".into(), ..key.clone() }))
             }
-            _ => Some(Position::Before(first.clone())),
+            _ => Some(Position::Before(first.earliest_near(self.descending))),
         }
     }
 
@@ -89,9 +89,12 @@ impl Stream {
         };
         let page = if ordered {
             self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token || watermark.first().is_some_and(|first| self.is_at_the_edge(first)) {
+        } else if self.is_of_one_list(watermark) {
             let first = self.buffer.front().and_then(|hit| hit.key.values.first());
-            first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
+            let tie =
+                first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page);
+            // of numbers that are nearly one, the later may come first
+            self.buffer.iter().map(|hit| hit.page).min().map(|page| tie.map_or(page, |tie| tie.min(page)))
         } else {
             return None;
         };
@@ -125,6 +128,13 @@ impl Stream {
         }
     }
 
+    /// Whether the leg goes on by its token alone: no bound leads on from where the client stands.
+    fn is_of_one_list(&self, watermark: &Position) -> bool {
+        let behind_a_walk = || self.walked.as_ref().is_some_and(|tie| watermark.first() == Some(tie));
+        let at_the_edge = || watermark.first().is_some_and(|first| self.is_at_the_edge(first));
+        self.mode == Mode::Token || at_the_edge() || (!self.is_bounded() && behind_a_walk())
+    }
+
     /// A tie that is too large to be read whole is given as it comes, if the member orders it, else walked; a drain that
     /// is too long is refused.
     pub(super) fn check_tie(&mut self, order: &Comparator) {
@@ -135,7 +145,7 @@ impl Stream {
             return;
         }
         let large = self.buffer.len() > self.tie_items_max;
-        if !self.in_tie() || !(large || self.tie_pages >= TIE_PAGES_MAX) {
+        if self.lead == Lead::Nulls || !self.in_tie() || !(large || self.tie_pages >= TIE_PAGES_MAX) {
             return;
         }
         let goes_on = matches!(self.next, Next::Token(_));
@@ -156,7 +166,13 @@ impl Stream {
 
     /// Whether the tie that is being read can be walked: not when a part of it was given in order, or is asked for in
     /// order. A tie that was read whole and has grown is read on instead, up to twice the bound.
+    ///
+    /// Nor are numbers walked: what a member stores in single precision may stand in one tie there and in two here.
     fn may_walk(&self) -> bool {
+        let alone = self.buffer.front().and_then(|hit| hit.key.values.first()) == self.last_first.as_ref();
+        if !alone || matches!(self.last_first, Some(Value::Number(_))) {
+            return false;
+        }
         let of_the_tie = |position: &Position| position.first() == self.last_first.as_ref();
         let ordered = |position: &Position| matches!(position, Position::At(_)) && of_the_tie(position);
         let begun = |position: &Position| {

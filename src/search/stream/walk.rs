@@ -1,6 +1,7 @@
 //! The walk through a large tie in its member's own order (class `walker`, `paging.md` section 5).
 //!
-//! A walk reads a list of its own: of the tie alone where a bound can say that, else the list in which the tie was met.
+//! A walk reads a list of its own: of the tie alone where an interval can say that, else one that begins with the tie,
+//! or, of a member without bounds, the list in which the tie was met.
 //! Its place travels in the cursor: the page, how many Items of it are dealt with, and anchors. All that the members order
 //! comes before it, and while it lasts nobody else is asked.
 
@@ -181,7 +182,7 @@ impl Stream {
     pub(super) fn open_walk(&mut self) {
         let Some(tie) = self.last_first.clone() else { return };
         let place = match self.pages.get(self.tie_page) {
-            Some(page) if !self.is_bounded() => {
+            Some(page) if !self.is_bounded() && !self.resumes_by_bound() => {
                 Place { token: page.token.clone(), size: page.size, ..Place::default() }
             }
             _ => Place::default(),
@@ -232,8 +233,9 @@ impl Stream {
         let Ahead::Page(token) = &walk.ahead else { return None };
         let (limit, token, tie) = (walk.place.size, token.clone(), walk.tie.clone());
         let datetime = if self.is_bounded() { self.within_the_tie(&tie) } else { self.user_interval };
+        let filter = self.condition(&Position::Before(tie));
         self.requests += 1;
-        Some(Request { limit, token, datetime, ..Request::default() })
+        Some(Request { limit, token, datetime, filter })
     }
 
     /// The user's interval as far as it lies in a tie, or its nearer edge, which all its Items of the tie then contain.
@@ -392,12 +394,13 @@ impl Stream {
     /// it walked.
     pub fn place_beside_the_walk(&self) -> Option<Place> {
         let walk = self.walk.as_ref().filter(|_| !self.is_bounded())?;
-        Some(Place { bound: Position::Start, offset: 0, anchors: Vec::new(), ..walk.place.clone() })
+        let bound = Position::Before(walk.tie.clone());
+        Some(Place { bound, offset: 0, anchors: Vec::new(), ..walk.place.clone() })
     }
 
     /// A member refused the token of a walk: its list is read from the start, once, if what was given is not too much.
     pub(super) fn walk_token_refused(&mut self) {
-        let bounded = self.is_bounded();
+        let bounded = self.is_bounded() || self.resumes_by_bound();
         match &mut self.walk {
             Some(walk) if bounded && !walk.restarted && walk.given <= SKIPPED_MAX => walk.restart(),
             _ => self.fail(self.of_the_tie(Status::BadResponse)),
