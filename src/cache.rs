@@ -75,6 +75,8 @@ pub struct Got<V> {
     pub value: Arc<V>,
     /// Older than the fresh time, and not read again yet: the last good answer.
     pub stale: bool,
+    /// Its age, where it serves only because reading it again failed.
+    pub outdated: Option<Duration>,
 }
 
 /// Why there is no answer.
@@ -205,8 +207,10 @@ where
     fn given(&self, held: &Held<V, E>, now: Instant) -> Result<Got<V>, Unread<E>> {
         let age = |at: &Instant| now.saturating_duration_since(*at);
         match (&held.good, &held.failed) {
-            (Some((value, at)), _) if age(at) < self.times.kept => {
-                Ok(Got { value: Arc::clone(value), stale: age(at) >= self.times.fresh })
+            (Some((value, at)), failed) if age(at) < self.times.kept => {
+                let stale = age(at) >= self.times.fresh;
+                let outdated = (stale && failed.is_some()).then(|| age(at));
+                Ok(Got { value: Arc::clone(value), stale, outdated })
             }
             (_, Some((failure, _))) => Err(Unread::Failed(failure.clone())),
             (_, None) => Err(Unread::Lost),
@@ -391,6 +395,23 @@ mod tests {
         }
         assert_eq!(asked.at(24 * 60 * MINUTE, Err("away")).await, Err(Unread::Failed("away")));
         assert_eq!(asked.readings(), 24);
+    }
+
+    #[tokio::test]
+    async fn what_serves_only_because_reading_failed_says_how_old_it_is() {
+        let asked = Asked::new(1 << 20);
+        let outdated = async |after: Duration, outcome: Result<&'static str, &'static str>| {
+            let read = move || async move { outcome.map(str::to_owned) };
+            asked.cache.get_at(asked.start + after, "key", read).await.unwrap().outdated
+        };
+        assert_eq!(outdated(Duration::ZERO, Ok("one")).await, None);
+        assert_eq!(outdated(6 * MINUTE, Err("away")).await, None, "stale, and nothing is known to be wrong");
+        asked.settle().await;
+        assert_eq!(outdated(6 * MINUTE, Ok("two")).await, Some(6 * MINUTE));
+        assert_eq!(outdated(7 * MINUTE, Ok("two")).await, Some(7 * MINUTE), "said until it was read again");
+        asked.settle().await;
+        assert_eq!(outdated(8 * MINUTE, Err("away")).await, None);
+        assert_eq!(outdated(120 * MINUTE, Err("away")).await, Some(113 * MINUTE));
     }
 
     #[tokio::test]

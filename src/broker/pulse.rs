@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::members::Member;
+use crate::members::process_api::ProcessApi;
 
 /// How long a landing page may take.
 const CHECK_TIME: Duration = Duration::from_secs(3);
 
-/// Asks a member for a sign of life every so often; never, where that is zero. Does not end by itself.
-pub async fn beat(member: Arc<dyn Member>, every: Duration) {
+/// Asks a member, and its process API, for a sign of life every so often; never, where that is zero. Does not end by itself.
+pub async fn beat(member: Arc<dyn Member>, processes: Option<Arc<ProcessApi>>, every: Duration) {
     if every.is_zero() {
         return std::future::pending().await;
     }
@@ -24,6 +25,9 @@ pub async fn beat(member: Arc<dyn Member>, every: Duration) {
         sleep(pause(every, chance)).await;
         // What it says is kept by the adapter and its guard.
         drop(member.check(Instant::now() + CHECK_TIME).await);
+        if let Some(processes) = &processes {
+            drop(processes.check(Instant::now() + CHECK_TIME).await);
+        }
     }
 }
 

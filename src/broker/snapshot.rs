@@ -52,6 +52,14 @@ impl Broker {
         broker
     }
 
+    /// As [`Broker::start`], over members made elsewhere.
+    #[cfg(test)]
+    pub fn running(federation: Federation, registry: Registry) -> Arc<Self> {
+        let broker = Self::of(federation, registry);
+        broker.keep_fresh();
+        broker
+    }
+
     /// A broker over members made elsewhere that reads them only when told to ([`Broker::refresh_now`]).
     #[must_use]
     pub fn of(federation: Federation, registry: Registry) -> Arc<Self> {
@@ -177,7 +185,10 @@ impl Broker {
             };
             let (federation, ids) = (snapshot.federation.clone(), snapshot.ids.clone());
             let every = Duration::from_secs(federation.limits.check_every_s.into());
-            let beat = pulse::beat(Arc::clone(member), every);
+            let beat = {
+                let processes = snapshot.members.process_api(member.id().as_str()).map(Arc::clone);
+                pulse::beat(Arc::clone(member), processes, every)
+            };
             let fresh = refresh::keep_fresh(Arc::clone(member), federation, ids, self.gates.clone(), publish);
             let task = async move {
                 // The refresh ends when nobody listens any more, and with it the pulse.

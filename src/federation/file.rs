@@ -384,11 +384,16 @@ impl<'a> Keys<'a> {
 
     /// Notes that a required key is missing.
     pub fn missing(&self, key: &str, hint: &str) {
+        self.missing_as("missing-key", key, hint);
+    }
+
+    /// The same under a code of its own.
+    pub fn missing_as(&self, code: &'static str, key: &str, hint: &str) {
         let sentence = format!("{} is missing", self.name(key));
         // What the whole file lacks has no place in it.
         let whole = self.subject.is_empty() && self.path.is_empty();
         let span = (!whole).then(|| self.span.clone());
-        self.notes.add("missing-key", span, sentence, Some(hint.into()));
+        self.notes.add(code, span, sentence, Some(hint.into()));
     }
 
     /// Notes every key that nobody asked for.

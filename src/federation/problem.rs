@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("contradicting-keys", "keys do not go together"),
     ("contradicting-limits", "a limit is larger than one that it must fit into"),
     ("credentials-without-tls", "credentials would go over a line that others read"),
+    ("duplicate-collection", "two shared collections have one id, or one holder"),
     ("duplicate-member", "two members have one id"),
     ("empty-window", "a retention rule covers no time"),
     ("internal-address", "an address is private and not declared so"),
@@ -26,6 +27,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("missing-key", "a required key is absent"),
     ("missing-secret", "a secret cannot be read"),
     ("no-cursor-key", "cursors end with the process, or cannot be read by the others"),
+    (NO_MEMBER, "the federation has no member yet"),
     ("no-member-files", "the folder of members is empty"),
     ("no-tls", "an address is asked without TLS"),
     ("not-in-this-release", "a key or value comes with a later release"),
@@ -42,6 +44,9 @@ pub const CODES: &[(&str, &str)] = &[
 
 /// Longest source line that is shown whole, in characters.
 const LINE_CHARS_MAX: usize = 160;
+
+/// Code of a federation that is yet to get its first member.
+pub const NO_MEMBER: &str = "no-member";
 
 /// Code of a problem whose place holds a secret.
 pub(super) const LITERAL_SECRET: &str = "literal-secret";

@@ -27,7 +27,7 @@ use crate::telemetry::metrics::{self, Recorder};
 
 use super::federation::{Status, guard, listed, public, status};
 use super::respond::{self, Keep};
-use super::server::accept_until;
+use super::server::{DRAIN, accept_until};
 
 /// The text format of Prometheus.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -61,7 +61,7 @@ pub async fn serve(office: Office, listener: TcpListener, stop: impl Future<Outp
             }
         }
     };
-    accept_until(listener, None, stop, answer, || ()).await
+    accept_until(listener, None, stop, DRAIN, answer, || ()).await
 }
 
 fn router(office: Office) -> Router {

@@ -9,13 +9,14 @@ use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
+use chrono::Utc;
+use http::header;
 use serde_json::json;
 use tracing::error;
 
 use crate::broker::Snapshot;
-use crate::collections::ids::Named;
 use crate::collections::search::{self, Found};
-use crate::collections::{CollectionHrefs, Entry, Lookup, write_merged};
+use crate::collections::{Behind, CollectionHrefs, Entry, HolderHrefs, Lookup, write_merged};
 use crate::federation::{self, MemberId};
 
 use super::collection_search::Asked;
@@ -27,6 +28,7 @@ use super::params;
 use super::problem::Problem;
 use super::queryables::{OF_COLLECTIONS, QUERYABLES_REL, SORTABLES_REL};
 use super::respond::{self, JSON, Keep, SCHEMA};
+use super::stale::Stale;
 
 /// How long a condition may be looked for in all Collections; usual ones take a few milliseconds.
 const FILTER_TIME: Duration = Duration::from_secs(2);
@@ -68,11 +70,8 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
             }
         }
     }
-    let missing = missing(&call.snapshot);
     let mut end = json!({ "links": links, "numberMatched": found.matched, "numberReturned": found.page.len() });
-    if !missing.is_empty() {
-        end["federation:missing"] = json!(missing);
-    }
+    let missing = mark_missing(&call.snapshot, &mut end);
     out.extend_from_slice(b"],");
     if !asked.ignored.is_empty() {
         end["federation:ignored"] = json!(asked.ignored);
@@ -80,7 +79,7 @@ pub async fn list(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -
     // The rest of the object, without its opening brace.
     out.extend_from_slice(&end.to_string().as_bytes()[1..]);
     let mut response = respond::document(JSON, out, Keep::For(KEEP_S));
-    respond::say_missing(&mut response, missing.iter().map(|id| id.as_str()));
+    respond::say_missing(&mut response, missing.iter().map(MemberId::as_str));
     Ok(response)
 }
 
@@ -112,23 +111,29 @@ pub async fn one(
     let given = params::segments(path)?;
     let snapshot = &call.snapshot;
     let mut out = Vec::new();
-    match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
-        Lookup::One(entry) => write(&entry, &call, &mut out),
-        Lookup::Many(entries) => write_bare(&given, &entries, &call.links, &mut out),
+    let entries = match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
+        Lookup::One(entry) => {
+            write(&entry, &call, &mut out);
+            vec![entry]
+        }
+        Lookup::Many(entries) => {
+            write_bare(&given, &entries, &call.links, &mut out);
+            entries
+        }
         Lookup::None => return Err(unknown(snapshot, &given)),
-    }
-    Ok(respond::document(JSON, out, Keep::For(KEEP_S)))
+    };
+    let mut response = respond::document(JSON, out, Keep::For(KEEP_S));
+    say_age(&call, &entries, &mut response);
+    Ok(response)
 }
 
 /// Why a collection is not there: the reason helps more than the status.
 pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
-    let (member, native) = match snapshot.ids.parse(given) {
-        Named::Qualified { member, native } => (Some(member), native),
-        Named::Bare(bare) => (None, bare),
-    };
-    let mut views = snapshot.view.members.iter().filter(|view| member.as_ref().is_none_or(|id| *id == view.member));
-    let quarantined = views.clone().any(|view| view.quarantined.iter().any(|one| one.native_id == native));
-    let unread = views.any(|view| view.known == crate::collections::Known::Unknown);
+    let named = snapshot.ids.parse(given);
+    let natives =
+        snapshot.view.members.iter().filter_map(|view| Some((view, snapshot.ids.native(&named, &view.member)?)));
+    let quarantined = natives.clone().any(|(view, native)| view.puts_aside(native).is_some());
+    let unread = natives.clone().any(|(view, _)| view.known == crate::collections::Known::Unknown);
     let given = cut(given);
     Problem::not_found(if quarantined {
         format!(
@@ -143,15 +148,21 @@ pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
     })
 }
 
-fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
-    let declared = call.snapshot.federation.member(entry.member.as_str());
-    // what is made of a record has no address of its own at the member; the record's is its `via`
-    let canonical = declared.filter(|member| !member.kind.has_records());
-    let canonical = canonical.map(|member| match member.kind {
+/// The address of a Collection at its member; `None` for what is made of a record, whose address is its `via`.
+fn canonical(entry: &Entry, declared: Option<&federation::Member>) -> Option<String> {
+    declared.filter(|member| !member.kind.has_records()).map(|member| match member.kind {
         // it has no API whose addresses could be built
         federation::Kind::StaticStac => entry.source(member),
         _ => Links::member_collection(&member.url, &entry.native_id),
-    });
+    })
+}
+
+fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
+    if let Some(behind) = &entry.behind {
+        return write_shared(entry, behind, call, out);
+    }
+    let declared = call.snapshot.federation.member(entry.member.as_str());
+    let canonical = canonical(entry, declared);
     let has_items = declared.is_none_or(federation::Member::has_items);
     let links = &call.links;
     let [items, queryables, sortables] =
@@ -165,6 +176,35 @@ fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
         sortables_href: sortables.as_deref(),
         canonical: canonical.as_deref(),
         backends: &[entry.member.as_str()],
+        holders: &[],
+        missing: &[],
+    };
+    entry.write(&hrefs, out);
+}
+
+/// A shared Collection, with links to the same at each holder.
+fn write_shared(entry: &Entry, behind: &Behind, call: &Call, out: &mut Vec<u8>) {
+    let links = &call.links;
+    let holder = |own: &Arc<Entry>| {
+        let declared = call.snapshot.federation.member(own.member.as_str());
+        let title = declared.map_or_else(|| own.member.to_string(), |member| member.title.clone());
+        HolderHrefs { title, href: links.collection(&own.exposed_id), source: canonical(own, declared) }
+    };
+    let holders: Vec<HolderHrefs> = behind.entries.iter().map(holder).collect();
+    let backends: Vec<&str> = behind.entries.iter().map(|own| own.member.as_str()).collect();
+    let missing: Vec<&str> = behind.missing.iter().map(MemberId::as_str).collect();
+    let id = &entry.exposed_id;
+    let hrefs = CollectionHrefs {
+        id,
+        self_href: &links.collection(id),
+        root_href: &links.root(),
+        items_href: Some(&links.items(id)),
+        queryables_href: Some(&links.queryables(id)),
+        sortables_href: Some(&links.sortables(id)),
+        canonical: None,
+        backends: &backends,
+        holders: &holders,
+        missing: &missing,
     };
     entry.write(&hrefs, out);
 }
@@ -181,12 +221,27 @@ fn write_bare(id: &str, entries: &[Arc<Entry>], links: &Links, out: &mut Vec<u8>
         sortables_href: Some(&links.sortables(id)),
         canonical: None,
         backends: &backends,
+        holders: &[],
+        missing: &[],
     };
     write_merged(entries, &hrefs, out);
 }
 
-/// Members whose part of the list is absent or older than it should be.
-fn missing(snapshot: &Snapshot) -> Vec<&MemberId> {
-    let parts = snapshot.view.members.iter().filter(|view| view.read_at.is_none() || view.stale);
-    parts.map(|view| &view.member).collect()
+/// Names the members whose part of the list is absent or older than it should be.
+fn mark_missing(snapshot: &Snapshot, document: &mut serde_json::Value) -> Vec<MemberId> {
+    let (mut stale, now) = (Stale::default(), Utc::now());
+    snapshot.view.members.iter().for_each(|view| stale.add(&view.member, view.outdated(now)));
+    let unread = snapshot.view.members.iter().filter(|view| view.read_at.is_none());
+    stale.mark(document, &unread.map(|view| view.member.clone()).collect::<Vec<_>>())
+}
+
+/// Says of a Collection from a list that could not be read again how old it is: its members count as missing.
+fn say_age(call: &Call, entries: &[Arc<Entry>], response: &mut Response) {
+    let now = Utc::now();
+    let age = |entry: &Arc<Entry>| call.snapshot.view.member(&entry.member).and_then(|view| view.outdated(now));
+    let old = entries.iter().filter_map(|entry| Some((&entry.member, age(entry)?)));
+    let old: Vec<(&MemberId, Duration)> = old.collect();
+    let Some(oldest) = old.iter().map(|(_, age)| age.as_secs()).max() else { return };
+    response.headers_mut().insert(header::AGE, oldest.into());
+    respond::say_missing(response, old.iter().map(|(member, _)| member.as_str()));
 }

@@ -34,6 +34,7 @@ mod routes;
 mod search;
 mod seen;
 mod server;
+mod stale;
 mod stream;
 mod tls;
 

@@ -37,6 +37,7 @@ use super::links::encode;
 use super::params;
 use super::problem::RETRY_AFTER_S;
 use super::respond::{self, JSON, Keep};
+use super::stale::Stale;
 
 /// Processes of one page, also where no limit is given (`processes.md` 1).
 const PAGE_MAX: usize = 1000;
@@ -89,11 +90,11 @@ pub async fn list(
     let matched = listed.processes.iter().filter(wanted).count();
     let mut document =
         json!({ "processes": processes, "links": links, "numberMatched": matched, "numberReturned": page.len() });
-    if !listed.missing.is_empty() {
-        document["federation:missing"] = json!(listed.missing);
-    }
+    let mut stale = Stale::default();
+    listed.outdated.iter().for_each(|(member, age)| stale.add(member, Some(*age)));
+    let missing = stale.mark(&mut document, &listed.missing);
     let mut response = respond::json(&document, Keep::For(KEEP_S));
-    respond::say_missing(&mut response, listed.missing.iter().map(MemberId::as_str));
+    respond::say_missing(&mut response, missing.iter().map(MemberId::as_str));
     Ok(response)
 }
 

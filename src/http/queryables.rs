@@ -12,17 +12,18 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use crate::collections::queryables::{Offered, Schema, common, minimum};
+use crate::collections::queryables::{Offered, Said, Schema, common, minimum};
 use crate::collections::search::{self, Kind};
 use crate::collections::{Entry, Lookup};
 use crate::federation::MemberId;
-use crate::search::request::SORTABLES;
+use crate::search::request::{Invalid, SearchRequest, sortables as all_sortables};
 
 use super::collections::unknown;
 use super::door::{Call, Face};
 use super::params;
 use super::problem::Problem;
 use super::respond::{self, Keep, SCHEMA};
+use super::stale::Stale;
 
 /// Relations of OGC API - Features - Parts 3 and 5.
 pub const QUERYABLES_REL: &str = "http://www.opengis.net/def/rel/ogc/1.0/queryables";
@@ -32,6 +33,8 @@ pub const OF_COLLECTIONS: (&str, &str) = ("/collections-queryables", "/collectio
 
 /// Seconds for which others may keep a schema.
 const KEEP_S: u32 = 300;
+/// Collections of a search whose lists are looked into for a sort key that no member lists for all it has.
+const COLLECTIONS_READ_MAX: usize = 20;
 /// What holds of every list of queryables.
 const MORE: &str = "Other properties can be named too; where an Item lacks one, the condition on it is unknown.";
 
@@ -53,24 +56,52 @@ pub async fn of_collection(
     let (id, entries) = found(&call, path)?;
     let offered = face.queryables.of_collection(&call.snapshot.federation, &call.snapshot.members, &entries).await;
     let known = Known::of(offered);
-    let ids: Vec<&str> = entries.iter().map(|entry| entry.exposed_id.as_str()).collect();
+    let shared = call.snapshot.ids.shared(&id).map(|shared| vec![shared.id.as_str()]);
+    let ids = shared.unwrap_or_else(|| entries.iter().map(|entry| entry.exposed_id.as_str()).collect());
     let schema = common(&known.schemas).under(minimum(&ids));
     let about = "Properties that conditions on Items of this Collection can name.";
     Ok(known.answer(&call.links.queryables(&id), &id, about, &schema))
 }
 
 /// `GET /sortables`
-pub async fn sortables(Extension(call): Extension<Call>) -> Response {
-    sortables_at(&call.links.to("/sortables"), &call.snapshot.federation.title)
+pub async fn sortables(State(face): State<Arc<Face>>, Extension(call): Extension<Call>) -> Response {
+    let offered = face.queryables.of_members(&call.snapshot.federation, &call.snapshot.members).await;
+    sortables_at(&call.links.to("/sortables"), &call.snapshot.federation.title, &Known::of(offered))
 }
 
 /// `GET /collections/{id}/sortables`
 pub async fn sortables_of_collection(
+    State(face): State<Arc<Face>>,
     Extension(call): Extension<Call>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (id, _) = found(&call, path)?;
-    Ok(sortables_at(&call.links.sortables(&id), &id))
+    let (id, entries) = found(&call, path)?;
+    let offered = face.queryables.of_collection(&call.snapshot.federation, &call.snapshot.members, &entries).await;
+    Ok(sortables_at(&call.links.sortables(&id), &id, &Known::of(offered)))
+}
+
+/// Settles what the sort keys of a search are that only members can tell; asks nobody for those that STAC defines, and
+/// on a later page, whose cursor has them.
+///
+/// # Errors
+/// A field that no member lists.
+pub async fn declare_keys(face: &Face, call: &Call, request: &mut SearchRequest) -> Result<(), Invalid> {
+    if request.token.is_some() || !request.has_undefined_key() {
+        return Ok(());
+    }
+    let snapshot = &call.snapshot;
+    let mut known = Known::of(face.queryables.of_members(&snapshot.federation, &snapshot.members).await);
+    let lookup = |given: &String| match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, given) {
+        Lookup::One(entry) => vec![entry],
+        Lookup::Many(entries) => entries,
+        Lookup::None => Vec::new(),
+    };
+    let named: Vec<Arc<Entry>> = request.collections.iter().take(COLLECTIONS_READ_MAX).flat_map(lookup).collect();
+    let offered = face.queryables.of_collection(&snapshot.federation, &snapshot.members, &named).await;
+    let of_collections = Known::of(offered);
+    let all = known.missing.is_empty() && of_collections.missing.is_empty();
+    known.schemas.extend(of_collections.schemas);
+    request.declare_keys(&known.schemas, all && request.collections.len() <= COLLECTIONS_READ_MAX)
 }
 
 /// `GET /collections-queryables`
@@ -99,12 +130,23 @@ pub async fn sortables_for_collections(Extension(call): Extension<Call>) -> Resp
     respond::document(SCHEMA, schema(&href, "Collections", about, &properties, false).to_string(), Keep::For(KEEP_S))
 }
 
-fn sortables_at(href: &str, title: &str) -> Response {
-    let mut all = minimum(&[]).0;
-    let properties = SORTABLES.iter().filter_map(|name| Some(((*name).to_owned(), all.remove(*name)?))).collect();
-    let about = "Fields that `sortby` accepts. Texts are ordered by their bytes: a member that is not known to do the \
-                 same is missing from a search that is sorted by `id` or `collection`, and named in its answer.";
-    respond::document(SCHEMA, schema(href, title, about, &properties, false).to_string(), Keep::For(KEEP_S))
+fn sortables_at(href: &str, title: &str, known: &Known) -> Response {
+    let properties = all_sortables(&known.schemas);
+    let mut about = "Fields that `sortby` accepts. An Item that lacks one comes last, in both directions. Texts are \
+                     ordered by their bytes: a member that is not known to do the same is missing from a search that \
+                     is sorted by text, and named in its answer."
+        .to_owned();
+    if !known.missing.is_empty() {
+        let names = known.missing.iter().map(MemberId::as_str).collect::<Vec<_>>().join(", ");
+        about = format!("{about} Could not be read just now, and may have more: {names}.");
+    }
+    let mut schema = schema(href, title, &about, &properties, false);
+    if !known.missing.is_empty() {
+        schema["federation:missing"] = json!(known.missing);
+    }
+    let mut response = respond::document(SCHEMA, schema.to_string(), Keep::For(KEEP_S));
+    respond::say_missing(&mut response, known.missing.iter().map(MemberId::as_str));
+    response
 }
 
 /// The exposed id that a path names, and the listed Collections behind it.
@@ -112,7 +154,7 @@ fn found(call: &Call, path: Result<Path<String>, PathRejection>) -> Result<(Stri
     let given = params::segments(path)?;
     let snapshot = &call.snapshot;
     match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
-        Lookup::One(entry) => Ok((entry.exposed_id.clone(), vec![entry])),
+        Lookup::One(entry) => Ok((entry.exposed_id.clone(), entry.parts())),
         Lookup::Many(entries) => Ok((given, entries)),
         Lookup::None => Err(unknown(snapshot, &given)),
     }
@@ -154,12 +196,15 @@ struct Known {
     silent: Vec<MemberId>,
     /// Members that could not be asked.
     missing: Vec<MemberId>,
+    /// Members that could not be asked again.
+    stale: Stale,
 }
 
 impl Known {
-    fn of(offered: Vec<(MemberId, Offered)>) -> Self {
-        let mut known = Self { schemas: Vec::new(), silent: Vec::new(), missing: Vec::new() };
-        for (member, offered) in offered {
+    fn of(all: Vec<Said>) -> Self {
+        let mut known = Self { schemas: Vec::new(), silent: Vec::new(), missing: Vec::new(), stale: Stale::default() };
+        for Said { member, offered, outdated } in all {
+            known.stale.add(&member, outdated);
             match offered {
                 Offered::Schema(schema) => known.schemas.push(schema),
                 Offered::Nothing => known.silent.push(member),
@@ -185,11 +230,9 @@ impl Known {
         }
         about = format!("{about} {MORE}");
         let mut schema = schema(href, title, &about, &properties.0, true);
-        if !self.missing.is_empty() {
-            schema["federation:missing"] = json!(self.missing);
-        }
+        let missing = self.stale.mark(&mut schema, &self.missing);
         let mut response = respond::document(SCHEMA, schema.to_string(), Keep::For(KEEP_S));
-        respond::say_missing(&mut response, self.missing.iter().map(MemberId::as_str));
+        respond::say_missing(&mut response, missing.iter().map(MemberId::as_str));
         response
     }
 }

@@ -40,8 +40,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_ANSWER: Duration = Duration::from_secs(10);
 /// After this a connection is asked to end, so that no client holds one for ever.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(3600);
-/// Requests in progress may finish for so long after the stop.
-const DRAIN: Duration = Duration::from_secs(20);
+/// Requests in progress may finish for so long after the stop: longer than the longest of them may take by default.
+pub(super) const DRAIN: Duration = Duration::from_secs(20);
 /// Pause after an accept that failed, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,16 +67,18 @@ pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = (
         async move { door.answer(request).await }
     };
     tokio::select! {
-        served = accept_until(listener, tls, stop, answer, || closing.close()) => served,
+        served = accept_until(listener, tls, stop, DRAIN, answer, || closing.close()) => served,
         never = watching => match never {},
     }
 }
 
-/// The loop itself, whatever answers. `closing` is called when the stop comes, before the drain.
+/// The loop itself, whatever answers. `closing` is called when the stop comes, before the drain, which takes at most
+/// `drain`.
 pub(super) async fn accept_until<A, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
+    drain: Duration,
     answer: A,
     closing: impl FnOnce() + Send,
 ) -> io::Result<()>
@@ -96,7 +98,8 @@ where
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                tokio::spawn(connection(answer.clone(), tls.clone(), stream, peer, stopped.clone(), permit));
+                let stopped = Stopped { told: stopped.clone(), drain };
+                tokio::spawn(connection(answer.clone(), tls.clone(), stream, peer, stopped, permit));
             }
             Err(error) if is_final(&error) => return Err(error),
             Err(error) => {
@@ -110,7 +113,7 @@ where
     drop(listener);
     // The receivers live in the connections; with none left there is nobody to tell.
     let _ = stopping.send(true);
-    if timeout(DRAIN, room.acquire_many(CONNECTIONS_MAX)).await.is_err() {
+    if timeout(drain, room.acquire_many(CONNECTIONS_MAX)).await.is_err() {
         let left = CONNECTIONS_MAX as usize - room.available_permits();
         info!(connections = left, "drain is over, connections are cut");
     }
@@ -132,13 +135,26 @@ fn is_final(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected | io::ErrorKind::Unsupported)
 }
 
+/// How a connection hears of the stop, and how long it may go on then.
+struct Stopped {
+    told: watch::Receiver<bool>,
+    drain: Duration,
+}
+
+impl Stopped {
+    async fn comes(&mut self) {
+        // An error means that the loop is gone: that is a stop too.
+        let _ = self.told.wait_for(|stopped| *stopped).await;
+    }
+}
+
 /// Serves one connection to its end; a handshake costs nobody else's time.
 async fn connection<A, F>(
     answer: A,
     tls: Option<TlsAcceptor>,
     stream: TcpStream,
     peer: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: Stopped,
     _permit: OwnedSemaphorePermit,
 ) where
     A: Fn(Request) -> F + Clone + Send + Sync + 'static,
@@ -154,7 +170,7 @@ async fn connection<A, F>(
     };
     let secured = tokio::select! {
         secured = tls::secured(&tls, stream) => secured,
-        _ = stopped.wait_for(|stopped| *stopped) => return,
+        () = stopped.comes() => return,
     };
     match secured {
         Ok(stream) => talk(answer, stream, peer, true, stopped).await,
@@ -163,7 +179,7 @@ async fn connection<A, F>(
 }
 
 /// Requests and answers of one connection, until the client, its age, or the stop ends it.
-async fn talk<A, F, S>(answer: A, stream: S, peer: Peer, secure: bool, mut stopped: watch::Receiver<bool>)
+async fn talk<A, F, S>(answer: A, stream: S, peer: Peer, secure: bool, mut stopped: Stopped)
 where
     A: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
@@ -182,14 +198,14 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Timed::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        _ = stopped.wait_for(|stopped| *stopped) => None,
+        () = stopped.comes() => None,
         () = sleep(CONNECTION_AGE_MAX) => None,
     };
     let ended = if let Some(ended) = ended {
         ended
     } else {
         connection.as_mut().graceful_shutdown();
-        timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+        timeout(stopped.drain, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         debug!(%error, "connection ended");
@@ -268,6 +284,51 @@ mod tests {
         let answer = client.get(format!("http://{address}/")).send().await.unwrap();
         assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
         assert!(answer.text().await.unwrap().contains(&format!("http://{address}/collections")));
+    }
+
+    /// Serves with a short drain. What is asked for at `/long` never ends, `/short` ends when it is told to.
+    #[tokio::test]
+    async fn what_is_in_progress_may_end_and_what_does_not_is_cut_after_the_drain() {
+        let drain = Duration::from_secs(2);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let ((stop, stopped), (go, gone)) = (oneshot::channel::<()>(), watch::channel(false));
+        let (begun, mut begins) = watch::channel(0);
+        let begun = Arc::new(begun);
+        let answer = move |request: Request| {
+            let (mut gone, begun) = (gone.clone(), Arc::clone(&begun));
+            async move {
+                begun.send_modify(|count| *count += 1);
+                if request.uri().path() == "/long" {
+                    std::future::pending::<()>().await;
+                }
+                gone.wait_for(|gone| *gone).await.unwrap();
+                Response::new(Body::from("whole"))
+            }
+        };
+        let closed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let closing = Arc::clone(&closed);
+        let served =
+            tokio::spawn(accept_until(listener, None, async { drop(stopped.await) }, drain, answer, move || {
+                closing.store(true, std::sync::atomic::Ordering::SeqCst);
+            }));
+        let ask = |path: &'static str| {
+            tokio::spawn(async move { sent(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await })
+        };
+        let (long, short) = (ask("/long"), ask("/short"));
+        begins.wait_for(|count| *count == 2).await.unwrap();
+        let began = std::time::Instant::now();
+        stop.send(()).unwrap();
+        // Nobody is let in from now on, which takes a moment to be seen.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(closed.load(std::sync::atomic::Ordering::SeqCst), "not ready before anything ends");
+        go.send(true).unwrap();
+        assert!(short.await.unwrap().ends_with("whole"));
+        assert_eq!(long.await.unwrap(), "", "cut without an answer");
+        served.await.unwrap().unwrap();
+        assert!(began.elapsed() >= drain, "it had its time");
     }
 
     #[tokio::test]

@@ -54,12 +54,14 @@ pub struct Outgoing {
 }
 
 /// What an answer must begin like, whatever its type says: members send wrong types, and HTML as JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expects {
     /// An object.
     Json,
     /// Some element, declaration or comment.
     Xml,
+    /// No body: it is asked for by HEAD.
+    Nothing,
 }
 
 /// Why a request is made: members can tell by `User-Agent`.
@@ -84,6 +86,11 @@ impl Outgoing {
     /// Whether it asks only for what changed since an earlier answer (RFC 9110, 13.1).
     fn is_conditional(&self) -> bool {
         self.headers.iter().any(|(name, _)| *name == IF_NONE_MATCH || *name == IF_MODIFIED_SINCE)
+    }
+
+    /// A sign of life at the least cost for whoever gives it.
+    pub fn sign_of_life(url: Url) -> Self {
+        Self { purpose: Purpose::Check, expects: Expects::Nothing, ..Self::get(url, "*/*") }
     }
 
     pub fn get(url: Url, accept: &'static str) -> Self {
@@ -113,7 +120,7 @@ pub struct Answer {
 }
 
 /// What makes two requests equal.
-type Key = (Purpose, Url, Option<Bytes>, &'static str, Vec<(HeaderName, HeaderValue)>);
+type Key = (Purpose, Expects, Url, Option<Bytes>, &'static str, Vec<(HeaderName, HeaderValue)>);
 
 /// What others get of an answer.
 #[derive(Debug, Clone)]
@@ -160,6 +167,8 @@ pub struct Line {
     budget: Duration,
     guard: Arc<Guard>,
     flights: Flights<Key, Result<Shared, Failure>>,
+    #[cfg(test)]
+    wire: Option<Arc<dyn super::wire::Wire>>,
 }
 
 impl Line {
@@ -176,6 +185,8 @@ impl Line {
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             guard: clients.guard(member, Service::Catalogue),
             flights: Flights::default(),
+            #[cfg(test)]
+            wire: clients.wire(),
         }
     }
 
@@ -194,7 +205,8 @@ impl Line {
         let now = Instant::now();
         let deadline = deadline.min(now + self.budget);
         let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
-        let key = (request.purpose, request.url.clone(), request.body.clone(), request.accept, request.headers.clone());
+        let Outgoing { purpose, expects, url, body, accept, headers, .. } = &request;
+        let key = (*purpose, *expects, url.clone(), body.clone(), *accept, headers.clone());
         match self.flights.fly(key, deadline, shared, || self.sent(request, deadline)).await {
             Flown::Led(outcome) => outcome,
             Flown::Joined(outcome) => {
@@ -208,6 +220,17 @@ impl Line {
                 })
             }
             Flown::Late => Err(failure(Fault::Timeout, "no whole answer by the deadline")),
+        }
+    }
+
+    /// Asks for a sign of life. An answer is one, whatever it says: servers that know no HEAD refuse it.
+    ///
+    /// # Errors
+    /// When no answer came, or nothing was sent because of what came before.
+    pub async fn sign_of_life(&self, url: Url, deadline: Instant) -> Result<(), Failure> {
+        match self.send(Outgoing::sign_of_life(url), deadline).await {
+            Err(failed) if failed.status.is_none_or(|status| status >= 500) => Err(failed),
+            _ => Ok(()),
         }
     }
 
@@ -232,7 +255,9 @@ impl Line {
 
     /// Sends, once more where that may help.
     async fn sent(&self, request: Outgoing, deadline: Instant) -> Result<Answer, Failure> {
-        let rules = if request.purpose == Purpose::Probe { Rules::Probe } else { Rules::Catalogue };
+        // What a server makes of HEAD says little of what it makes of other requests.
+        let lenient = request.purpose == Purpose::Probe || request.expects == Expects::Nothing;
+        let rules = if lenient { Rules::Probe } else { Rules::Catalogue };
         let pass = self.guard.enter(deadline).await?;
         self.guard.asked();
         let ended = match self.attempt(&request, deadline).await {
@@ -298,7 +323,11 @@ impl Line {
             if !status.is_success() {
                 return Err(refusal(status, &headers).into());
             }
-            let body = without_mark(self.read(response).await?);
+            let body = if request.expects == Expects::Nothing {
+                Bytes::new()
+            } else {
+                without_mark(self.read(response).await?)
+            };
             sniff(&body, request.expects)?;
             return Ok(Answer { changed: true, headers, body, url: request.url, trial: Trial::default() });
         }
@@ -306,8 +335,6 @@ impl Line {
     }
 
     async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Ended> {
-        let client =
-            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
             return Err(failure(Fault::BadResponse, "address outside the configured origin").into());
         }
@@ -326,14 +353,24 @@ impl Line {
         if let Some((name, value)) = &self.auth {
             headers.insert(name.clone(), value.clone());
         }
-        let method = if request.body.is_some() { Method::POST } else { Method::GET };
+        let method = match (&request.body, request.expects) {
+            (Some(_), _) => Method::POST,
+            (None, Expects::Nothing) => Method::HEAD,
+            (None, _) => Method::GET,
+        };
         let mut leaving = context::leaving(self.member.as_str(), &method);
         if let Some(leaving) = &leaving {
             leaving.mark(&mut headers);
         }
+        #[cfg(test)]
+        if let Some(wire) = &self.wire {
+            return self.by_wire(wire.as_ref(), request, headers).await;
+        }
+        let client =
+            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
-            None => client.get(request.url.clone()),
+            None => client.request(method, request.url.clone()),
         };
         let sent = builder.headers(headers).send().await;
         if let (Some(leaving), Ok(response)) = (&mut leaving, &sent) {
@@ -342,6 +379,23 @@ impl Line {
         sent.map_err(|error| {
             let lost = lost(&error);
             Ended { failed: sending(&error.without_url()), lost }
+        })
+    }
+
+    /// The same over a wire that is no network.
+    #[cfg(test)]
+    async fn by_wire(
+        &self,
+        wire: &dyn super::wire::Wire,
+        request: &Outgoing,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, Ended> {
+        let (url, body) = (request.url.clone(), request.body.clone());
+        let sent = super::wire::Sent { member: self.member.clone(), url, headers, body };
+        let given = wire.exchange(sent).await;
+        given.map(super::wire::Given::into_response).map_err(|unsent| {
+            let (failed, lost) = unsent.told();
+            Ended { failed, lost: Some(lost) }
         })
     }
 
@@ -472,6 +526,7 @@ fn sniff(body: &Bytes, expects: Expects) -> Result<(), Failure> {
     let (first, wanted) = match expects {
         Expects::Json => (b'{', "a JSON object"),
         Expects::Xml => (b'<', "XML"),
+        Expects::Nothing => return Ok(()),
     };
     if body.trim_ascii_start().first() == Some(&first) {
         return Ok(());

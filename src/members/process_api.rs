@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::client::{self, Clients};
-use super::guard::{Guard, Judged, Lost, Pass, Rules, Service, Strength};
+use super::guard::{Guard, Judged, Lost, Pass, Rules, Service, State, Strength};
 use super::line::{self, Purpose, failure};
 use super::memory::Memory;
 use super::{Failure, Fault};
@@ -153,6 +153,8 @@ pub struct ProcessApi {
     /// Without a slash at its end.
     base: Url,
     internal: bool,
+    /// At another server than the member's catalogue.
+    elsewhere: bool,
     credentials: Credentials,
     fixed: HeaderMap,
     /// The name of this federation in `Via`.
@@ -189,6 +191,7 @@ impl ProcessApi {
             member: member.id.clone(),
             client: clients.shared(member.internal).clone(),
             once: clients.once(member.internal).clone(),
+            elsewhere: base.origin() != member.url.origin(),
             base,
             internal: member.internal,
             credentials,
@@ -243,6 +246,20 @@ impl ProcessApi {
             Ok(reply) => Ok(answered(pass, reply)),
             Err(no) => Err(failed(pass, no)),
         }
+    }
+
+    /// Asks for a sign of life where somebody may want one: of a server that the catalogue's own sign does not speak for,
+    /// or while the breaker is not closed, so that no execution has to try whether the member is back.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn check(&self, deadline: Instant) -> Result<(), Failure> {
+        if !self.elsewhere && self.guard.told().breaker.state == State::Closed {
+            return Ok(());
+        }
+        let accept = HeaderValue::from_static("*/*");
+        let request = Outgoing { method: Method::HEAD, accept, ..Outgoing::get("") };
+        self.ask(&request, &Caller::default(), deadline).await.map(drop).map_err(|no| no.failure)
     }
 
     /// Sends an execution: once, on a connection of its own, whatever happens.

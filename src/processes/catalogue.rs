@@ -65,6 +65,22 @@ struct List {
     bytes: usize,
 }
 
+/// A list as it was read last.
+#[derive(Debug)]
+struct ReadList {
+    list: Arc<List>,
+    /// How old it is, where reading it again failed.
+    outdated: Option<Duration>,
+}
+
+impl std::ops::Deref for ReadList {
+    type Target = List;
+
+    fn deref(&self) -> &List {
+        &self.list
+    }
+}
+
 impl List {
     /// Whether a process outside the list may exist.
     fn may_be_cut(&self) -> bool {
@@ -78,6 +94,8 @@ pub struct Listed {
     pub processes: Vec<Process>,
     /// Members whose list is absent or cut short.
     pub missing: Vec<MemberId>,
+    /// Members whose list could not be read again, and how old it is.
+    pub outdated: Vec<(MemberId, Duration)>,
     /// Whether any member gave a list.
     pub any: bool,
 }
@@ -108,12 +126,14 @@ impl Catalogue {
     pub async fn list(&self, snapshot: &Snapshot) -> Listed {
         let lists = self.lists(snapshot).await;
         let mut offers = Vec::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut outdated) = (Vec::new(), Vec::new());
         for (member, list) in &lists {
             match list {
                 Ok(list) => {
-                    offers.extend(offers_of(member, list));
-                    if !list.complete {
+                    offers.extend(offers_of(member, &list.list));
+                    if let Some(age) = list.outdated {
+                        outdated.push((member.id.clone(), age));
+                    } else if !list.complete {
                         missing.push(member.id.clone());
                     }
                 }
@@ -127,7 +147,7 @@ impl Catalogue {
             let what: Vec<&str> = differences.iter().map(|difference| difference.what.as_str()).collect();
             tracing::debug!(process = %process, ?what, "members offer unequal processes under one id");
         }
-        Listed { processes, missing, any }
+        Listed { processes, missing, outdated, any }
     }
 
     /// What an id names, with the descriptions of all who offer it.
@@ -169,7 +189,7 @@ impl Catalogue {
         let routing = &snapshot.federation.routing;
         let mut offers: Vec<Offer> = Vec::new();
         for (member, list) in &lists {
-            let own = list.iter().flat_map(|list| offers_of(member, list));
+            let own = list.iter().flat_map(|list| offers_of(member, &list.list));
             offers.extend(own.filter(|offer| routing.public_id(&offer.member, &offer.native) == id));
         }
         let nobody = offers.is_empty();
@@ -221,7 +241,7 @@ impl Catalogue {
         let routing = &snapshot.federation.routing;
         let public = |offer: &Offer| routing.public_id(&offer.member, &offer.native).to_owned();
         let read = lists.iter().filter_map(|(member, list)| Some((member, list.as_ref().ok()?)));
-        let offers: Vec<Offer> = read.flat_map(|(member, list)| offers_of(member, list)).collect();
+        let offers: Vec<Offer> = read.flat_map(|(member, list)| offers_of(member, &list.list)).collect();
         // Whether a name is shared is decided with all who have it, also under ids of their own.
         let own = offers.iter().filter(|offer| offer.native == name).map(public);
         let names: HashSet<String> = own.chain([name.to_owned()]).collect();
@@ -255,16 +275,16 @@ impl Catalogue {
     }
 
     /// The list of every executing member, in the order of the file.
-    async fn lists<'a>(&self, snapshot: &'a Snapshot) -> Vec<(&'a Member, Result<Arc<List>, Fault>)> {
+    async fn lists<'a>(&self, snapshot: &'a Snapshot) -> Vec<(&'a Member, Result<ReadList, Fault>)> {
         let reads = executing(snapshot).map(|(member, api)| async move { (member, self.list_of(api).await) });
         futures::stream::iter(reads.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
     }
 
-    async fn list_of(&self, api: &Arc<ProcessApi>) -> Result<Arc<List>, Fault> {
+    async fn list_of(&self, api: &Arc<ProcessApi>) -> Result<ReadList, Fault> {
         let reading = Arc::clone(api);
         let got = self.lists.get(at(api), || read_list(reading)).await;
         match got {
-            Ok(got) => Ok(got.value),
+            Ok(got) => Ok(ReadList { list: got.value, outdated: got.outdated }),
             Err(unread) => Err(told(api, "process list not read", &unread)),
         }
     }

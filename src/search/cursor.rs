@@ -19,20 +19,21 @@ use crate::collections::ids::Named;
 use crate::federation::{Federation, MemberId, Secret};
 use crate::members::Token;
 
+use super::counts::Bounds;
 use super::missed::Range;
 use super::order::{Key, Position, Value};
 use super::outcome::Status;
 use super::plan::Order;
-use super::request::SortBy;
-use super::session::{Gap, Place, Session, SessionLeg};
+use super::request::{KeyKind, SortBy};
+use super::session::{Class, Gap, Place, Session, SessionLeg};
 
 /// First byte of a cursor; a change of [`Body`] takes a new one and goes on reading the old.
-const VERSION: u8 = 2;
-/// The version before: it has no [`Missed`] after its body.
-const VERSION_BEFORE: u8 = 1;
-/// Longest text that is looked at: the hard limit of POST bodies in `paging.md` section 9.
-const CURSOR_CHARS_MAX: usize = 16_000;
-/// Longest text that is written: proxies stop GET links near 8 kB, clients sooner.
+const VERSION: u8 = 3;
+/// The version before: it has no [`Further`] after its body and [`Missed`].
+const VERSION_BEFORE: u8 = 2;
+/// Longest text that is looked at, and that is written into a body.
+pub const CURSOR_BODY_CHARS_MAX: usize = 16_000;
+/// Longest text that is written into an address: proxies stop GET links near 8 kB, clients sooner.
 pub const CURSOR_LINK_CHARS_MAX: usize = 4_000;
 const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 4;
@@ -61,7 +62,7 @@ struct RingKey {
 /// Why a cursor cannot be used. None of these says which key or byte was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    #[error("`token` is {0} characters long; accepted: at most {CURSOR_CHARS_MAX}")]
+    #[error("`token` is {0} characters long; accepted: at most {CURSOR_BODY_CHARS_MAX}")]
     TooLong(usize),
     #[error("`token` is not a cursor of this broker; accepted: the `token` of a `next` link, unchanged")]
     NotACursor,
@@ -157,9 +158,10 @@ impl Ring {
     fn seal(&self, session: &Session, ids: &Ids, now_ms: i64) -> String {
         let body = Body::of(session, ids, now_ms);
         // neither can fail: the body holds no type that postcard refuses, and the cipher takes any length we can hold
-        let mut sealed = postcard::to_stdvec(&(body, Missed::of(session, ids))).unwrap_or_default();
+        let mut sealed =
+            postcard::to_stdvec(&(body, Missed::of(session, ids), Further::of(session))).unwrap_or_default();
         let Some(key) = self.keys.first() else { return String::new() };
-        let Ok(nonce) = key.key.seal_in_place_append_tag(Aad::from(&self.purpose), &mut sealed) else {
+        let Ok(nonce) = key.key.seal_in_place_append_tag(Aad::from(self.purpose_of(VERSION)), &mut sealed) else {
             return String::new();
         };
         let mut text = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + sealed.len());
@@ -170,8 +172,17 @@ impl Ring {
         URL_SAFE_NO_PAD.encode(text)
     }
 
+    /// What is sealed alongside; the version too, since it tells how the rest is read.
+    fn purpose_of(&self, version: u8) -> Vec<u8> {
+        let mut purpose = self.purpose.clone();
+        if version > VERSION_BEFORE {
+            purpose.push(version);
+        }
+        purpose
+    }
+
     fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
-        if text.len() > CURSOR_CHARS_MAX {
+        if text.len() > CURSOR_BODY_CHARS_MAX {
             return Err(Refused::TooLong(text.len()));
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_not_base64| Refused::NotACursor)?;
@@ -186,16 +197,18 @@ impl Ring {
         let mut sealed = sealed.to_vec();
         let plain = key
             .key
-            .open_in_place(nonce, Aad::from(&self.purpose), &mut sealed)
+            .open_in_place(nonce, Aad::from(self.purpose_of(version)), &mut sealed)
             .map_err(|_unspecified| Refused::Sealed)?;
         let (body, rest) = postcard::take_from_bytes::<Body>(plain).map_err(|_shape| Refused::Version)?;
-        let missed = match version {
-            VERSION_BEFORE => Missed::default(),
+        let (missed, rest) = postcard::take_from_bytes::<Missed>(rest).map_err(|_shape| Refused::Version)?;
+        let further = match version {
+            VERSION_BEFORE => Further::default(),
             _ => postcard::from_bytes(rest).map_err(|_shape| Refused::Version)?,
         };
         let expired = now_ms.saturating_sub(body.issued_ms) > self.life_ms;
         let mut session = body.session(ids);
         missed.put_into(&mut session, ids);
+        further.put_into(&mut session, ids);
         Ok(Opened { session, expired })
     }
 }
@@ -248,6 +261,22 @@ struct Missed {
     places: Vec<(u16, u16, PlaceBody)>,
 }
 
+/// What most sessions have nothing of: kinds of sort keys, and of legs, by their number, what is unusual.
+#[derive(Serialize, Deserialize, Default)]
+struct Further {
+    bounds: Bounds,
+    kinds: Vec<KeyKind>,
+    legs: Vec<(u16, FurtherLeg)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FurtherLeg {
+    part: String,
+    class: Class,
+    window: u8,
+    covered_by: Option<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct PlaceBody {
     token: Option<String>,
@@ -266,6 +295,7 @@ enum Cut {
     At { values: Vec<Value>, id: String, member: Option<String>, collection: String },
     After(Value),
     End,
+    Walk { first: Value, member: String, given: u32 },
 }
 
 impl Body {
@@ -291,9 +321,14 @@ impl Body {
             started_ms: self.started_ms,
             digests: self.digests,
             order: self.order.map_or(Order::Quota, |keys| {
-                Order::Sorted(keys.into_iter().map(|(field, descending)| SortBy { field, descending }).collect())
+                Order::Sorted(
+                    keys.into_iter()
+                        .map(|(field, descending)| SortBy { field, descending, ..SortBy::default() })
+                        .collect(),
+                )
             }),
             matched: self.matched,
+            bounds: Bounds::default(),
             watermark: self.watermark.position(ids),
             turn: ids.member(&self.turn).map_or(self.turn, ToString::to_string),
             legs: self.legs.into_iter().map(|leg| leg.session(ids)).collect(),
@@ -318,7 +353,6 @@ impl LegBody {
             ended: self.ended,
             share: self.share,
             place: self.place.map(|place| place.place(ids)),
-            ranges: Vec::new(),
             gaps: self
                 .gaps
                 .into_iter()
@@ -327,6 +361,7 @@ impl LegBody {
                     Gap { from, to, status, place: None }
                 })
                 .collect(),
+            ..SessionLeg::default()
         }
     }
 }
@@ -387,6 +422,43 @@ impl Missed {
     }
 }
 
+impl Further {
+    fn of(session: &Session) -> Self {
+        let kinds = match &session.order {
+            Order::Sorted(keys) if keys.iter().any(|key| key.kind != KeyKind::Any) => {
+                keys.iter().map(|key| key.kind).collect()
+            }
+            _ => Vec::new(),
+        };
+        let unusual = |leg: &SessionLeg| {
+            !leg.part.is_empty() || leg.class != Class::Unknown || leg.window > 0 || leg.covered_by.is_some()
+        };
+        let legs = (0_u16..).zip(&session.legs).filter(|(_, leg)| unusual(leg));
+        Self { bounds: session.bounds, kinds, legs: legs.map(|(number, leg)| (number, FurtherLeg::of(leg))).collect() }
+    }
+
+    fn put_into(self, session: &mut Session, ids: &Ids) {
+        session.bounds = self.bounds;
+        if let Order::Sorted(keys) = &mut session.order {
+            keys.iter_mut().zip(self.kinds).for_each(|(key, kind)| key.kind = kind);
+        }
+        for (number, further) in self.legs {
+            if let Some(leg) = session.legs.get_mut(usize::from(number)) {
+                leg.part = further.part;
+                leg.class = further.class;
+                leg.window = further.window;
+                leg.covered_by = further.covered_by.map(|id| ids.member(&id).map_or(id, ToString::to_string));
+            }
+        }
+    }
+}
+
+impl FurtherLeg {
+    fn of(leg: &SessionLeg) -> Self {
+        Self { part: leg.part.clone(), class: leg.class, window: leg.window, covered_by: leg.covered_by.clone() }
+    }
+}
+
 impl Cut {
     fn of(position: &Position, ids: &Ids) -> Self {
         match position {
@@ -394,10 +466,13 @@ impl Cut {
             Position::Before(value) => Self::Before(value.clone()),
             Position::After(value) => Self::After(value.clone()),
             Position::End => Self::End,
+            Position::Walk { first, member, given } => {
+                Self::Walk { first: first.clone(), member: member.to_string(), given: *given }
+            }
             Position::At(key) => {
                 let (member, collection) = match ids.parse(&key.collection) {
                     Named::Qualified { member, native } => (Some(member.to_string()), native),
-                    Named::Bare(id) => (None, id),
+                    Named::Shared(id) | Named::Bare(id) => (None, id),
                 };
                 Self::At { values: key.values.clone(), id: key.id.to_string(), member, collection }
             }
@@ -410,6 +485,10 @@ impl Cut {
             Self::Before(value) => Position::Before(value),
             Self::After(value) => Position::After(value),
             Self::End => Position::End,
+            Self::Walk { first, member, given } => {
+                let member = ids.member(&member).map_or(member, ToString::to_string);
+                Position::Walk { first, member: member.into(), given }
+            }
             Self::At { values, .. } if values.is_empty() => Position::Start,
             Self::At { values, id, member, collection } => {
                 let collection: Arc<str> = match member {
@@ -455,6 +534,7 @@ mod tests {
             processes: 1,
             routing: crate::federation::Routing::default(),
             registry: crate::federation::Registry::default(),
+            shared: Vec::new(),
             members: Vec::new(),
         }
     }
@@ -487,14 +567,19 @@ mod tests {
                 status: Status::Timeout,
                 place: Some(Place { token: Some(Token("next:gap".into())), ..Place::default() }),
             }],
+            part: "sentinel-2-l2a".into(),
+            class: Class::Walker,
+            window: 9,
+            covered_by: Some("VITO".into()),
             ended: false,
             ranges: vec![Range { from: Position::Start, to: Position::After(Value::Time(9)), place: None }],
         };
         Session {
             started_ms: 1,
             digests: [7; 12],
-            order: Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true }]),
+            order: Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, kind: KeyKind::Time }]),
             matched: Some(4),
+            bounds: Bounds { lower: Some(4), upper: None },
             watermark: Position::At(key),
             turn: String::new(),
             legs: vec![leg],
@@ -512,10 +597,13 @@ mod tests {
     fn a_cursor_of_the_version_before_still_opens() {
         let (keys, ids) = ring("a", &[KEY_A]);
         let mut before = session();
-        before.legs[0].ranges.clear();
-        before.legs[0].gaps[0].place = None;
+        let leg = SessionLeg { member: "EODC".into(), ..SessionLeg::default() };
+        before.legs = vec![leg];
+        before.bounds = Bounds::default();
+        before.order = Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, ..SortBy::default() }]);
         let ring = keys.current.load_full();
-        let mut sealed = postcard::to_stdvec(&Body::of(&before, &ids, 1_000)).expect("a body");
+        let mut sealed =
+            postcard::to_stdvec(&(Body::of(&before, &ids, 1_000), Missed::of(&before, &ids))).expect("a body");
         let nonce = ring.keys[0].key.seal_in_place_append_tag(Aad::from(&ring.purpose), &mut sealed).expect("a seal");
         let bytes = [&[VERSION_BEFORE][..], &ring.keys[0].id, nonce.as_ref(), &sealed].concat();
         let opened = keys.open(&URL_SAFE_NO_PAD.encode(bytes), &ids, 2_000).expect("a cursor");

@@ -7,19 +7,21 @@
     reason = "the numbers of a test are small"
 )]
 
+mod slices;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
 
-use crate::federation::MemberId;
+use crate::federation::{Interval, MemberId};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
 use super::merge::Step;
 use super::outcome::{Failed, Status, Verdict, decide};
 use super::page::{PageEnd, PageRun};
-use super::plan::{Leg, Mode, Order, Plan, Refused};
+use super::plan::{FirstKey, Leg, Mode, Order, Plan, Refused};
 use super::request::{Handling, SortBy};
 use super::residual::Residual;
 use super::session::Session;
@@ -37,6 +39,7 @@ fn answer(items: Vec<Item>, next: Option<&str>) -> Page {
 fn leg(member: &str, mode: Mode) -> Leg {
     Leg {
         member: MemberId::new(member),
+        part: String::new(),
         mode,
         ask: Ask::default(),
         residual: Residual::default(),
@@ -48,11 +51,13 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        expected: Interval::default(),
+        first: FirstKey::Certain,
     }
 }
 
 fn newest_first() -> Order {
-    Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true }])
+    Order::Sorted(vec![SortBy { field: "datetime".into(), descending: true, ..SortBy::default() }])
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {

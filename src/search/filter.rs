@@ -118,6 +118,7 @@ impl Local<'_> {
             Named::Qualified { member, .. } => {
                 Meant::Beside(self.prefix.as_str().cmp(&self.ids.qualified(&member, "")))
             }
+            Named::Shared(id) => Meant::Beside(self.prefix.as_str().cmp(&id)),
         }
     }
 

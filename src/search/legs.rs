@@ -3,6 +3,7 @@
 //! All legs that the page needs are asked at once and their answers are fed as they come: a slow one delays nobody's
 //! reading. What is still under way at the deadline has timed out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use crate::broker::Snapshot;
+use crate::cql2::Expr;
 use crate::federation::MemberId;
 use crate::members::{Ask, Failure, Fault, Page};
 
@@ -69,6 +71,7 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
         limit: request.limit,
         token: request.token,
         datetime: request.datetime.or(leg.ask.datetime),
+        filter: joined(leg.ask.filter.as_ref(), request.filter.as_ref()),
         ..leg.ask.clone()
     };
     let own = snapshot.federation.member(leg.member.as_str()).and_then(|member| member.request.deadline);
@@ -87,6 +90,14 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
         }
     };
     (index, elapsed_ms, answer)
+}
+
+/// Both conditions.
+fn joined(own: Option<&Arc<Expr>>, further: Option<&Arc<Expr>>) -> Option<Arc<Expr>> {
+    match (own, further) {
+        (Some(own), Some(further)) => Some(Arc::new(Expr::And(vec![own.as_ref().clone(), further.as_ref().clone()]))),
+        (own, further) => own.or(further).cloned(),
+    }
 }
 
 /// Documents that are left out: the client gets their number, the log why.

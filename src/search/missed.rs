@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use super::counts::Bounds;
 use super::order::{Comparator, Position};
 use super::plan::Order;
 use super::session::{Gap, Place, Session, SessionLeg};
@@ -47,7 +48,7 @@ pub fn of(session: &Session, goes_on: bool) -> Option<Session> {
         }
     };
     // a count of everything is no count of what was missed
-    Some(Session { watermark, legs, matched: None, turn: String::new(), ..session.clone() })
+    Some(Session { watermark, legs, matched: None, bounds: Bounds::default(), turn: String::new(), ..session.clone() })
 }
 
 /// The gaps of a leg as far as they lie in what it is restricted to: what it really misses.
@@ -85,11 +86,12 @@ fn restricted(leg: &SessionLeg, until: &Position, order: &Comparator) -> Session
     });
     SessionLeg {
         member: leg.member.clone(),
+        part: leg.part.clone(),
+        window: leg.window,
         ended: ranges.is_empty(),
-        share: 0,
         place: ranges.first().and_then(|range| range.place.clone()),
-        gaps: Vec::new(),
         ranges,
+        ..SessionLeg::default()
     }
 }
 

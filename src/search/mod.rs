@@ -15,8 +15,10 @@ mod quota;
 mod page;
 mod progress;
 mod missed;
+mod counts;
 pub mod session;
 pub mod cursor;
+mod sealing;
 pub mod outcome;
 pub mod report;
 pub mod fields;
@@ -41,10 +43,11 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::federation::MemberId;
-use crate::members::{Item, Service};
+use crate::members::{Item, Service, Withheld};
 use crate::telemetry::metrics;
 
 use page::PageRun;
+use sealing::Seals;
 use session::Session;
 
 /// One page of a federated search.
@@ -65,9 +68,19 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Found {
     pub member: MemberId,
-    /// As exposed: `MEMBER|collection`.
+    /// As exposed: `MEMBER|collection`, or the id of a shared Collection.
     pub collection: Arc<str>,
     pub item: Item,
+    /// Of a shared Collection: the other holders that are known to have it.
+    pub replicas: Vec<Replica>,
+}
+
+/// The same Item at another holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    pub member: MemberId,
+    /// `MEMBER|collection`.
+    pub collection: Arc<str>,
 }
 
 /// When a search runs and how long it may take.
@@ -148,7 +161,7 @@ fn tell_members(snapshot: &Snapshot, plan: &plan::Plan, end: &page::PageEnd) {
             member.disordered();
         }
         if leg.contradictions > 0 {
-            let promised = plan.legs.iter().find(|planned| planned.member == leg.member);
+            let promised = plan.legs.iter().find(|planned| planned.member == leg.member && planned.part == leg.part);
             let promised = promised.and_then(|planned| planned.residual.promised.as_ref());
             let filter = promised.map_or_else(String::new, |promised| plan::shown(&promised.to_text()));
             warn!(member = %leg.member, items = leg.contradictions, filter, "items do not match the filter sent");
@@ -196,9 +209,9 @@ fn answer(
     took: &[(MemberId, u64)],
     now_ms: i64,
 ) -> Result<Answer, SearchError> {
-    let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
-    let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
-    let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
+    let chars_max = Seals::room(request.by_body);
+    let sealed = Seals { keys, ids: &snapshot.ids, now_ms, chars_max }.page(&mut end);
+    say_when(snapshot, &mut end, DateTime::from_timestamp_millis(now_ms).unwrap_or_default());
     let verdict = outcome::decide(&end, plan, request.handling);
     let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
     say_why(snapshot, &mut report);
@@ -212,28 +225,15 @@ fn answer(
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =
-            retry.filter(|_| end.legs.iter().all(|leg| !leg.broken || leg.status == outcome::Status::ScanLimit));
+            sealed.retry.filter(|_| end.legs.iter().all(|leg| !leg.broken || leg.status == outcome::Status::ScanLimit));
         return Err(SearchError::Failed { kind, description, retry_after_s, report: Box::new(report), retry });
     }
     let items = end
         .hits
         .into_iter()
-        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
+        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item, replicas: Vec::new() })
         .collect();
-    Ok(Answer { items, next, retry: retry.or(missed), number_matched: end.matched, report })
-}
-
-/// Seals the session of a retry; where its places are too long for a link, its legs find them again by reading.
-fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms: i64) -> String {
-    let text = keys.seal(&session, &snapshot.ids, now_ms);
-    if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
-        return text;
-    }
-    for leg in &mut session.legs {
-        leg.place = None;
-        leg.ranges.iter_mut().for_each(|range| range.place = None);
-    }
-    keys.seal(&session, &snapshot.ids, now_ms)
+    Ok(Answer { items, next: sealed.next, retry: sealed.retry.or(sealed.missed), number_matched: end.matched, report })
 }
 
 /// Says of members that are not asked for a while why, and for how long.
@@ -244,43 +244,36 @@ fn say_why(snapshot: &Snapshot, report: &mut Report) {
     }
 }
 
-/// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
-fn seal_bounded(
-    keys: &KeyRing,
-    mut session: Session,
-    end: &mut page::PageEnd,
-    snapshot: &Snapshot,
-    now_ms: i64,
-) -> String {
-    loop {
-        let text = keys.seal(&session, &snapshot.ids, now_ms);
-        let token = |leg: &session::SessionLeg| {
-            leg.place.as_ref().and_then(|place| place.token.as_ref()).map_or(0, |token| token.0.len())
-        };
-        let Some(largest) = session.legs.iter().enumerate().max_by_key(|(_, leg)| token(leg)).map(|(index, _)| index)
-        else {
-            return text;
-        };
-        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
-            return text;
-        }
-        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| gap.place.is_some())) {
-            session.legs.iter_mut().flat_map(|leg| &mut leg.gaps).for_each(|gap| gap.place = None);
-            continue;
-        }
-        if token(&session.legs[largest]) == 0 {
-            return text;
-        }
-        let leg = &mut session.legs[largest];
-        leg.place = None;
-        leg.ended = true;
-        leg.open_gap(session.watermark.clone(), outcome::Status::TooLarge);
-        if let Some(reported) = end.legs.iter_mut().find(|reported| reported.member.as_str() == leg.member) {
-            reported.status = outcome::Status::TooLarge;
-            reported.broken = true;
-            reported.gaps.clone_from(&leg.gaps);
-        }
+/// Says when members are read again that are read whole: what they lack is there then, and not before.
+fn say_when(snapshot: &Snapshot, end: &mut page::PageEnd, now: DateTime<Utc>) {
+    for leg in end.legs.iter_mut().filter(|leg| leg.broken && leg.retry_after_s.is_none()) {
+        let harvest = snapshot.members.get(leg.member.as_str()).and_then(|member| member.harvest());
+        leg.retry_after_s = harvest.and_then(|harvest| harvest.next_in_s(now));
     }
+}
+
+/// Why a search would get nothing of a member at this moment.
+fn withheld(snapshot: &Snapshot, member: &str, now: DateTime<Utc>) -> Option<Withheld> {
+    match snapshot.members.get(member)?.harvest() {
+        // A search asks its snapshot, whatever becomes of requests to the member.
+        Some(harvest) => harvest.withheld(now),
+        None => snapshot.members.guard(member, Service::Catalogue)?.withheld(),
+    }
+}
+
+/// The plan of a first page as JSON, with the members that it would ask and that cannot be asked at this moment (S24).
+/// Asks nobody.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explained(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    now: DateTime<Utc>,
+) -> Result<serde_json::Value, request::Invalid> {
+    let mut plan = explain(snapshot, request, now)?.explain(request);
+    plan::explain::withhold(&mut plan, |member| withheld(snapshot, member, now));
+    Ok(plan)
 }
 
 /// The plan of a first page, as a search at this moment would run it (S24). Asks nobody.
@@ -314,6 +307,7 @@ fn planned(
 #[derive(Debug)]
 pub struct OneItem {
     pub found: Found,
-    /// Further exposed collections that hold an Item of this id, for `alternate` links.
+    /// Of a bare id: further exposed collections that hold an Item of this id, for `alternate` links. They are not known to
+    /// be replicas.
     pub alternates: Vec<Arc<str>>,
 }

@@ -2,9 +2,12 @@
 //!
 //! The facade over the sorted merge and the quota interleave. Pure: the caller asks the members and feeds the answers.
 
+use std::collections::BTreeSet;
+
 use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
+use super::counts::{Bounds, LegCount};
 use super::merge::{Merge, MergeLeg, Step};
 use super::missed;
 use super::order::{Comparator, Position};
@@ -52,6 +55,7 @@ pub struct PageEnd {
     pub legs: Vec<LegEnd>,
     pub joined: Vec<MemberId>,
     pub matched: Option<u64>,
+    pub bounds: Bounds,
     pub deduplicated: u32,
     pub invalid: u32,
 }
@@ -60,6 +64,8 @@ pub struct PageEnd {
 #[derive(Debug, Clone)]
 pub struct LegEnd {
     pub member: MemberId,
+    /// As [`Leg::part`].
+    pub part: String,
     pub status: Status,
     pub feature: Option<String>,
     pub returned: u32,
@@ -85,12 +91,17 @@ impl Session {
             digests,
             order: plan.order.clone(),
             matched: None,
+            bounds: Bounds::default(),
             watermark: Position::Start,
             turn: String::new(),
             legs: plan
                 .legs
                 .iter()
-                .map(|leg| SessionLeg { member: leg.member.to_string(), ..SessionLeg::default() })
+                .map(|leg| SessionLeg {
+                    member: leg.member.to_string(),
+                    part: leg.part.clone(),
+                    ..SessionLeg::default()
+                })
                 .collect(),
         }
     }
@@ -109,7 +120,7 @@ impl<'a> PageRun<'a> {
         let mut active = Vec::new();
         let mut absent = Vec::new();
         for leg in &session.legs {
-            match plan.legs.iter().position(|planned| planned.member.as_str() == leg.member) {
+            match plan.legs.iter().position(|planned| leg.is_of(planned)) {
                 _ if leg.ended => absent.push((leg.clone(), None)),
                 Some(index) => active.push((index, leg.clone())),
                 None => absent.push((leg.clone(), Some(absence(plan, &leg.member)))),
@@ -123,9 +134,10 @@ impl<'a> PageRun<'a> {
         let joined = plan
             .legs
             .iter()
-            .filter(|leg| !session.legs.iter().any(|known| known.member == leg.member.as_str()))
+            .filter(|leg| !session.legs.iter().any(|known| known.is_of(leg)))
             .map(|leg| leg.member.clone())
-            .collect();
+            .collect::<BTreeSet<_>>();
+        let joined = joined.into_iter().collect();
         if session.order == Order::Quota {
             active.sort_by(|(a, _), (b, _)| plan.legs[*a].member.cmp(&plan.legs[*b].member));
         }
@@ -210,9 +222,14 @@ impl<'a> PageRun<'a> {
     /// The page as it stands.
     #[must_use]
     pub fn finish(self) -> PageEnd {
-        let matched = if self.first { self.first_count() } else { self.session.matched };
+        let (matched, bounds) = if self.first {
+            let matched = self.first_count();
+            (matched, matched.map_or_else(|| self.first_bounds(), Bounds::exactly))
+        } else {
+            (self.session.matched, self.session.bounds)
+        };
         let Self { session, engine, absent, joined, contradictions, .. } = self;
-        let mut next = Session { matched, legs: Vec::new(), ..session };
+        let mut next = Session { matched, bounds, legs: Vec::new(), ..session };
         let mut retry = match &engine {
             Engine::Sorted(merge) => progress::of_merge(merge, &next),
             Engine::Quota(quota) => progress::of_quota(quota, &next),
@@ -225,6 +242,7 @@ impl<'a> PageRun<'a> {
             legs: Vec::new(),
             joined,
             matched,
+            bounds,
             deduplicated: 0,
             invalid: 0,
         };
@@ -239,6 +257,7 @@ impl<'a> PageRun<'a> {
         for (leg, status) in absent {
             end.legs.push(LegEnd {
                 member: MemberId::new(&leg.member),
+                part: leg.part.clone(),
                 status: status.unwrap_or(Status::Exhausted),
                 feature: None,
                 returned: 0,
@@ -287,6 +306,38 @@ impl<'a> PageRun<'a> {
         };
         counts.into_iter().sum()
     }
+
+    fn first_bounds(&self) -> Bounds {
+        let count = |index: usize, kept: u64, whole: bool, counted: Option<u64>| {
+            let leg = &self.plan.legs[self.planned[index]];
+            let counted = counted.filter(|_| leg.counts_exact);
+            LegCount {
+                part: &leg.part,
+                kept,
+                whole,
+                counted,
+                unfiltered: !leg.residual.selective && self.contradictions[index] == 0,
+            }
+        };
+        let legs: Vec<LegCount<'_>> = match &self.engine {
+            Engine::Sorted(merge) => (0..)
+                .zip(&merge.legs)
+                .map(|(index, leg)| {
+                    let well = leg.failure.is_none() && leg.stream.failure.is_none() && leg.partial.is_none();
+                    let whole = well && leg.stream.known == Position::End;
+                    count(index, leg.stream.kept, whole, leg.stream.matched.filter(|_| well))
+                })
+                .collect(),
+            Engine::Quota(quota) => (0..)
+                .zip(&quota.legs)
+                .map(|(index, leg)| {
+                    let well = leg.failure.is_none() && leg.partial.is_none();
+                    count(index, u64::from(leg.returned), well && leg.ended, leg.matched.filter(|_| well))
+                })
+                .collect(),
+        };
+        Bounds::of(&legs, self.plan.refused.is_empty())
+    }
 }
 
 /// Why a member of the session is not in the plan any more.
@@ -319,10 +370,17 @@ fn first_need(limit: u32, legs: u32, share: Option<u16>) -> u32 {
     (expected + chance).clamp(1, limit)
 }
 
-fn leg_end(member: MemberId, failure: Option<&LegFailure>, ended: bool, broken: bool, gaps: &[Gap]) -> LegEnd {
+fn leg_end(
+    (member, part): (MemberId, &str),
+    failure: Option<&LegFailure>,
+    ended: bool,
+    broken: bool,
+    gaps: &[Gap],
+) -> LegEnd {
     let status = failure.map_or(if ended { Status::Exhausted } else { Status::Ok }, |failure| failure.status);
     LegEnd {
         member,
+        part: part.to_owned(),
         status,
         feature: failure.and_then(|failure| failure.feature.clone()),
         returned: 0,
@@ -361,7 +419,13 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             returned: leg.returned,
             requests: leg.stream.requests,
             suspicious_ends: leg.stream.suspicious_ends,
-            ..leg_end(leg.member, failure, ended, broken, &missed::gaps_within(&leg.session, &merge.order))
+            ..leg_end(
+                (leg.member, &leg.session.part),
+                failure,
+                ended,
+                broken,
+                &missed::gaps_within(&leg.session, &merge.order),
+            )
         });
         // a leg whose range is still to come stands where it stood
         let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
@@ -370,6 +434,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
+            window: leg.stream.window(),
             ..leg.session
         });
     }
@@ -394,7 +459,7 @@ fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
         end.legs.push(LegEnd {
             returned: leg.returned,
             requests: leg.requests,
-            ..leg_end(leg.member.clone(), failure, leg.ended, broken, &leg.session.gaps)
+            ..leg_end((leg.member.clone(), &leg.session.part), failure, leg.ended, broken, &leg.session.gaps)
         });
         let place = Some(leg.place());
         next.legs.push(SessionLeg {

@@ -240,7 +240,7 @@ impl Quota {
             let least = if leg.selective { SELECTIVE_PAGE_MIN } else { 1 };
             let size = if leg.place.size > 0 { leg.place.size } else { share.max(least) };
             let request =
-                Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), datetime: None };
+                Request { limit: size.clamp(1, leg.page_max), token: leg.place.token.clone(), ..Request::default() };
             leg.requests += 1;
             leg.asked = Some(request.clone());
             needs.push((index, request));

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::federation::{MemberId, interval};
 
+use super::counts::Bounds;
 use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
 use super::outside::Outside;
@@ -102,18 +103,17 @@ pub struct PrunedReport {
     pub detail: String,
 }
 
-/// Bounds on how many Items match; `None` where unknown.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Bounds {
-    pub lower: Option<u64>,
-    pub upper: Option<u64>,
-}
-
 impl Report {
     /// The report of a finished page. `order` is what was applied; `verdict_complete` is the outcome's word.
     #[must_use]
     pub fn of(end: &PageEnd, plan: &Plan, took: &[(MemberId, u64)], complete: bool, ignored: &[String]) -> Self {
-        let mut members: Vec<MemberReport> = end.legs.iter().map(|leg| member_report(leg, took)).collect();
+        let mut members: Vec<MemberReport> = Vec::new();
+        for leg in &end.legs {
+            match members.iter_mut().find(|known| known.id == leg.member) {
+                Some(known) => known.take_in(leg),
+                None => members.push(member_report(leg, took)),
+            }
+        }
         members.extend(end.joined.iter().map(|id| MemberReport::bare(id, Status::Joined, None)));
         members.extend(plan.refused.iter().map(|refused| {
             MemberReport::bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))
@@ -123,10 +123,10 @@ impl Report {
             continues: false,
             outside: Vec::new(),
             complete,
-            order: applied(&plan.order, plan.legs.len()),
+            order: applied(plan),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
-            matched: Bounds { lower: Some(end.matched.unwrap_or(end.hits.len() as u64)), upper: end.matched },
+            matched: Bounds { lower: end.bounds.lower.or(Some(end.hits.len() as u64)), ..end.bounds },
             deduplicated: end.deduplicated,
             invalid: end.invalid,
             ignored: ignored.to_vec(),
@@ -160,6 +160,22 @@ impl MemberReport {
             gaps: Vec::new(),
             turn_missed: false,
         }
+    }
+
+    /// Another share of the same member: its status is told if it is worse.
+    fn take_in(&mut self, leg: &LegEnd) {
+        if (leg.broken && !self.turn_missed) || self.status == Status::Exhausted {
+            self.status = leg.status;
+            self.retryable = leg.status.retryable();
+            self.feature.clone_from(&leg.feature);
+        }
+        self.returned += leg.returned;
+        self.contradictions += leg.contradictions;
+        self.requests += leg.requests;
+        self.suspicious_ends += leg.suspicious_ends;
+        self.retry_after_s = self.retry_after_s.max(leg.retry_after_s);
+        self.gaps.extend(leg.gaps.iter().map(gap_report));
+        self.turn_missed |= leg.broken;
     }
 
     fn is_missing(&self) -> bool {
@@ -210,7 +226,7 @@ fn place(position: &Position) -> Option<PlaceReport> {
     };
     match position {
         Position::Start | Position::End => None,
-        Position::Before(first) | Position::After(first) => {
+        Position::Before(first) | Position::After(first) | Position::Walk { first, .. } => {
             Some(PlaceReport { value: value(first), id: None, collection: None })
         }
         Position::At(key) => Some(PlaceReport {
@@ -225,13 +241,13 @@ fn pruned_report(pruned: &Pruned) -> PrunedReport {
     PrunedReport { id: pruned.member.clone(), rule: pruned.refusal.rule.name(), detail: pruned.refusal.detail.clone() }
 }
 
-fn applied(order: &Order, legs: usize) -> AppliedOrder {
-    match order {
-        Order::Sorted(keys) => {
+fn applied(plan: &Plan) -> AppliedOrder {
+    match (&plan.order, plan.legs.as_slice()) {
+        (Order::Sorted(keys), _) => {
             AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" }
         }
-        Order::Quota => {
-            AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" }
-        }
+        // what a single member was asked for, in its own collation
+        (Order::Quota, [alone]) => AppliedOrder { keys: alone.sorted_by(), by: "member", ties: "member" },
+        (Order::Quota, _) => AppliedOrder { keys: Vec::new(), by: "quota", ties: "member" },
     }
 }

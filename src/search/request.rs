@@ -12,11 +12,13 @@ mod lists;
 mod place;
 mod prefer;
 mod said;
+mod sortable;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::cql2::Expr;
@@ -24,14 +26,14 @@ use crate::federation::{Bbox, Interval, Limits};
 use crate::members::Intersects;
 
 use super::fields::Fields;
+use super::order::CORE;
 
+pub use crate::members::KeyKind;
 use condition::{Language, Written};
 pub use digest::DIGEST_NAMES;
 pub(super) use place::intersecting;
 pub use said::Said;
-
-/// Fields that a search can be sorted by, in their canonical spelling.
-pub const SORTABLES: &[&str] = &["datetime", "id", "collection"];
+pub use sortable::sortables;
 
 /// Names kept of parameters that were not understood: enough to find a misspelling, too few to fill a report.
 const IGNORED_MAX: usize = 20;
@@ -63,6 +65,8 @@ pub struct SearchRequest {
     pub limit: u32,
     pub fields: Option<Fields>,
     pub token: Option<String>,
+    /// It came as a body, which has room for a longer cursor than an address.
+    pub by_body: bool,
     pub handling: Handling,
     /// `Prefer: wait=n`, in seconds.
     pub wait_s: Option<u32>,
@@ -70,11 +74,30 @@ pub struct SearchRequest {
     pub ignored: Vec<String>,
 }
 
-/// One sort key. The field is canonical: `datetime`, `id`, `collection` (clients may write `properties.datetime`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One sort key. The field is canonical: `datetime`, `id`, `collection`, or a property without `properties.`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SortBy {
     pub field: String,
     pub descending: bool,
+    /// What its values are taken for; chosen with the order of a session and kept for all its pages.
+    pub kind: KeyKind,
+}
+
+impl SortBy {
+    /// Whether the key is no property, or read with every Item: then it is never null.
+    #[must_use]
+    pub fn is_core(&self) -> bool {
+        CORE.contains(&self.field.as_str())
+    }
+
+    /// As members and reports spell it.
+    #[must_use]
+    pub fn full_name(&self) -> Cow<'_, str> {
+        match self.field.as_str() {
+            name @ ("id" | "collection") => name.into(),
+            property => format!("properties.{property}").into(),
+        }
+    }
 }
 
 /// `Prefer: handling=…` (RFC 7240 section 4.4).
@@ -174,7 +197,7 @@ impl SearchRequest {
     /// # Errors
     /// The first parameter that is wrong.
     pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, Invalid> {
-        let mut request = Self::asking_nothing(limits);
+        let mut request = Self { by_body: true, ..Self::asking_nothing(limits) };
         let mut condition = Written::default();
         for (name, value) in body::members(body)? {
             if value.is_null() && name != "fields" {

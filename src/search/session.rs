@@ -1,9 +1,10 @@
 //! What a later page needs of the earlier ones: the content of a cursor. Pure data, no authority.
 
+use super::counts::Bounds;
 use super::missed::Range;
-use super::order::Position;
+use super::order::{Comparator, Position};
 use super::outcome::Status;
-use super::plan::Order;
+use super::plan::{Leg, Order};
 use crate::members::Token;
 
 /// Gaps kept for one member; beyond it the oldest two become one, widened outward (`paging.md` section 6).
@@ -19,6 +20,8 @@ pub struct Session {
     pub order: Order,
     /// Sum of the first page's counts, if S25 allows it.
     pub matched: Option<u64>,
+    /// Where there is no such sum, or beside it: what the first page tells of how many match.
+    pub bounds: Bounds,
     /// The position up to which the client has been served.
     pub watermark: Position,
     /// Quota order: the member whose turn it is.
@@ -30,6 +33,8 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SessionLeg {
     pub member: String,
+    /// Which share of the member this is: empty for its own collections, else the shared collection it is a holder of.
+    pub part: String,
     /// Has no more Items for this session.
     pub ended: bool,
     /// Items it gave to the last page.
@@ -37,8 +42,33 @@ pub struct SessionLeg {
     /// Where a token or quota leg goes on; `None`: at its start, or by bound.
     pub place: Option<Place>,
     pub gaps: Vec<Gap>,
+    /// How it takes part in the tie in which the watermark lies; stays for all pages that end there.
+    pub class: Class,
+    /// Of a leg that is read by windows: how wide the last one was, as the power of two of its milliseconds.
+    pub window: u8,
+    /// The holder that took over what this one failed to give (S13): it is not asked again, and nothing is missing.
+    pub covered_by: Option<String>,
     /// Of a `retry-missed` session: the parts that are asked for, in their order. Empty: everything.
     pub ranges: Vec<Range>,
+}
+
+/// How a leg takes part in one tie of the first key (`paging.md` section 5). Sticky: a tie that grows must not be read in
+/// another way on the next page, or a part of it would be repeated or lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Class {
+    /// Not known: nothing of the tie was given, or the watermark lies in none.
+    #[default]
+    Unknown,
+    /// Read whole and sorted.
+    Keyed,
+    /// Too large to be read whole; the member orders it.
+    Ordered,
+    /// Too large, and in the member's own order: given after all that is ordered.
+    Walker,
+    /// Nothing of it is left.
+    Past,
+    /// Takes no part; a gap is declared.
+    Out,
 }
 
 /// A place in a member's own list.
@@ -69,6 +99,12 @@ pub struct Gap {
 }
 
 impl SessionLeg {
+    /// Whether this is the session of a leg of the plan.
+    #[must_use]
+    pub fn is_of(&self, leg: &Leg) -> bool {
+        self.member == leg.member.as_str() && self.part == leg.part
+    }
+
     /// Opens a gap unless one is open.
     pub fn open_gap(&mut self, from: Position, status: Status) {
         if self.open().is_none() {
@@ -89,10 +125,46 @@ impl SessionLeg {
         self.gaps.iter().find(|gap| gap.to.is_none())
     }
 
-    /// Adds a gap; with too many of them the two oldest become one that covers both.
+    /// Widens the gaps to whole first keys and joins those that then touch; false when that changes nothing. Widening is
+    /// outward only: a gap may promise too much missing, never too little.
+    pub fn widen_gaps(&mut self, order: &Comparator) -> bool {
+        let before = self.gaps.clone();
+        for gap in &mut self.gaps {
+            if let Some(first) = gap.from.first().cloned().filter(|_| !matches!(gap.from, Position::After(_))) {
+                gap.from = Position::Before(first);
+            }
+            if let Some(to) = &mut gap.to
+                && let Some(first) = to.first().cloned().filter(|_| !matches!(to, Position::Before(_)))
+            {
+                *to = Position::After(first);
+            }
+        }
+        self.gaps.sort_by(|a, b| order.positions(&a.from, &b.from));
+        self.gaps.dedup_by(|next, gap| {
+            let touches = gap.to.as_ref().is_none_or(|to| order.positions(&next.from, to).is_le());
+            if touches {
+                // what another try may give is asked for again, even beside what it cannot
+                if next.status.retryable() {
+                    gap.status = next.status;
+                }
+                gap.to = match (gap.to.take(), next.to.take()) {
+                    (Some(one), Some(other)) => Some(order.later(&one, &other).clone()),
+                    _ => None,
+                };
+            }
+            touches
+        });
+        self.gaps != before
+    }
+
+    /// Adds a gap; with too many of them the two oldest become one that covers both. One to the end of the order, of
+    /// what can be asked for on no page, stays apart behind the others.
     pub fn push_gap(&mut self, gap: Gap) {
-        self.gaps.push(gap);
-        if self.gaps.len() > GAPS_PER_MEMBER_MAX {
+        let lasting = |gap: &Gap| gap.to == Some(Position::End);
+        let place = self.gaps.iter().position(lasting).unwrap_or(self.gaps.len());
+        self.gaps.insert(place, gap);
+        let passing = self.gaps.iter().filter(|gap| !lasting(gap)).count();
+        if passing > GAPS_PER_MEMBER_MAX {
             let oldest = self.gaps.remove(0);
             if let Some(next) = self.gaps.first_mut() {
                 next.from = oldest.from;

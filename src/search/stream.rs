@@ -4,6 +4,9 @@
 //! it takes one in stands in `reading.rs`.
 
 mod reading;
+mod segment;
+mod slice;
+mod tie;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -12,14 +15,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::cql2::Expr;
 use crate::federation::Interval;
 use crate::members::{Item, Token};
 
 use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
-use super::plan::{Leg, Mode};
+use super::plan::{FirstKey, Leg, Mode};
 use super::session::{Place, SessionLeg};
+use slice::Slices;
+
+use segment::Lead;
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
 /// it is given up alone, as a declared gap.
@@ -63,12 +70,14 @@ pub enum Bound {
 }
 
 /// One request to a member: what is set on the leg's ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
     pub limit: u32,
     pub token: Option<Token>,
     /// Replaces the ask's interval.
     pub datetime: Option<Interval>,
+    /// Joined to the ask's filter by AND: a bound on a key that is no time, or which segment of its values is read.
+    pub filter: Option<Arc<Expr>>,
 }
 
 /// How the next page is asked for.
@@ -105,6 +114,13 @@ pub struct Stream {
     /// Every Item of a collection is then one tie.
     by_collection: bool,
     descending: bool,
+    first: FirstKey,
+    /// Of a list that holds Items with and without a key.
+    lead: Lead,
+    /// A list of values came to Items without one.
+    values_over: bool,
+    /// Items without a key are out of reach, and that was not declared yet.
+    nulls_missing: bool,
     user_interval: Option<Interval>,
     /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
     ranges: Option<VecDeque<Range>>,
@@ -120,6 +136,8 @@ pub struct Stream {
     pub failure: Option<LegFailure>,
     pub requests: u32,
     pub examined: usize,
+    /// Items that met every condition.
+    pub kept: u64,
     pub invalid: u32,
     /// Count of the first page's answer, if exact.
     pub matched: Option<u64>,
@@ -157,6 +175,8 @@ pub struct Stream {
     tie_items_max: usize,
     /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
     ordered: Vec<Value>,
+    /// In slice mode: the window that is being read.
+    slices: Slices,
 }
 
 /// What it takes to ask for a page again.
@@ -221,6 +241,9 @@ impl Stream {
             _ => None,
         };
         let single_collection = leg.only_collection().map(Into::into);
+        let resumed = matches!(next, Next::Token(_));
+        // behind the nulls is nothing
+        let over = start == Position::After(Value::Null) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         Self {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
@@ -232,7 +255,11 @@ impl Stream {
             selective: leg.residual.selective,
             single_collection,
             exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
-            known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
+            known: if over { Position::End } else { start.clone() },
+            lead: Lead::of(&leg.first, session, &start, resumed),
+            first: leg.first.clone(),
+            values_over: false,
+            nulls_missing: false,
             ranges,
             walked: place.is_some_and(by_token),
             list_start,
@@ -243,6 +270,7 @@ impl Stream {
             failure: None,
             requests: 0,
             examined: 0,
+            kept: 0,
             invalid: 0,
             matched: None,
             empty_pages: 0,
@@ -265,6 +293,7 @@ impl Stream {
             tie_pages: 0,
             tie_items_max: TIE_ITEMS_MAX as usize,
             ordered: ordered.into_iter().collect(),
+            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
         }
     }
 
@@ -296,24 +325,11 @@ impl Stream {
         self.known == Position::End && self.buffer.is_empty()
     }
 
-    /// Gives up one tie: the leg goes on strictly behind it.
-    pub fn skip_tie(&mut self) -> Option<Position> {
-        let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
-            _ => return None,
-        };
-        let tie = Position::After(tie);
-        self.buffer.clear();
-        self.failure = None;
-        self.known = tie.clone();
-        self.next = Next::Bound(tie.clone());
-        self.last_first = None;
-        Some(tie)
-    }
-
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if self.is_sliced() {
+            return self.request_window(need);
+        }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
@@ -332,8 +348,7 @@ impl Stream {
         if full
             && self.ordered.is_empty()
             && !self.capped
-            && self.mode == Mode::Keyset
-            && self.by_time
+            && self.resumes_by_bound()
             && self.list_size < size
             && let Some(first) = &self.last_first
         {
@@ -351,23 +366,17 @@ impl Stream {
                 self.walked = false;
                 self.list_start = position.clone();
                 self.list_size = size;
-                Request { limit: size, token: None, datetime: self.up_to_the_range(self.bounded(&position)) }
+                let datetime = self.up_to_the_range(self.bounded(&position));
+                Request { limit: size, token: None, datetime, filter: self.condition(&position) }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                Request { limit: self.list_size, token: Some(token), datetime }
+                let filter = self.condition(&self.list_start);
+                Request { limit: self.list_size, token: Some(token), datetime, filter }
             }
-        }
-    }
-
-    /// Whether all that is at hand belongs to the tie that is being read.
-    fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front()) {
-            (Position::Before(tie), Some(hit)) => hit.key.values.first() == Some(tie),
-            _ => false,
         }
     }
 
@@ -425,13 +434,20 @@ impl Stream {
 
     /// The member's list is over: so is the leg, or the part that the list was asked for.
     fn list_is_over(&mut self, order: &Comparator) {
+        if self.goes_on_with_nulls(order) {
+            return;
+        }
         let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
         self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
     }
 
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
-        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+        matches!(self.mode, Mode::Keyset | Mode::Drain | Mode::Slice) && self.by_time && self.bounds
+    }
+
+    fn is_sliced(&self) -> bool {
+        self.mode == Mode::Slice
     }
 
     /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
@@ -468,15 +484,12 @@ impl Stream {
         self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
     }
 
-    /// The failure of a tie that cannot be read whole; only a leg with a bound can go on behind it.
-    pub fn too_large(&self) -> LegFailure {
-        LegFailure { tie_only: self.mode == Mode::Keyset && self.by_time, ..Status::TooLarge.into() }
-    }
-
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
+        } else if self.is_sliced() {
+            self.window_out_of_allowance()
         } else if self.in_tie() {
             self.too_large()
         } else {
@@ -508,43 +521,24 @@ impl Stream {
 
     /// A member refused the token it gave: a keyset leg reads on by bound, once.
     pub fn token_refused(&mut self) {
-        match (&self.last_first, self.mode, &self.next) {
-            (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
+        match (&self.last_first, &self.next) {
+            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
+            (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
             // the tie is read again from its start
-            (None, Mode::Keyset, Next::Token(_)) if self.by_time => self.next = Next::Bound(self.start.clone()),
+            (None, Next::Token(_)) if self.resumes_by_bound() => self.next = Next::Bound(self.start.clone()),
             _ => self.fail(Status::BadResponse.into()),
         }
     }
 
-    /// Where a leg goes on that cannot go on by its bound alone, when the client has been served up to `watermark`.
-    ///
-    /// Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
-    /// given. Else, in token mode: the page in which the first tie that is not fully given begins.
-    pub fn place(&self, watermark: &Position) -> Option<Place> {
-        let ordered = match watermark {
-            Position::At(key) => key.values.first().is_some_and(|first| self.ordered.contains(first)),
-            _ => false,
-        };
-        let page = if ordered {
-            self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token {
-            let first = self.buffer.front().and_then(|hit| hit.key.values.first());
-            first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
-        } else {
-            return None;
-        };
-        if let Some(PageAsked { token, size, bound }) = page.and_then(|page| self.pages.get(page)) {
-            let (token, bound) = (token.clone(), bound.clone());
-            return Some(Place { token, size: *size, ordered, bound, ..Place::default() });
-        }
-        self.walk().map(|place| Place { ordered, ..place })
-    }
-
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
     pub fn walk(&self) -> Option<Place> {
+        // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
+        if self.is_sliced() {
+            return None;
+        }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
     }

@@ -5,6 +5,7 @@
 mod all_kinds;
 mod bad_input;
 mod binary;
+mod budgets;
 mod classes;
 mod collection_search;
 mod contract;
@@ -40,6 +41,7 @@ mod retry_missed;
 mod rewriting;
 mod rooms;
 mod schema;
+mod slices;
 mod static_stac;
 mod support;
 mod tls;

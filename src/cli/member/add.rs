@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use super::super::{FileArg, NO, WRONG, block_on, out};
 use super::{Catalogue, checked, diff, refuse, text};
-use crate::federation::{Federation, Limits, Problems, Severity, load, load_text};
+use crate::federation::{Federation, Limits, NO_MEMBER, Problems, Severity, load, load_text};
 use crate::onboarding::{Candidate, Registered, Report, addition};
 
 #[derive(Debug, clap::Args)]
@@ -111,7 +111,7 @@ impl Before {
             Err(problems) => {
                 let mut errors = problems.list.iter().filter(|problem| problem.severity == Severity::Error);
                 let only = errors.next().filter(|_| errors.next().is_none());
-                let first = only.is_some_and(|problem| problem.sentence == "`member` is missing");
+                let first = only.is_some_and(|problem| problem.code == NO_MEMBER);
                 match problems.sources.first().filter(|_| first) {
                     Some(source) => Ok(Self { file: source.name.clone(), text: source.text.clone(), federation: None }),
                     None => Err(problems),

@@ -40,6 +40,15 @@ struct Subject {
     native_id: Option<String>,
 }
 
+/// What is known of a member's queryables.
+#[derive(Debug)]
+pub struct Said {
+    pub member: MemberId,
+    pub offered: Offered,
+    /// How old that is, where the member could not be asked again.
+    pub outdated: Option<Duration>,
+}
+
 /// What a member says of its queryables.
 #[derive(Debug)]
 pub enum Offered {
@@ -67,7 +76,7 @@ impl Queryables {
         federation: &Federation,
         members: &Registry,
         entries: &[Arc<Entry>],
-    ) -> Vec<(MemberId, Offered)> {
+    ) -> Vec<Said> {
         let asked = entries.iter().filter_map(|entry| {
             let member = members.get(entry.member.as_str())?;
             Some(self.of(federation, member, Some((entry.native_id.clone(), entry.queryables_link()))))
@@ -76,7 +85,7 @@ impl Queryables {
     }
 
     /// What every member offers for all it has, in the order of the file.
-    pub async fn of_members(&self, federation: &Federation, members: &Registry) -> Vec<(MemberId, Offered)> {
+    pub async fn of_members(&self, federation: &Federation, members: &Registry) -> Vec<Said> {
         futures::future::join_all(members.iter().map(|member| self.of(federation, member, None))).await
     }
 
@@ -85,7 +94,7 @@ impl Queryables {
         federation: &Federation,
         member: &Arc<dyn Member>,
         collection: Option<(String, Option<String>)>,
-    ) -> (MemberId, Offered) {
+    ) -> Said {
         let (member, id) = (Arc::clone(member), member.id().clone());
         let url = federation.member(id.as_str()).map(|declared| declared.url.to_string()).unwrap_or_default();
         let native_id = collection.as_ref().map(|(native_id, _)| native_id.clone());
@@ -103,13 +112,10 @@ impl Queryables {
             outcome
         };
         // The reading goes on when the wait is over.
-        let offered = match tokio::time::timeout(WAIT, self.cache.get(subject, read)).await {
-            Ok(Ok(got)) => match got.value.as_ref() {
-                Some(schema) => Offered::Schema(schema.clone()),
-                None => Offered::Nothing,
-            },
-            Ok(Err(_)) | Err(_) => Offered::Unread,
+        let Ok(Ok(got)) = tokio::time::timeout(WAIT, self.cache.get(subject, read)).await else {
+            return Said { member: id, offered: Offered::Unread, outdated: None };
         };
-        (id, offered)
+        let offered = got.value.as_ref().as_ref().map_or(Offered::Nothing, |schema| Offered::Schema(schema.clone()));
+        Said { member: id, offered, outdated: got.outdated }
     }
 }

@@ -77,6 +77,10 @@ impl Pages for Csw {
     ) -> BoxFuture<'a, Result<Came, Failure>> {
         Box::pin(self.read(place, size, before, deadline))
     }
+
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.line.sign_of_life(self.url.clone(), deadline))
+    }
 }
 
 /// The first record of the next page: `nextRecord` until it is 0, above what matched, or not larger than before. A server

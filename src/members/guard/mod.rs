@@ -80,6 +80,38 @@ pub struct Told {
     pub in_flight: usize,
     /// What is left of a pause that the member asked for.
     pub pause: Duration,
+    /// What is left of the time in which it is not tried to reach it again.
+    pub unreachable: Duration,
+}
+
+impl Told {
+    /// Why a request would not be sent at this moment; in the order in which [`Guard::enter`] asks.
+    #[must_use]
+    pub fn withheld(&self) -> Option<Withheld> {
+        let not_asked = |why: &str, left: Duration| format!("{why}; it is not asked for another {} s", seconds(left));
+        let (fault, reason, left) = if !self.pause.is_zero() {
+            (Fault::RateLimited, not_asked("it asked for a pause", self.pause), self.pause)
+        } else if !self.breaker.left.is_zero() {
+            (Fault::CircuitOpen, self.breaker.to_string(), self.breaker.left)
+        } else if !self.unreachable.is_zero() {
+            let why = not_asked("it could not be reached a moment ago", self.unreachable);
+            (Fault::Unreachable, why, self.unreachable)
+        } else {
+            return None;
+        };
+        Some(Withheld { fault, reason, retry_after_s: seconds(left) })
+    }
+}
+
+/// A member that would be asked and cannot be at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// How a request would end.
+    pub fault: Fault,
+    /// For those who miss the member's Items.
+    pub reason: String,
+    /// Until it is worth asking.
+    pub retry_after_s: u32,
 }
 
 /// Whether a request may go now.
@@ -200,7 +232,8 @@ impl Guard {
             breaker: parts.breaker.standing(now),
             concurrency_limit: parts.limiter.allowed(parts.breaker.share(now)),
             in_flight: parts.limiter.in_flight(),
-            pause: parts.pause.map(|until| until.saturating_duration_since(now)).unwrap_or_default(),
+            pause: left(parts.pause, now).unwrap_or_default(),
+            unreachable: left(parts.unreachable, now).unwrap_or_default(),
         }
     }
 
@@ -411,6 +444,10 @@ impl Guards {
 
 /// Between 0 and 1, another one each time.
 pub fn chance() -> f64 {
+    #[cfg(test)]
+    if let Some(chance) = super::wire::chance() {
+        return chance;
+    }
     // A hasher's keys differ from one to the next; that is all the chance that is needed here.
     #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]
     let chance = (RandomState::new().hash_one(0_u8) >> 32) as f64 / f64::from(u32::MAX);

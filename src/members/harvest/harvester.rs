@@ -15,9 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::order::FIELDS;
 use super::snapshot::Snapshot;
-use super::state::{Harvest, Past};
+use super::state::{Harvest, Past, Pulse};
 use super::{Harvested, Progress, Source, queryables};
 use crate::federation::{self, MemberId};
 use crate::members::capabilities::Capabilities;
@@ -40,6 +39,8 @@ struct Shared<S: Source> {
     newest: ArcSwapOption<Snapshot<S::Kept>>,
     progress: Progress,
     past: watch::Sender<Past>,
+    /// Of the last sign of life that was asked for.
+    pulse: ArcSwapOption<Pulse>,
     /// Begins the next harvest before its time.
     now: Notify,
 }
@@ -47,12 +48,13 @@ struct Shared<S: Source> {
 impl<S: Source> Harvester<S> {
     pub fn new(member: &federation::Member, source: S) -> Self {
         let shared = Shared {
-            capabilities: Arc::new(Capabilities::evaluated_here(member, &FIELDS)),
+            capabilities: Arc::new(Capabilities::evaluated_here(member)),
             member: member.clone(),
             source,
             newest: ArcSwapOption::empty(),
             progress: Progress::default(),
             past: watch::Sender::default(),
+            pulse: ArcSwapOption::empty(),
             now: Notify::new(),
         };
         Self { shared: Arc::new(shared), task: Mutex::default() }
@@ -204,12 +206,7 @@ impl<S: Source> Member for Harvester<S> {
     }
 
     fn health(&self) -> Health {
-        let past = self.shared.past.borrow();
-        Health {
-            last_check: past.tried_at,
-            last_success: past.read_at,
-            last_failure: past.failure.as_ref().map(|failed| failed.fault),
-        }
+        self.shared.past.borrow().health(self.shared.pulse.load().as_deref())
     }
 
     fn harvest(&self) -> Option<Harvest> {
@@ -252,6 +249,26 @@ impl<S: Source> Member for Harvester<S> {
 
     fn renew(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(self.read_anew(deadline))
+    }
+
+    /// While it is read, its answers are sign enough; before that, nobody asked for it.
+    fn check(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let (attempts, running) = {
+                let past = self.shared.past.borrow();
+                (past.attempts, past.begun_at.is_some())
+            };
+            if attempts == 0 || running {
+                return Ok(());
+            }
+            let outcome = self.shared.source.sign_of_life(deadline).await;
+            let failed = outcome.as_ref().err().map(|failed| failed.fault);
+            // What was not sent says nothing about the member at this moment.
+            if failed != Some(Fault::CircuitOpen) {
+                self.shared.pulse.store(Some(Arc::new(Pulse { at: Utc::now(), failed })));
+            }
+            outcome
+        })
     }
 
     /// Begins to read the member. What it can do is known without asking.

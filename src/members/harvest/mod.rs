@@ -6,6 +6,7 @@
 //!
 //! It deliberately does not know in which form a member publishes its Collections and Items: sources do.
 
+pub mod fetch;
 mod harvester;
 mod order;
 mod queryables;
@@ -48,6 +49,12 @@ pub trait Source: Send + Sync + 'static {
         progress: &'a Progress,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Harvested<Self::Kept>, Failure>>;
+
+    /// Asks whether the member is there, at the least cost for it: nothing is read.
+    ///
+    /// # Errors
+    /// Why it is not, as far as that is known.
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
 /// Everything a member has, as one harvest found it.

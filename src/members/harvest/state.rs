@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::snapshot::Snapshot;
 use super::{LeftOut, Tally};
-use crate::members::{Failure, Fault};
+use crate::members::{Failure, Fault, Health, Withheld};
 
 /// A snapshot that is this much older than the time between two harvests should have been replaced: the time is spread
 /// by a fifth either way.
@@ -26,6 +26,35 @@ pub struct Past {
     pub next_at: Option<DateTime<Utc>>,
     /// Of the last one; `None`: it went well.
     pub failure: Option<Failure>,
+}
+
+/// A sign of life that was asked for between two harvests.
+#[derive(Debug, Clone, Copy)]
+pub struct Pulse {
+    pub at: DateTime<Utc>,
+    /// Why there was none.
+    pub failed: Option<Fault>,
+}
+
+impl Past {
+    /// The health of the member after what came last, a harvest or a sign of life. A sign of life says that the member is
+    /// there, and not that what it gives can be read.
+    pub fn health(&self, pulse: Option<&Pulse>) -> Health {
+        let harvest = Health {
+            last_check: self.tried_at,
+            last_success: self.read_at,
+            last_failure: self.failure.as_ref().map(|failed| failed.fault),
+        };
+        let Some(pulse) = pulse.filter(|pulse| self.tried_at.is_none_or(|tried| pulse.at > tried)) else {
+            return harvest;
+        };
+        let was_away = |fault| matches!(fault, Fault::Timeout | Fault::Unreachable | Fault::CircuitOpen);
+        match (pulse.failed, harvest.last_failure) {
+            (Some(fault), _) => Health { last_check: Some(pulse.at), last_failure: Some(fault), ..harvest },
+            (None, Some(fault)) if !was_away(fault) => harvest,
+            (None, _) => Health { last_check: Some(pulse.at), last_success: Some(pulse.at), last_failure: None },
+        }
+    }
 }
 
 /// The state of a member that is read whole.
@@ -106,6 +135,22 @@ impl Harvest {
         }
     }
 
+    /// Why a search would get nothing of it at this moment: there is no snapshot, and none is in the making.
+    #[must_use]
+    pub fn withheld(&self, now: DateTime<Utc>) -> Option<Withheld> {
+        let (None, None, Some(fault)) = (self.read_at, &self.running, self.failure) else { return None };
+        let retry_after_s = self.next_in_s(now).unwrap_or(1);
+        let reason = format!("reading it ended with `{}`; it is read again in {retry_after_s} s", fault.name());
+        Some(Withheld { fault, reason, retry_after_s })
+    }
+
+    /// Whole seconds until it is read again, never none; `None` where that is not known, or is under way.
+    #[must_use]
+    pub fn next_in_s(&self, now: DateTime<Utc>) -> Option<u32> {
+        let left = self.next_at.filter(|_| self.running.is_none())? - now;
+        Some(u32::try_from(left.num_seconds().max(0)).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
     /// What an admin should read, one sentence each.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
@@ -134,6 +179,41 @@ impl Harvest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_never_read_says_when_it_is_read_again() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let failed = Some(crate::members::failure(Fault::Unreachable, "canary-of-the-member"));
+        let past = Past { attempts: 1, next_at: Some(at(100)), failure: failed, ..Past::default() };
+        let state = |past: &Past| Harvest::of::<()>(past, None, (0, 0), Duration::from_secs(100), at(70));
+        let withheld = state(&past).withheld(at(70)).unwrap();
+        assert_eq!((withheld.fault, withheld.retry_after_s), (Fault::Unreachable, 31));
+        assert_eq!(withheld.reason, "reading it ended with `unreachable`; it is read again in 31 s");
+        let running = Past { begun_at: Some(at(60)), ..past.clone() };
+        assert_eq!((state(&running).withheld(at(70)), state(&running).next_in_s(at(70))), (None, None));
+        let read = Past { read_at: Some(at(1)), ..past };
+        assert_eq!((state(&read).withheld(at(70)), state(&read).next_in_s(at(500))), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_sign_of_life_tells_between_harvests_whether_the_member_is_there() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let pulse = |seconds, failed| Pulse { at: at(seconds).unwrap(), failed };
+        let told = |past: &Past, pulse: Pulse| {
+            let health = past.health(Some(&pulse));
+            (health.last_check, health.last_success, health.last_failure)
+        };
+        let well = Past { attempts: 1, tried_at: at(10), read_at: at(10), ..Past::default() };
+        assert_eq!(told(&well, pulse(40, None)), (at(40), at(40), None));
+        let away = Some(Fault::Unreachable);
+        assert_eq!(told(&well, pulse(40, away)), (at(40), at(10), away));
+        assert_eq!(told(&well, pulse(5, away)), (at(10), at(10), None), "the harvest came later");
+        let failed =
+            |fault| Past { tried_at: at(30), failure: Some(crate::members::failure(fault, "")), ..well.clone() };
+        assert_eq!(told(&failed(Fault::Timeout), pulse(40, None)), (at(40), at(40), None), "it is back");
+        let unread = told(&failed(Fault::BadResponse), pulse(40, None));
+        assert_eq!(unread, (at(30), at(10), Some(Fault::BadResponse)), "it is there and cannot be read");
+    }
 
     #[test]
     fn a_snapshot_over_its_age_says_so() {

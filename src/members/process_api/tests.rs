@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 fn api(base: &str, credentials: Credentials) -> ProcessApi {
     let builder = || client::builder(Duration::from_secs(1), true);
     ProcessApi {
+        elsewhere: false,
         member: MemberId::new("A"),
         client: Ok(builder().build().unwrap()),
         once: Ok(builder().pool_max_idle_per_host(0).http1_only().build().unwrap()),

@@ -90,6 +90,10 @@ impl Pages for RecordsApi {
     ) -> BoxFuture<'a, Result<Came, Failure>> {
         Box::pin(self.read(place, size, before, deadline))
     }
+
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.line.sign_of_life(self.url.clone(), deadline))
+    }
 }
 
 /// Our own query, plus what a token adds or overrides.

@@ -44,6 +44,9 @@ pub trait Pages: Send + Sync + 'static {
         before: Option<&'a Known>,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Came, Failure>>;
+
+    /// As [`Source::sign_of_life`].
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
 /// How asking for a page ended well.
@@ -130,6 +133,10 @@ impl<P: Pages> Source for Catalogue<P> {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Harvested<Kept>, Failure>> {
         Box::pin(self.harvest(before, progress, deadline))
+    }
+
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        self.pages.sign_of_life(deadline)
     }
 }
 

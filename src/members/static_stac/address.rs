@@ -42,6 +42,9 @@ impl Base {
             return Err("its address is longer than 2048 bytes");
         }
         let mut url = document.join(href.trim()).map_err(|_no_address| "it is no address")?;
+        if self.is_folder() && self.leaves(document, href) {
+            return Err("it leads outside the folder");
+        }
         url.set_fragment(None);
         if url.query() == Some("") {
             url.set_query(None);
@@ -64,6 +67,35 @@ impl Base {
         own.set_path(&format!("{}{rest}", self.base.path()));
         own.set_query(url.query());
         Ok(own)
+    }
+
+    /// Whether the catalogue lies in a folder of this machine.
+    pub fn is_folder(&self) -> bool {
+        self.base.scheme() == "file"
+    }
+
+    /// Whether a relative link has more `..` than there are folders above its document. A folder is the root of its
+    /// addresses, above which there is nothing: what leads there would be taken for a file of the folder.
+    fn leaves(&self, document: &Url, href: &str) -> bool {
+        let href = href.trim();
+        if href.starts_with(['/', '\\']) || Url::parse(href).is_ok() {
+            // It begins at the root, or is an address of its own: whether that is below a base is seen there.
+            return false;
+        }
+        let path = href.split(['?', '#']).next().unwrap_or_default();
+        let folders = document.path().strip_prefix(self.base.path()).unwrap_or_default().matches('/').count();
+        let mut depth = i64::try_from(folders).unwrap_or(i64::MAX);
+        for part in path.split(['/', '\\']) {
+            match percent_decode_str(part).decode_utf8_lossy().as_ref() {
+                "" | "." => {}
+                ".." => depth -= 1,
+                _ => depth += 1,
+            }
+            if depth < 0 {
+                return true;
+            }
+        }
+        false
     }
 
     /// What an address comes down to: two spellings of one document have the same key.
@@ -117,6 +149,20 @@ mod tests {
     fn resolved(href: &str) -> Result<String, &'static str> {
         let document = Url::parse("http://127.0.0.1:8000/cat/product/product.json").unwrap();
         base().resolve(&document, href).map(String::from)
+    }
+
+    #[test]
+    fn a_link_out_of_a_folder_is_told_as_such() {
+        let base = Base { base: Url::parse("file:///").unwrap(), aliases: Vec::new() };
+        let document = Url::parse("file:///product/product.json").unwrap();
+        let resolved = |href: &str| base.resolve(&document, href).map(String::from);
+        for out in ["../../secret.json", "..\\..\\secret.json", "%2e%2e/../secret.json", "x/../../../a/b.json", "../.."]
+        {
+            assert_eq!(resolved(out), Err("it leads outside the folder"), "{out}");
+        }
+        assert_eq!(resolved("../catalog.json").as_deref(), Ok("file:///catalog.json"));
+        assert_eq!(resolved("a/../../catalog.json?x=../../..").as_deref(), Ok("file:///catalog.json?x=../../.."));
+        assert_eq!(resolved("/other/item.json").as_deref(), Ok("file:///other/item.json"), "from the folder's root");
     }
 
     #[test]

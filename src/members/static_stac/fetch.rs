@@ -2,53 +2,19 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 use url::Url;
 
 use super::address::Base;
+use crate::members::harvest::fetch::{self, Late, Validators};
 use crate::members::line::{Line, Outgoing, failure};
 use crate::members::{Failure, Fault};
 
 const JSON: &str = "application/json, application/geo+json;q=0.9";
-/// How often one document is asked for, when the server is busy or does not answer.
-const TRIES: u32 = 4;
-/// First pause before asking again, where the server names none; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Longest validator that is kept.
-const VALIDATOR_BYTES_MAX: usize = 256;
-
-/// What a document was when it was read: the next request asks whether it is still that.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Validators {
-    /// `ETag`.
-    tag: Option<Box<str>>,
-    /// `Last-Modified`; of a file, its time and size.
-    modified: Option<Box<str>>,
-}
-
-impl Validators {
-    fn of(headers: &HeaderMap) -> Self {
-        let text = |name: HeaderName| {
-            let text = headers.get(name)?.to_str().ok()?;
-            (text.len() <= VALIDATOR_BYTES_MAX).then(|| text.into())
-        };
-        Self { tag: text(ETAG), modified: text(LAST_MODIFIED) }
-    }
-
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let value = |text: &Option<Box<str>>| text.as_ref().and_then(|text| HeaderValue::from_str(text).ok());
-        let tag = value(&self.tag).map(|tag| (IF_NONE_MATCH, tag));
-        let modified = value(&self.modified).map(|modified| (IF_MODIFIED_SINCE, modified));
-        tag.into_iter().chain(modified).collect()
-    }
-}
-
 /// What came.
 pub enum Fetched {
     /// It is as it was.
@@ -75,6 +41,23 @@ pub enum Via {
 }
 
 impl Via {
+    /// Whether the catalogue is there: its server answers, or its root is a file.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub async fn sign_of_life(&self, base: &Base, root: &Url, deadline: Instant) -> Result<(), Failure> {
+        match self {
+            Self::Web(line) => line.sign_of_life(root.clone(), deadline).await,
+            Self::Folder(folder) => {
+                let parts = base.parts(root).unwrap_or_default();
+                let path = parts.iter().fold(folder.clone(), |path, part| path.join(part));
+                let there = tokio::fs::metadata(&path).await;
+                let gone = |error| failure(Fault::Unreachable, &format!("the file cannot be read: {error}"));
+                there.map(drop).map_err(gone)
+            }
+        }
+    }
+
     /// One document. A busy server is asked again after the pause that it names, within the deadline.
     pub async fn fetch(
         &self,
@@ -92,38 +75,14 @@ impl Via {
 }
 
 async fn ask(line: &Line, url: &Url, before: Option<&Validators>, deadline: Instant) -> Result<Fetched, Lost> {
-    let mut pause = PAUSE;
-    let mut tries = 1;
-    loop {
-        let headers = before.map(Validators::headers).unwrap_or_default();
-        let failed = match line.send(Outgoing { headers, ..Outgoing::get(url.clone(), JSON) }, deadline).await {
-            Ok(answer) if !answer.changed => return Ok(Fetched::Unchanged),
-            Ok(answer) => {
-                let validators = Validators::of(&answer.headers);
-                return Ok(Fetched::Changed { bytes: answer.body, url: answer.url, validators });
-            }
-            Err(failed) if matches!(failed.status, Some(404 | 410)) => return Err(Lost::Gone),
-            Err(failed) => failed,
-        };
-        let wait = failed.retry_after_s.map_or(pause, |seconds| Duration::from_secs(seconds.into()));
-        // waiting for one's turn in this very process is no fault of the server
-        let own = failed.fault == Fault::RateLimited && failed.status.is_none();
-        if !may_pass(&failed) || (tries >= TRIES && !own) || Instant::now() + wait >= deadline {
-            return Err(Lost::Failed(failed));
+    match fetch::ask(line, Outgoing::get(url.clone(), JSON), before, Late::AskAgain, deadline).await {
+        Ok(answer) if !answer.changed => Ok(Fetched::Unchanged),
+        Ok(answer) => {
+            let validators = Validators::of(&answer.headers);
+            Ok(Fetched::Changed { bytes: answer.body, url: answer.url, validators })
         }
-        tokio::time::sleep(wait).await;
-        if !own {
-            tries += 1;
-            pause *= 2;
-        }
-    }
-}
-
-/// Whether a failure may be over after a while.
-fn may_pass(failed: &Failure) -> bool {
-    match failed.status {
-        Some(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-        None => matches!(failed.fault, Fault::Timeout | Fault::Unreachable | Fault::RateLimited | Fault::CircuitOpen),
+        Err(failed) if matches!(failed.status, Some(404 | 410)) => Err(Lost::Gone),
+        Err(failed) => Err(Lost::Failed(failed)),
     }
 }
 
@@ -151,8 +110,9 @@ async fn open(
     if !facts.is_file() {
         return Err(Lost::Gone);
     }
-    let validators = Validators { tag: None, modified: facts.modified().ok().map(|at| stamp(at, facts.len())) };
-    if validators.modified.is_some() && before == Some(&validators) {
+    // A file that was written anew has another time or another size.
+    let validators = Validators::of_file(facts.modified().ok().map(|at| stamp(at, facts.len())));
+    if !validators.is_empty() && before == Some(&validators) {
         return Ok(Fetched::Unchanged);
     }
     let mut bytes = Vec::new();
@@ -168,7 +128,6 @@ async fn open(
     Ok(Fetched::Changed { bytes, url: url.clone(), validators })
 }
 
-/// A file that was written anew has another time or another size.
 fn stamp(at: SystemTime, bytes: u64) -> Box<str> {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:09} {bytes}", since.as_secs(), since.subsec_nanos()).into()

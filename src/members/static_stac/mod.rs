@@ -1,13 +1,15 @@
 //! The kind `static-stac`: a catalogue of files, on a web server or in a folder, read by its `child` and `item` links.
 //!
 //! `address.rs` says which document a link means, and whether it belongs to the catalogue; `fetch.rs` brings a document, if it
-//! changed; `document.rs` reads it; `crawl.rs` goes from one to the next within the bounds. Searches are not its business: they
+//! changed; `document.rs` reads it; `crawl.rs` goes from one to the next within the bounds; `holders.rs` makes Collections of Catalogs
+//! that hold Items. Searches are not its business: they
 //! are answered over the snapshot (`harvest`).
 
 mod address;
 mod crawl;
 mod document;
 mod fetch;
+mod holders;
 
 use std::collections::HashMap;
 
@@ -16,12 +18,14 @@ use tokio::time::Instant;
 
 use super::Failure;
 use super::client::Clients;
+use super::harvest::fetch::Validators;
 use super::harvest::{Harvested, Progress, Source};
 use super::line::Line;
 use crate::federation::{self, Crawl, Federation};
 
 use address::Base;
-use fetch::{Validators, Via};
+use document::Named;
+use fetch::Via;
 
 /// A catalogue of files.
 pub struct StaticStac {
@@ -55,6 +59,10 @@ impl Source for StaticStac {
     ) -> BoxFuture<'a, Result<Harvested<Documents>, Failure>> {
         Box::pin(crawl::crawl(self, before, progress, deadline))
     }
+
+    fn sign_of_life(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(self.via.sign_of_life(&self.base, &self.root, deadline))
+    }
 }
 
 /// What the next crawl wants to know of the documents of this one, by what their addresses come down to.
@@ -83,8 +91,7 @@ struct Facts {
 /// What it is: its place among what was harvested.
 #[derive(Debug, Clone)]
 enum What {
-    /// With its id.
-    Catalog(Box<str>),
+    Catalog(Box<Named>),
     /// With its id; no place when another document has that id.
     Collection(Box<str>, Option<usize>),
     Item(usize),

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::members::Withheld;
+use crate::search::outcome::Status;
 use crate::search::request::SearchRequest;
 use crate::search::stream::SELECTIVE_PAGE_MIN;
 
@@ -50,7 +52,11 @@ impl Plan {
 
     /// As reports name it; where newest first cannot be had, with the members that stand in its way.
     fn order_json(&self) -> Value {
-        let mut order = json!({ "keys": self.order.keys(), "by": self.by() });
+        let keys = match self.legs.as_slice() {
+            [alone] if alone.mode == Mode::PassThrough => alone.sorted_by(),
+            _ => self.order.keys(),
+        };
+        let mut order = json!({ "keys": keys, "by": self.by() });
         if !self.unsorted.is_empty() {
             order["unsorted"] = json!(self.unsorted);
         }
@@ -71,13 +77,8 @@ impl Order {
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let Self::Sorted(keys) = self else { return Vec::new() };
-        let mut names: Vec<String> = keys
-            .iter()
-            .map(|key| {
-                let field = if key.field == "datetime" { "properties.datetime" } else { &key.field };
-                format!("{}{field}", sign(key.descending))
-            })
-            .collect();
+        let mut names: Vec<String> =
+            keys.iter().map(|key| format!("{}{}", sign(key.descending), key.full_name())).collect();
         for last in ["id", "collection"] {
             if !keys.iter().any(|key| key.field == last) {
                 names.push(format!("+{last}"));
@@ -90,7 +91,7 @@ impl Order {
 /// `required` and `discovered` stand there only where they say something unusual.
 fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
     let mut residual = leg.residual.described.clone();
-    if leg.mode == Mode::Drain {
+    if matches!(leg.mode, Mode::Drain | Mode::Slice) {
         residual.push("sortby".to_owned());
     }
     let mut json = json!({
@@ -103,6 +104,9 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         "page": first_page(leg, request),
         "reason": leg.reason,
     });
+    if !leg.part.is_empty() {
+        json["part"] = leg.part.as_str().into();
+    }
     if leg.page_requests > 1 {
         json["requests"] = leg.page_requests.into();
     }
@@ -113,6 +117,17 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
         json["discovered"] = false.into();
     }
     json
+}
+
+/// Says in an explanation which of its legs would not be sent at this moment, and why: who is asked is the plan's word,
+/// whether that can be done now is the guard's.
+pub fn withhold(plan: &mut Value, withheld: impl Fn(&str) -> Option<Withheld>) {
+    for leg in plan["legs"].as_array_mut().into_iter().flatten() {
+        if let Some(Withheld { fault, reason, retry_after_s }) = withheld(word(leg, "id")) {
+            let status = Status::from(fault).name();
+            leg["withheld"] = json!({ "status": status, "reason": reason, "retry_after_s": retry_after_s });
+        }
+    }
 }
 
 fn refused_json(refused: &Refused) -> Value {
@@ -146,7 +161,7 @@ pub fn text(plan: &Value) -> String {
         ),
     };
     text.entry(0, "asked", 9, &requests);
-    if let Some(sentence) = undiscovered(legs) {
+    for sentence in [undiscovered(legs), withheld_now(legs)].into_iter().flatten() {
         text.entry(0, "note", 9, &sentence);
     }
 
@@ -182,6 +197,9 @@ pub fn text(plan: &Value) -> String {
 fn order_sentence(plan: &Value) -> String {
     match word(&plan["order"], "by") {
         "broker" => format!("{}, merged by the broker", words(&plan["order"]["keys"]).join(", ")),
+        "member" if !words(&plan["order"]["keys"]).is_empty() => {
+            format!("{}, as the only member that is asked orders texts", words(&plan["order"]["keys"]).join(", "))
+        }
         "member" => "the member's own: only one is asked, and it cannot sort; newest first is not promised".to_owned(),
         _ => {
             let who = words(&plan["order"]["unsorted"]).join(", ");
@@ -206,20 +224,32 @@ fn undiscovered(legs: &[Value]) -> Option<String> {
     ))
 }
 
+/// Whose Items a search at this moment would miss, though they are asked for.
+fn withheld_now(legs: &[Value]) -> Option<String> {
+    let away: Vec<&str> = legs.iter().filter(|leg| leg["withheld"].is_object()).map(|leg| word(leg, "id")).collect();
+    let what = if away.len() == 1 { "its Items" } else { "their Items" };
+    (!away.is_empty())
+        .then(|| format!("at this moment nothing is sent to {}: {what} would be missing", away.join(", ")))
+}
+
 /// What a member lacks, for admins.
 fn lack(feature: &str) -> String {
-    match feature.strip_prefix("string-order: ") {
-        Some(field) => format!(
+    if let Some(field) = feature.strip_prefix("string-order: ") {
+        return format!(
             "lacks `{feature}`: nothing says that it orders `{field}` by bytes; if it does, declare `string_order = \"bytes\"`"
-        ),
+        );
+    }
+    match feature.strip_prefix("null-filter: ") {
+        Some(field) => format!("lacks `{feature}`: its Items without `{field}` cannot be asked for"),
         None => format!("lacks `{feature}`"),
     }
 }
 
 fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     let reading = match word(leg, "mode") {
-        "keyset" => "sorted by the member, resumed by time",
+        "keyset" => "sorted by the member, resumed by a bound on the first key",
         "token" => "sorted by the member, resumed by its token",
+        "slice" => "does not sort: read by windows of time, each sorted by the broker",
         "drain" => "does not sort: read whole and sorted by the broker, if it is short",
         "quota" => "its own order, its share of each page",
         _ => "its own order",
@@ -228,6 +258,9 @@ fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     text.entry(2, word(leg, "id"), longest + 2, &format!("{reading}; {} at once", plural(page, "Item")));
     let mut line = |label: &str, value: &str| text.entry(longest + 4, label, 13, value);
     line("because", word(leg, "reason"));
+    if leg["withheld"].is_object() {
+        line("not now", &format!("{}: {}", word(&leg["withheld"], "status"), word(&leg["withheld"], "reason")));
+    }
     if leg["required"] == true {
         line("required", "no answer without this member");
     }

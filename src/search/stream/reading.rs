@@ -3,16 +3,15 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Key, Position, Value};
+use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
-use super::{
-    DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream,
-    TIE_ITEMS_TELLING, TIE_PAGES_MAX,
-};
+use super::segment::Seat;
+use super::{DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream};
 
 impl Stream {
     /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
@@ -24,9 +23,12 @@ impl Stream {
         last: &Position,
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
+        if self.mode == Mode::Slice {
+            return self.feed_window(page, asked, order, last, keeps);
+        }
         self.invalid += page.invalid.count;
         self.selective |= page.unsaid;
-        if self.requests == 1 {
+        if self.requests == 1 && !self.is_in_segments() {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
         }
         if self.mode == Mode::Drain && page.matched.is_some_and(|matched| matched.count > DRAIN_ITEMS_MAX) {
@@ -69,27 +71,28 @@ impl Stream {
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<bool, LegFailure> {
         self.examined += 1;
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
+        let Some((unseen, collection)) = self.meet(&item) else {
             self.invalid += 1;
             return Ok(true);
-        }
-        let identity = self.hasher.hash_one((&*item.id, native));
-        let unseen = self.seen.insert(identity);
-        self.list_seen.insert(identity);
-        let collection = self.exposed.of(native);
+        };
         let Some(key) = order.read(&item, &collection) else {
             self.invalid += 1;
             return Ok(unseen);
         };
         let first = key.values.first().cloned().unwrap_or(Value::Null);
-        if self.mode != Mode::Drain {
+        let seat = if self.mode == Mode::Drain { Seat::Taken } else { self.seat(&first) };
+        match seat {
+            Seat::Taken | Seat::Held => {}
+            Seat::Passed => return Ok(unseen),
+            Seat::Invalid => {
+                self.invalid += 1;
+                return Ok(unseen);
+            }
+        }
+        if self.mode != Mode::Drain && seat == Seat::Taken {
             let against = self.last_first.as_ref().map_or(Ordering::Less, |before| order.first(before, &first));
             // what is shown again, by a list that begins anew or a page that repeats, says nothing about the order
-            if against == Ordering::Greater && unseen {
+            if against == Ordering::Greater && unseen && !self.is_near(&first) {
                 return Err(Status::OrderViolation.into());
             }
             if against == Ordering::Less {
@@ -112,33 +115,32 @@ impl Stream {
             && self.in_ranges(&key, order)
             && keeps(&item)
         {
+            self.kept += 1;
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
     }
 
-    /// Inside a tie: whether the member orders it by the further keys and the id, as a class `ordered` tie must be.
-    fn check_tie_order(&mut self, against: Ordering, key: &Key, order: &Comparator) -> Result<(), LegFailure> {
-        let in_order = match &self.last_key {
-            Some(before) if against == Ordering::Equal => order.within_member(before, key) != Ordering::Greater,
-            _ => true,
+    /// Whether an Item is met for the first time in this stream, and the exposed id of its collection; `None` when it has
+    /// none.
+    pub(super) fn meet(&mut self, item: &Item) -> Option<(bool, Arc<str>)> {
+        let native: &str = match (&*item.collection, &self.single_collection) {
+            ("", Some(only)) => only,
+            (native, _) => native,
         };
-        self.tie_sorted &= in_order;
-        let claimed = key.values.first().is_some_and(|first| self.ordered.contains(first));
-        if claimed && !in_order { Err(Status::OrderViolation.into()) } else { Ok(()) }
+        if native.is_empty() {
+            return None;
+        }
+        let identity = self.hasher.hash_one((&*item.id, native));
+        let unseen = self.seen.insert(identity);
+        self.list_seen.insert(identity);
+        Some((unseen, self.exposed.of(native)))
     }
 
-    /// What a stream has shown up to its last Item: everything before its tie, or, where the member orders the tie
-    /// itself, everything before that Item's id.
-    fn shown(&self) -> Option<Position> {
-        let first = self.last_first.as_ref()?;
-        match &self.last_key {
-            Some(key) if self.ordered.contains(first) && key.values.first() == Some(first) => {
-                // Items of one id may come from several collections in any order
-                Some(Position::At(Key { collection: "".into(), ..key.clone() }))
-            }
-            _ => Some(Position::Before(first.clone())),
-        }
+    /// Whether a first key that comes behind the last one may stand there, as single precision cannot tell the two apart.
+    fn is_near(&self, first: &Value) -> bool {
+        let Some(last) = self.last_first.as_ref().filter(|last| !self.ordered.contains(last)) else { return false };
+        first.compare(&last.earliest_near(self.descending), self.descending) != Ordering::Less
     }
 
     /// After a page: where the stream stands and how it goes on.
@@ -159,15 +161,16 @@ impl Stream {
         self.cut = next.is_none() && self.may_be_cut(received, asked);
         self.suspicious_ends += u32::from(self.cut && !self.surely_cut);
         match next {
+            _ if self.values_over => self.list_is_over(order),
             None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 // in a tie that was walked into, the bound would lead back to where an earlier page began
                 if unseen == 0 && !self.surely_cut && received < asked.limit {
                     // only its count spoke for more, and there is none
-                    self.known = Position::End;
+                    self.list_is_over(order);
                 } else if unseen == 0 || (self.walked && self.is_at_start()) {
-                    self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
+                    self.fail(self.too_large());
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
                 }
@@ -182,12 +185,8 @@ impl Stream {
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+        self.check_lead();
         self.pass_ranges(order);
-    }
-
-    /// Whether the list has not come behind the first key that it began with.
-    fn is_at_start(&self) -> bool {
-        matches!((&self.start, &self.last_first), (Position::Before(start), Some(first)) if start == first)
     }
 
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
@@ -196,7 +195,7 @@ impl Stream {
 
     /// Whether what was read gives a bound to go on from.
     fn goes_on_by_bound(&self) -> bool {
-        self.mode == Mode::Keyset && self.by_time && self.last_first.is_some()
+        self.resumes_by_bound() && self.last_first.is_some()
     }
 
     /// The list goes on, and there is no way to the rest of it.
@@ -210,7 +209,7 @@ impl Stream {
         }
     }
 
-    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
+    pub(super) fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
         self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
         self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
         let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
@@ -220,29 +219,5 @@ impl Stream {
         }
         self.tokens.push(token.clone());
         self.next = Next::Token(token);
-    }
-
-    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else given up; a drain
-    /// that is too long is refused.
-    fn check_tie(&mut self, order: &Comparator) {
-        if self.mode == Mode::Drain {
-            if self.examined as u64 > DRAIN_ITEMS_MAX {
-                self.refuse_drain();
-            }
-            return;
-        }
-        let large = self.buffer.len() > self.tie_items_max;
-        let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
-        if !self.in_tie() || !(large || long) {
-            return;
-        }
-        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
-            self.ordered.extend(self.last_first.clone());
-            if let Some(shown) = self.shown() {
-                self.known = order.later(&self.known, &shown).clone();
-            }
-        } else if large {
-            self.fail(self.too_large());
-        }
     }
 }

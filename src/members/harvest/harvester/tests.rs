@@ -55,6 +55,10 @@ impl Source for Script {
             Ok(Harvested { items: (0..count).map(item).collect(), ..Harvested::default() })
         })
     }
+
+    fn sign_of_life(&self, _deadline: Instant) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 fn soon() -> Instant {

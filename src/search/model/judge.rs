@@ -1,0 +1,72 @@
+//! What a history must have come to.
+
+use std::collections::HashSet;
+
+use crate::search::counts::Bounds;
+use crate::search::page::PageEnd;
+
+use super::catalogue::{Catalogue, Counts, Takes};
+use super::thing::{Span, Thing};
+use super::walk::Walk;
+use super::world::World;
+
+/// I2 to I4: each lasting Item once, or inside a declared gap of its member.
+pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
+    let mut met: HashSet<(&str, &str)> = HashSet::with_capacity(walk.given.len());
+    for key in &walk.given {
+        if !met.insert((&key.collection, &key.id)) && !walk.widened {
+            return Err(format!("given twice: {} of {}", key.id, key.collection));
+        }
+    }
+    if !walk.failed_once && walk.gaps.values().any(|gaps| !gaps.is_empty()) {
+        return Err("a gap without a failure".into());
+    }
+    let meant = |thing: &Thing| world.condition.is_none_or(|condition| condition.holds(thing.value));
+    let asked = Span::of(world.user);
+    for catalogue in &world.catalogues {
+        let gaps = [&walk.gaps, &walk.lasting_gaps];
+        let gaps = gaps.map(|gaps| gaps.get(catalogue.member.as_str()).map_or(&[][..], Vec::as_slice)).concat();
+        for thing in &catalogue.things {
+            let given = met.contains(&(&*thing.exposed, &*thing.item.id));
+            if given && !(meant(thing) && thing.meets(&asked)) {
+                return Err(format!("not asked for: {thing:?}"));
+            }
+            if given || !thing.lasting || !meant(thing) || !thing.meets(&asked) {
+                continue;
+            }
+            let declared = match &world.order {
+                Some(order) => {
+                    let key = order.key(&thing.item, &thing.exposed);
+                    gaps.iter().any(|gap| {
+                        let ends_before = gap.to.as_ref().is_some_and(|to| order.is_behind(&key, to));
+                        order.is_behind(&key, &gap.from) && !ends_before
+                    })
+                }
+                None => !gaps.is_empty(),
+            };
+            if !declared {
+                return Err(format!("lost without a gap: {thing:?}; gaps {gaps:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.
+pub(super) fn hold_the_bounds(world: &World, end: &PageEnd) -> Result<(), String> {
+    let lies =
+        |catalogue: &Catalogue| catalogue.takes == Takes::Falsely || catalogue.habits.counts == Counts::Everything;
+    if world.catalogues.iter().any(lies) {
+        return Ok(());
+    }
+    let asked = Span::of(world.user);
+    let matches =
+        |thing: &&Thing| world.condition.is_none_or(|condition| condition.holds(thing.value)) && thing.meets(&asked);
+    let all: usize = world.catalogues.iter().map(|catalogue| catalogue.things.iter().filter(matches).count()).sum();
+    let all = all as u64;
+    let Bounds { lower, upper } = end.bounds;
+    if lower.is_none_or(|lower| lower > all) || upper.is_some_and(|upper| upper < all) {
+        return Err(format!("{all} Items match, but the bounds say {lower:?} to {upper:?}"));
+    }
+    Ok(())
+}

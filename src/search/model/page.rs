@@ -1,0 +1,74 @@
+//! One page of a history: what it asks for is answered in any order.
+
+use crate::members::{Ask, Fault};
+use crate::search::merge::Step;
+use crate::search::page::{PageEnd, PageRun};
+use crate::search::plan::{Mode, Plan};
+use crate::search::session::Session;
+use crate::search::stream::Request;
+
+use super::catalogue::Catalogue;
+use super::oracle::Oracle;
+use super::world::World;
+
+/// Requests and answers of one page.
+const ROUNDS_MAX: usize = 200;
+
+/// One page, answers arriving in any order; one request in `outages` fails, none if that is 0.
+pub(super) fn page(
+    world: &mut World,
+    plan: &Plan,
+    session: Session,
+    first: bool,
+    limit: u32,
+    outages: u64,
+) -> Result<PageEnd, String> {
+    let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
+    run.with_ties_of(|member| {
+        // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
+        let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
+        let sorts = |catalogue: &Catalogue| {
+            catalogue.member == *member
+                && (catalogue.habits.sorts_ties || matches!(catalogue.mode, Mode::Token | Mode::Slice))
+        };
+        if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
+    });
+    let mut under_way: Vec<(usize, Request)> = Vec::new();
+    let mut rounds = 0;
+    while let Step::Needs(requests) = run.step() {
+        under_way.extend(requests);
+        if under_way.is_empty() {
+            return Err("asks for input, but for none that is not under way".into());
+        }
+        rounds += 1;
+        if rounds > ROUNDS_MAX {
+            return Err("does not come to an end of its page".into());
+        }
+        let chosen = world.dice.below(under_way.len() as u64) as usize;
+        let (index, request) = under_way.swap_remove(chosen);
+        let leg = run.leg(index);
+        let ask = Ask {
+            limit: request.limit,
+            token: request.token,
+            datetime: request.datetime.or(leg.ask.datetime),
+            ..leg.ask.clone()
+        };
+        let catalogue =
+            world.catalogues.iter().find(|catalogue| catalogue.member == leg.member).expect("a member of the world");
+        let fails = outages > 0 && world.dice.one_in(outages);
+        let answer = if fails {
+            Err((Fault::Timeout, None))
+        } else {
+            Ok(catalogue.answer(world.condition, &ask, &mut world.dice))
+        };
+        world.trace.say(|| match &answer {
+            Ok(page) => {
+                let items = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection));
+                format!("    {} {ask:?} -> {:?}", leg.member, items.collect::<Vec<_>>())
+            }
+            Err(fault) => format!("    {} {ask:?} -> {fault:?}", leg.member),
+        });
+        run.feed(index, answer);
+    }
+    Ok(run.finish())
+}

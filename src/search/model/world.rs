@@ -1,0 +1,117 @@
+//! The members of a history together, what is asked of them, and what changes while they are asked.
+
+use std::sync::Arc;
+
+use crate::cql2::Expr;
+use crate::federation::Interval;
+use crate::search::plan::{Mode, Order, Plan};
+
+use super::catalogue::Catalogue;
+use super::dice::Dice;
+use super::oracle::{By, Oracle};
+use super::thing::{Condition, Thing, When, instant};
+
+pub(super) struct World {
+    pub(super) dice: Dice,
+    pub(super) order: Option<Oracle>,
+    pub(super) catalogues: Vec<Catalogue>,
+    pub(super) user: Option<Interval>,
+    pub(super) condition: Option<Condition>,
+    /// Ties over this many Items are large.
+    pub(super) ties_max: usize,
+    pub(super) trace: Trace,
+}
+
+/// What happened in a history; written only when one is replayed alone.
+#[derive(Default)]
+pub(super) struct Trace {
+    pub(super) wanted: bool,
+    pub(super) lines: Vec<String>,
+}
+
+impl Trace {
+    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+        if self.wanted {
+            self.lines.push(line());
+        }
+    }
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let kind = dice.below(10);
+        let down = dice.one_in(2);
+        let order = match kind {
+            0..=5 => Some(Oracle::new(&[(By::Time, down)])),
+            6 => Some(Oracle::new(&[(By::Time, down), (By::Collection, dice.one_in(2))])),
+            7 => Some(Oracle::new(&[(By::Id, down)])),
+            _ => None,
+        };
+        let lead = order.as_ref().map(Oracle::lead);
+        let by_time = kind <= 6;
+        let members = 1 + dice.below(5);
+        let span = 1 + dice.below(60) as i64;
+        let long_items = dice.one_in(4);
+        let mut catalogues: Vec<Catalogue> = (0..members)
+            .map(|index| {
+                let mode = match (kind, dice.below(6)) {
+                    (0..=7, 0) => Mode::Drain,
+                    (0..=6, 1 | 2) => Mode::Slice,
+                    (0..=6, _) => Mode::Keyset,
+                    (7, _) => Mode::Token,
+                    _ if members == 1 => Mode::PassThrough,
+                    _ => Mode::Quota,
+                };
+                Catalogue::new(&mut dice, index, mode, lead, span, long_items)
+            })
+            .collect();
+        let user = (by_time && dice.one_in(3)).then(|| {
+            let start = dice.below(span as u64) as i64;
+            let end = start + dice.below(span as u64) as i64;
+            Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
+        });
+        let condition = dice.one_in(3).then(|| Condition::random(&mut dice));
+        if condition.is_some() {
+            for catalogue in &mut catalogues {
+                catalogue.value(&mut dice);
+            }
+        }
+        let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
+        Self { dice, order, catalogues, user, condition, ties_max, trace: Trace::default() }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let order = match &self.order {
+            Some(order) => Order::Sorted(order.asked()),
+            None => Order::Quota,
+        };
+        let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
+        let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+    }
+
+    /// Items come and go between pages, where the member's paging can bear it.
+    pub(super) fn drift(&mut self) {
+        let dice = &mut self.dice;
+        for catalogue in &mut self.catalogues {
+            // the place in a window does not outlast the page
+            let keyed = matches!(catalogue.mode, Mode::Keyset | Mode::Drain) && !catalogue.habits.offsets;
+            let steady = !keyed && catalogue.mode != Mode::Slice;
+            if steady || !dice.one_in(6) {
+                continue;
+            }
+            if (dice.one_in(2) || catalogue.habits.sorts_ties) && !catalogue.things.is_empty() {
+                let gone = dice.below(catalogue.things.len() as u64) as usize;
+                catalogue.things.remove(gone);
+            } else {
+                let when = When { start_ms: dice.below(60) as i64, lasts_ms: 0, micros: 0 };
+                let id = format!("new-{:x}", dice.roll());
+                let exposed = format!("{}|c0", catalogue.member).into();
+                let mut thing = Thing::new(&id, "c0", exposed, when, dice.roll());
+                thing.lasting = false;
+                catalogue.insert(if self.condition.is_some() { thing.valued(dice) } else { thing });
+            }
+        }
+    }
+}
