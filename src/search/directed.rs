@@ -7,6 +7,8 @@
     reason = "the numbers of a test are small"
 )]
 
+mod limits;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
