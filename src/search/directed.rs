@@ -8,13 +8,14 @@
 )]
 
 mod limits;
+mod slices;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
 
-use crate::federation::MemberId;
+use crate::federation::{Interval, MemberId};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
@@ -51,6 +52,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        expected: Interval::default(),
         first: FirstKey::Certain,
     }
 }

@@ -443,6 +443,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
+            window: leg.stream.window(),
             ..leg.session
         });
     }

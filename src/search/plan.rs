@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 
 use crate::collections::{Ids, MemberView};
 use crate::cql2::Expr;
-use crate::federation::{Area, Federation, Member, MemberId, Question, Refusal};
+use crate::federation::{Area, Federation, Interval, Member, MemberId, Question, Refusal};
 use crate::members::{Ask, Capabilities};
 
 use super::filter::localised;
@@ -107,6 +107,8 @@ pub struct Leg {
     pub counts_exact: bool,
     /// It may be asked for Items at or behind a time: what it returns for `datetime` lacks nothing.
     pub bounds: bool,
+    /// Where in time its Items are expected: a guess that saves requests and decides nothing.
+    pub expected: Interval,
     /// How its list begins at a value of the first sort key that is no time of the Item.
     pub first: FirstKey,
 }
@@ -180,7 +182,13 @@ pub fn plan<'a>(
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
                 let filter = filter.filter(|filter| !is_true(filter));
                 match unsearchable(&candidates, &abilities) {
-                    None => asked.push(Asked { member, candidates, abilities, filter }),
+                    None => asked.push(Asked {
+                        member,
+                        expected: candidates::expected(&candidates, known.collections, now),
+                        candidates,
+                        abilities,
+                        filter,
+                    }),
                     Some(feature) => refused.push(lacking(member, feature)),
                 }
             }
@@ -205,6 +213,8 @@ struct Asked<'a> {
     member: &'a Member,
     candidates: Candidates,
     abilities: Capabilities,
+    /// As [`Leg::expected`].
+    expected: Interval,
     /// In the member's own terms; `None` also when it is true of all its Items.
     filter: Option<Arc<Expr>>,
 }

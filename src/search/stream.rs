@@ -5,6 +5,7 @@
 
 mod reading;
 mod segment;
+mod slice;
 mod tie;
 
 use std::cmp::Ordering;
@@ -23,6 +24,7 @@ use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{FirstKey, Leg, Mode};
 use super::session::{Place, SessionLeg};
+use slice::Slices;
 
 use segment::Lead;
 
@@ -173,6 +175,8 @@ pub struct Stream {
     tie_items_max: usize,
     /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
     ordered: Vec<Value>,
+    /// In slice mode: the window that is being read.
+    slices: Slices,
 }
 
 /// What it takes to ask for a page again.
@@ -289,6 +293,7 @@ impl Stream {
             tie_pages: 0,
             tie_items_max: TIE_ITEMS_MAX as usize,
             ordered: ordered.into_iter().collect(),
+            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
         }
     }
 
@@ -322,6 +327,9 @@ impl Stream {
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if self.is_sliced() {
+            return self.request_window(need);
+        }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
@@ -435,7 +443,11 @@ impl Stream {
 
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
-        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+        matches!(self.mode, Mode::Keyset | Mode::Drain | Mode::Slice) && self.by_time && self.bounds
+    }
+
+    fn is_sliced(&self) -> bool {
+        self.mode == Mode::Slice
     }
 
     /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
@@ -476,6 +488,8 @@ impl Stream {
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
+        } else if self.is_sliced() {
+            self.window_out_of_allowance()
         } else if self.in_tie() {
             self.too_large()
         } else {
@@ -508,6 +522,7 @@ impl Stream {
     /// A member refused the token it gave: a keyset leg reads on by bound, once.
     pub fn token_refused(&mut self) {
         match (&self.last_first, &self.next) {
+            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
             (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
@@ -519,7 +534,11 @@ impl Stream {
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
     pub fn walk(&self) -> Option<Place> {
+        // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
+        if self.is_sliced() {
+            return None;
+        }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
     }

@@ -28,7 +28,8 @@ pub(super) fn page(
         // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
         let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
         let sorts = |catalogue: &Catalogue| {
-            catalogue.member == *member && (catalogue.habits.sorts_ties || catalogue.mode == Mode::Token)
+            catalogue.member == *member
+                && (catalogue.habits.sorts_ties || matches!(catalogue.mode, Mode::Token | Mode::Slice))
         };
         if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
     });

@@ -11,7 +11,7 @@ use crate::search::page::{LegEnd, PageEnd};
 use crate::search::plan::Plan;
 use crate::search::session::{Gap, Session};
 
-use super::catalogue::{Catalogue, Takes};
+use super::catalogue::{Catalogue, Lists, Takes};
 use super::judge::{hold_the_bounds, judge};
 use super::page::page;
 use super::thing::Condition;
@@ -177,7 +177,9 @@ impl Client<'_> {
     fn repeat(&self, world: &mut World, end: &PageEnd) -> Result<(), String> {
         let again = page(world, &self.plan, self.session.clone(), self.first, self.limit, 0)?;
         let alike = end.hits.iter().zip(&again.hits).all(|((_, one), (_, other))| one.key == other.key);
-        if !alike && !world.catalogues.iter().any(|catalogue| catalogue.habits.shuffles_ties) {
+        let shuffles =
+            |catalogue: &Catalogue| catalogue.habits.shuffles_ties || catalogue.habits.lists == Lists::Shuffled;
+        if !alike && !world.catalogues.iter().any(shuffles) {
             return Err("the same cursor gave another page".into());
         }
         Ok(())

@@ -56,8 +56,9 @@ impl World {
         let long_items = dice.one_in(4);
         let mut catalogues: Vec<Catalogue> = (0..members)
             .map(|index| {
-                let mode = match (kind, dice.below(4)) {
+                let mode = match (kind, dice.below(6)) {
                     (0..=7, 0) => Mode::Drain,
+                    (0..=6, 1 | 2) => Mode::Slice,
                     (0..=6, _) => Mode::Keyset,
                     (7, _) => Mode::Token,
                     _ if members == 1 => Mode::PassThrough,
@@ -104,7 +105,8 @@ impl World {
     pub(super) fn drift(&mut self, given: &[Key]) {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
-            let steady = catalogue.habits.offsets || catalogue.mode == Mode::Token;
+            // the place in a window does not outlast the page
+            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && catalogue.mode != Mode::Slice);
             if steady || !dice.one_in(6) {
                 continue;
             }

@@ -13,7 +13,7 @@ use crate::search::residual::Residual;
 use super::condition;
 use super::otherwise;
 use super::sorting::{Reading, null_filter};
-use super::{Asked, FirstKey, Leg, NullItems};
+use super::{Asked, FirstKey, Leg, Mode, NullItems};
 
 pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>, reading: &Reading) -> Leg {
     let mut share = Share { ask: Ask::default(), residual: Residual::default(), pushdown: Vec::new() };
@@ -48,10 +48,13 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
     let alone = asked.abilities.ids_alone && share.ask.ids.is_some();
     let page_requests = if alone { share.ask.ids.as_ref().map_or(1, Vec::len) } else { page_requests(asked) };
     let page_max = asked.member.request.page_items_max.unwrap_or(u32::MAX).min(asked.abilities.page_items_max).max(1);
+    let bounds = !alone && asked.abilities.datetime != Support::Unsupported;
+    // without a bound there are no windows either
+    let mode = if reading.mode == Mode::Slice && !bounds { Mode::Drain } else { reading.mode };
     Leg {
         member: asked.member.id.clone(),
         part: String::new(),
-        mode: reading.mode,
+        mode,
         ask: share.ask,
         residual: share.residual,
         pushdown: share.pushdown,
@@ -61,7 +64,8 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
         required: asked.member.policy.required,
         page_requests,
         counts_exact: asked.abilities.counts_exact,
-        bounds: !alone && asked.abilities.datetime != Support::Unsupported,
+        bounds,
+        expected: asked.expected,
         first: reading.first.clone(),
     }
 }

@@ -71,8 +71,10 @@ pub(super) fn read(order: &Order, asked: &Asked<'_>, request: &SearchRequest, al
         Order::Sorted(keys) => keys,
     };
     let Some(first) = keys.first().filter(|first| delivers(abilities, first)) else {
-        // Sorted by the broker; the page refuses it when it turns out to be long.
-        return Ok(Reading::unsorted(Mode::Drain));
+        // Sorted by the broker: by windows of time, or whole; then the page refuses it when it turns out to be long.
+        let timed = keys.first().is_some_and(|first| first.field == "datetime");
+        let mode = if timed && abilities.datetime != Support::Unsupported { Mode::Slice } else { Mode::Drain };
+        return Ok(Reading::unsorted(mode));
     };
     if is_collated(first, abilities) && !alone {
         // Its collation may differ from ours, and then its stream cannot be merged with others.

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use crate::members::{Item, Page, Token};
 use crate::search::order::{Comparator, Position, Value};
@@ -22,6 +23,9 @@ impl Stream {
         last: &Position,
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
+        if self.mode == Mode::Slice {
+            return self.feed_window(page, asked, order, last, keeps);
+        }
         self.invalid += page.invalid.count;
         self.selective |= page.unsaid;
         if self.requests == 1 && !self.is_in_segments() {
@@ -67,18 +71,10 @@ impl Stream {
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<bool, LegFailure> {
         self.examined += 1;
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
+        let Some((unseen, collection)) = self.meet(&item) else {
             self.invalid += 1;
             return Ok(true);
-        }
-        let identity = self.hasher.hash_one((&*item.id, native));
-        let unseen = self.seen.insert(identity);
-        self.list_seen.insert(identity);
-        let collection = self.exposed.of(native);
+        };
         let Some(key) = order.read(&item, &collection) else {
             self.invalid += 1;
             return Ok(unseen);
@@ -123,6 +119,22 @@ impl Stream {
             self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
         }
         Ok(true)
+    }
+
+    /// Whether an Item is met for the first time in this stream, and the exposed id of its collection; `None` when it has
+    /// none.
+    pub(super) fn meet(&mut self, item: &Item) -> Option<(bool, Arc<str>)> {
+        let native: &str = match (&*item.collection, &self.single_collection) {
+            ("", Some(only)) => only,
+            (native, _) => native,
+        };
+        if native.is_empty() {
+            return None;
+        }
+        let identity = self.hasher.hash_one((&*item.id, native));
+        let unseen = self.seen.insert(identity);
+        self.list_seen.insert(identity);
+        Some((unseen, self.exposed.of(native)))
     }
 
     /// Whether a first key that comes behind the last one may stand there, as single precision cannot tell the two apart.
@@ -197,7 +209,7 @@ impl Stream {
         }
     }
 
-    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
+    pub(super) fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
         self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
         self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
         let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);

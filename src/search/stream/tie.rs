@@ -14,11 +14,11 @@ impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
         let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
+            _ if self.is_sliced() => self.window_given_up(),
+            Position::Before(value) => Position::After(value.clone()),
+            Position::At(key) => Position::After(key.values.first()?.clone()),
             _ => return None,
         };
-        let tie = Position::After(tie);
         self.buffer.clear();
         self.failure = None;
         self.known = tie.clone();
