@@ -151,24 +151,33 @@ fn copy_below(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn rewrite(copy: &Path, mutants: &[Mutant]) -> Result<(), String> {
-    let mut files: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
-    for mutant in mutants {
-        files.entry(&mutant.file).or_default().push(mutant);
+    let mut sources = Vec::new();
+    sources_below(copy, &copy.join("src"), &mut sources).map_err(|why| format!("the copy cannot be read: {why}"))?;
+    let found = list::locate(mutants, &sources)?;
+    for (path, text) in &mut sources {
+        if let Some(places) = found.get(path) {
+            *text = list::rewrite(text, places.clone())?;
+        }
+        if path == "src/lib.rs" {
+            *text = format!("#![allow(warnings)]\n{text}{SWITCH}");
+        }
+        fs::write(copy.join(path), text).map_err(|why| format!("the copy cannot be written: {why}"))?;
     }
-    let mut wrong = Vec::new();
-    for (file, mutants) in files {
-        let path = copy.join(file);
-        let written = fs::read_to_string(&path)
-            .map_err(|why| format!("{file} cannot be read: {why}"))
-            .and_then(|text| list::rewrite(&text, &mutants))
-            .and_then(|text| fs::write(&path, text).map_err(|why| format!("{file} cannot be written: {why}")));
-        wrong.extend(written.err());
+    Ok(())
+}
+
+/// The Rust files of a folder, with their paths from the root.
+fn sources_below(root: &Path, folder: &Path, sources: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources_below(root, &path, sources)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            sources.push((name, fs::read_to_string(&path)?));
+        }
     }
-    let lib = copy.join("src/lib.rs");
-    let switched =
-        fs::read_to_string(&lib).and_then(|text| fs::write(&lib, format!("#![allow(warnings)]\n{text}{SWITCH}")));
-    wrong.extend(switched.err().map(|why| format!("src/lib.rs of the copy: {why}")));
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    Ok(())
 }
 
 /// Builds the tests of the copy, and gives where they are.

@@ -106,8 +106,7 @@ impl World {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
             // the place in a window does not outlast the page
-            let numbered = catalogue.habits.offsets && catalogue.mode != Mode::Slice;
-            let steady = numbered || catalogue.mode == Mode::Token;
+            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && catalogue.mode != Mode::Slice);
             if steady || !dice.one_in(6) {
                 continue;
             }
