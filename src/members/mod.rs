@@ -280,7 +280,10 @@ impl Registry {
     /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
     #[must_use]
     pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
-        let fresh = self.afresh(now);
+        #[cfg(not(test))]
+        let fresh = Self::new(now);
+        #[cfg(test)]
+        let fresh = self.wire.as_ref().map_or_else(|| Self::new(now), |wire| Self::over(now, Arc::clone(wire)));
         if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
             return fresh;
         }
@@ -310,16 +313,6 @@ impl Registry {
             #[cfg(test)]
             wire: fresh.wire,
         }
-    }
-
-    /// Adapters that know nothing yet, over the same network.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have networks of their own"))]
-    fn afresh(&self, now: &federation::Federation) -> Self {
-        #[cfg(test)]
-        if let Some(wire) = &self.wire {
-            return Self::over(now, Arc::clone(wire));
-        }
-        Self::new(now)
     }
 
     /// A registry of members made elsewhere, for tests.

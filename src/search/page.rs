@@ -191,6 +191,15 @@ impl<'a> PageRun<'a> {
         }
     }
 
+    /// Items on the page so far.
+    #[cfg(test)]
+    pub fn given(&self) -> usize {
+        match &self.engine {
+            Engine::Sorted(merge) => merge.hits.len(),
+            Engine::Quota(quota) => quota.hits.len(),
+        }
+    }
+
     /// The plan's leg of an index.
     #[must_use]
     pub fn leg(&self, index: usize) -> &'a Leg {

@@ -24,6 +24,7 @@ mod joining;
 mod kubernetes;
 mod load;
 mod malformed;
+mod mutants;
 mod operating;
 mod probes;
 mod processes;
