@@ -303,26 +303,24 @@ fn table(told: &[(Fault, Victim, Told)]) -> String {
         };
         let seconds = told.slowest.as_secs_f32();
         let cell = format!("{victim:?} {seconds:.1} s, -{} of {}", told.missed, 2 * victims::ITEMS);
-        let row = match rows.iter().position(|(name, _)| *name == row) {
-            Some(at) => &mut rows[at].1,
-            None => {
-                rows.push((row, HashMap::new()));
-                &mut rows.last_mut().unwrap().1
-            }
-        };
-        let cells = row.entry(column).or_default();
+        let at = rows.iter().position(|(name, _)| *name == row).unwrap_or_else(|| {
+            rows.push((row, HashMap::new()));
+            rows.len() - 1
+        });
+        let cells = rows[at].1.entry(column).or_default();
         *cells = if cells.is_empty() { cell } else { format!("{cells}; {cell}") };
     }
-    let mut text = format!("| fault | {} |\n", PHASES.map(|phase| format!("{phase:?}")).join(" | "));
-    text.push_str(&format!("|---|{}\n", "---|".repeat(PHASES.len())));
-    for (name, cells) in rows {
+    let head = format!("| fault | {} |", PHASES.map(|phase| format!("{phase:?}")).join(" | "));
+    let rule = format!("|---|{}", "---|".repeat(PHASES.len()));
+    let written = rows.into_iter().map(|(name, cells)| {
         let cells = (0..PHASES.len()).map(|column| cells.get(&column).cloned().unwrap_or_default());
-        text.push_str(&format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | ")));
-    }
-    text
+        format!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | "))
+    });
+    [head, rule].into_iter().chain(written).collect::<Vec<_>>().join("\n")
 }
 
 /// The cells themselves, in a process whose clients trust the certificate of the proxies.
+#[expect(clippy::print_stdout, reason = "the table is what people run it for")]
 async fn run(certificates: &Path) {
     let begun = Instant::now();
     let lag = Lag::default();
