@@ -14,13 +14,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cql2::Expr;
-use crate::federation::Interval;
+use crate::federation::{Interval, MemberId};
 use crate::members::{Item, Token};
 
 use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{Leg, Mode};
+use super::replicas;
 use super::session::{Place, SessionLeg};
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
@@ -51,6 +52,8 @@ pub struct Hit {
     pub item: Item,
     /// Which page of its stream it came with, counted in this request.
     pub page: usize,
+    /// Of a shared Collection: other holders that gave the same Item.
+    pub replicas: Vec<MemberId>,
 }
 
 /// What a leg can say about its next Item.
@@ -71,6 +74,8 @@ pub struct Request {
     pub token: Option<Token>,
     /// Replaces the ask's interval.
     pub datetime: Option<Interval>,
+    /// Only these: which of them the member has.
+    pub ids: Option<Vec<String>>,
     /// Joined to the ask's filter by AND: a bound on a key that is no time, or which segment of its values is read.
     pub filter: Option<Arc<Expr>>,
 }
@@ -185,11 +190,16 @@ impl Leg {
 /// Exposed collection ids by native id, each made once.
 struct Exposed {
     prefix: Box<str>,
+    /// All of them are one shared Collection's.
+    shared: Option<Arc<str>>,
     made: HashMap<Box<str>, Arc<str>>,
 }
 
 impl Exposed {
     fn of(&mut self, native: &str) -> Arc<str> {
+        if let Some(shared) = &self.shared {
+            return Arc::clone(shared);
+        }
         if let Some(made) = self.made.get(native) {
             return Arc::clone(made);
         }
@@ -202,8 +212,16 @@ impl Exposed {
 impl Stream {
     /// `prefix` stands before native collection ids: member id and delimiter.
     pub fn new(leg: &Leg, session: &SessionLeg, watermark: &Position, order: &Comparator, prefix: &str) -> Self {
-        let ranges = session.ranges.iter().filter(|range| order.positions(&range.to, watermark) == Ordering::Greater);
-        let ranges: Option<VecDeque<Range>> = (!session.ranges.is_empty()).then(|| ranges.cloned().collect());
+        let windows = leg.shared.as_ref().and_then(|share| replicas::ranges(&share.windows, order));
+        let ranges: Option<VecDeque<Range>> = match (session.ranges.as_slice(), windows) {
+            ([], windows) => windows,
+            (ranges, None) => Some(ranges.iter().cloned().collect()),
+            (ranges, Some(windows)) => Some(replicas::both(ranges, &windows, order)),
+        };
+        let ranges = ranges.map(|mut ranges| {
+            ranges.retain(|range| order.positions(&range.to, watermark) == Ordering::Greater);
+            ranges
+        });
         let watermark = match ranges.as_ref().and_then(VecDeque::front) {
             Some(range) => order.later(watermark, &range.from),
             None => watermark,
@@ -237,7 +255,11 @@ impl Stream {
             user_interval: leg.ask.datetime,
             selective: leg.residual.selective,
             single_collection,
-            exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
+            exposed: Exposed {
+                prefix: prefix.into(),
+                shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
+                made: HashMap::new(),
+            },
             known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
             ranges,
             walked: place.is_some_and(by_token),
@@ -275,6 +297,19 @@ impl Stream {
         }
     }
 
+    /// Begins at a later position than it was made for; nothing of it was asked yet.
+    pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
+        let start = with_its_tie(position);
+        self.start = order.later(&self.start, &start).clone();
+        if self.known == Position::End {
+            return;
+        }
+        self.known = order.later(&self.known, &self.start).clone();
+        self.pass_ranges(order);
+        self.list_start = self.known.clone();
+        self.next = Next::Bound(self.known.clone());
+    }
+
     /// Another bound on ties, so that a test need not make a thousand Items for each.
     #[cfg(test)]
     pub fn with_ties_of(&mut self, items_max: usize) {
@@ -288,6 +323,11 @@ impl Stream {
             None if self.known == Position::End => Bound::Nothing,
             _ => Bound::AtLeast(self.known.clone()),
         }
+    }
+
+    /// The Items that were read and not given yet.
+    pub fn at_hand(&self) -> impl Iterator<Item = &Hit> {
+        self.buffer.iter()
     }
 
     pub fn head(&self) -> Option<&Hit> {

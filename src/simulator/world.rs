@@ -281,6 +281,7 @@ pub fn federation(ids: &[String]) -> Federation {
         processes: 1,
         routing: Routing::default(),
         registry: Registry::default(),
+        shared: Vec::new(),
         members: ids.iter().map(|id| member(id)).collect(),
     }
 }

@@ -41,6 +41,7 @@ mod retry_missed;
 mod rewriting;
 mod rooms;
 mod schema;
+mod shared;
 mod static_stac;
 mod support;
 mod tls;

@@ -87,7 +87,7 @@ impl World {
         };
         let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
         let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
-        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+        Plan { order, legs, standby: Vec::new(), pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
     }
 
     /// Items come and go between pages, where the member's paging can bear it.
