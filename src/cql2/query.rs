@@ -148,12 +148,25 @@ pub fn write(expr: &Expr) -> Option<Json> {
     for part in expr.conjuncts() {
         for (property, operator, operand) in said(part)? {
             let operators = query.entry(property).or_insert_with(|| json!({})).as_object_mut()?;
-            if operators.insert(operator.to_owned(), operand).is_some() {
-                return None;
-            }
+            let both = match operators.get(operator) {
+                Some(before) => narrower(operator, before, &operand)?,
+                None => operand,
+            };
+            operators.insert(operator.to_owned(), both);
         }
     }
     Some(Json::Object(query))
+}
+
+/// Of two bounds on one number the one that says both.
+fn narrower(operator: &str, one: &Json, other: &Json) -> Option<Json> {
+    let (a, b) = (one.as_f64()?, other.as_f64()?);
+    let first = match operator {
+        "lt" | "lte" => a <= b,
+        "gt" | "gte" => a >= b,
+        _ => return None,
+    };
+    Some(if first { one.clone() } else { other.clone() })
 }
 
 /// Property, operator and operand, each of which must hold.

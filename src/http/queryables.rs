@@ -16,7 +16,7 @@ use crate::collections::queryables::{Offered, Said, Schema, common, minimum};
 use crate::collections::search::{self, Kind};
 use crate::collections::{Entry, Lookup};
 use crate::federation::MemberId;
-use crate::search::request::SORTABLES;
+use crate::search::request::{Invalid, SearchRequest, sortables as all_sortables};
 
 use super::collections::unknown;
 use super::door::{Call, Face};
@@ -33,6 +33,8 @@ pub const OF_COLLECTIONS: (&str, &str) = ("/collections-queryables", "/collectio
 
 /// Seconds for which others may keep a schema.
 const KEEP_S: u32 = 300;
+/// Collections of a search whose lists are looked into for a sort key that no member lists for all it has.
+const COLLECTIONS_READ_MAX: usize = 20;
 /// What holds of every list of queryables.
 const MORE: &str = "Other properties can be named too; where an Item lacks one, the condition on it is unknown.";
 
@@ -62,17 +64,44 @@ pub async fn of_collection(
 }
 
 /// `GET /sortables`
-pub async fn sortables(Extension(call): Extension<Call>) -> Response {
-    sortables_at(&call.links.to("/sortables"), &call.snapshot.federation.title)
+pub async fn sortables(State(face): State<Arc<Face>>, Extension(call): Extension<Call>) -> Response {
+    let offered = face.queryables.of_members(&call.snapshot.federation, &call.snapshot.members).await;
+    sortables_at(&call.links.to("/sortables"), &call.snapshot.federation.title, &Known::of(offered))
 }
 
 /// `GET /collections/{id}/sortables`
 pub async fn sortables_of_collection(
+    State(face): State<Arc<Face>>,
     Extension(call): Extension<Call>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (id, _) = found(&call, path)?;
-    Ok(sortables_at(&call.links.sortables(&id), &id))
+    let (id, entries) = found(&call, path)?;
+    let offered = face.queryables.of_collection(&call.snapshot.federation, &call.snapshot.members, &entries).await;
+    Ok(sortables_at(&call.links.sortables(&id), &id, &Known::of(offered)))
+}
+
+/// Settles what the sort keys of a search are that only members can tell; asks nobody for those that STAC defines, and
+/// on a later page, whose cursor has them.
+///
+/// # Errors
+/// A field that no member lists.
+pub async fn declare_keys(face: &Face, call: &Call, request: &mut SearchRequest) -> Result<(), Invalid> {
+    if request.token.is_some() || !request.has_undefined_key() {
+        return Ok(());
+    }
+    let snapshot = &call.snapshot;
+    let mut known = Known::of(face.queryables.of_members(&snapshot.federation, &snapshot.members).await);
+    let lookup = |given: &String| match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, given) {
+        Lookup::One(entry) => vec![entry],
+        Lookup::Many(entries) => entries,
+        Lookup::None => Vec::new(),
+    };
+    let named: Vec<Arc<Entry>> = request.collections.iter().take(COLLECTIONS_READ_MAX).flat_map(lookup).collect();
+    let offered = face.queryables.of_collection(&snapshot.federation, &snapshot.members, &named).await;
+    let of_collections = Known::of(offered);
+    let all = known.missing.is_empty() && of_collections.missing.is_empty();
+    known.schemas.extend(of_collections.schemas);
+    request.declare_keys(&known.schemas, all && request.collections.len() <= COLLECTIONS_READ_MAX)
 }
 
 /// `GET /collections-queryables`
@@ -101,12 +130,23 @@ pub async fn sortables_for_collections(Extension(call): Extension<Call>) -> Resp
     respond::document(SCHEMA, schema(&href, "Collections", about, &properties, false).to_string(), Keep::For(KEEP_S))
 }
 
-fn sortables_at(href: &str, title: &str) -> Response {
-    let mut all = minimum(&[]).0;
-    let properties = SORTABLES.iter().filter_map(|name| Some(((*name).to_owned(), all.remove(*name)?))).collect();
-    let about = "Fields that `sortby` accepts. Texts are ordered by their bytes: a member that is not known to do the \
-                 same is missing from a search that is sorted by `id` or `collection`, and named in its answer.";
-    respond::document(SCHEMA, schema(href, title, about, &properties, false).to_string(), Keep::For(KEEP_S))
+fn sortables_at(href: &str, title: &str, known: &Known) -> Response {
+    let properties = all_sortables(&known.schemas);
+    let mut about = "Fields that `sortby` accepts. An Item that lacks one comes last, in both directions. Texts are \
+                     ordered by their bytes: a member that is not known to do the same is missing from a search that \
+                     is sorted by text, and named in its answer."
+        .to_owned();
+    if !known.missing.is_empty() {
+        let names = known.missing.iter().map(MemberId::as_str).collect::<Vec<_>>().join(", ");
+        about = format!("{about} Could not be read just now, and may have more: {names}.");
+    }
+    let mut schema = schema(href, title, &about, &properties, false);
+    if !known.missing.is_empty() {
+        schema["federation:missing"] = json!(known.missing);
+    }
+    let mut response = respond::document(SCHEMA, schema.to_string(), Keep::For(KEEP_S));
+    respond::say_missing(&mut response, known.missing.iter().map(MemberId::as_str));
+    response
 }
 
 /// The exposed id that a path names, and the listed Collections behind it.

@@ -20,6 +20,7 @@ use super::features::{self, link};
 use super::measure;
 use super::params;
 use super::problem::{Problem, RETRY_MISSED};
+use super::queryables;
 use super::respond::{self, GEOJSON, JSON, Keep};
 
 /// How the next page of an answer is asked for.
@@ -92,20 +93,29 @@ pub async fn post(
 }
 
 /// `GET /search/explain`
-pub async fn explain_get(Extension(call): Extension<Call>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub async fn explain_get(
+    State(face): State<Arc<Face>>,
+    Extension(call): Extension<Call>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let pairs = params::pairs(&query.unwrap_or_default());
-    explain(&call, &SearchRequest::from_query(&pairs, &call.snapshot.federation.limits)?)
+    explain(&face, &call, SearchRequest::from_query(&pairs, &call.snapshot.federation.limits)?).await
 }
 
 /// `POST /search/explain`
-pub async fn explain_post(Extension(call): Extension<Call>, body: Body) -> Result<Response, Problem> {
+pub async fn explain_post(
+    State(face): State<Arc<Face>>,
+    Extension(call): Extension<Call>,
+    body: Body,
+) -> Result<Response, Problem> {
     let body = posted(&call, body).await?;
-    explain(&call, &SearchRequest::from_body(&body, &call.snapshot.federation.limits)?)
+    explain(&face, &call, SearchRequest::from_body(&body, &call.snapshot.federation.limits)?).await
 }
 
-/// The plan (S24); asks no member.
-fn explain(call: &Call, request: &SearchRequest) -> Result<Response, Problem> {
-    let plan = crate::search::explained(&call.snapshot, request, Utc::now())?;
+/// The plan (S24); asks no member for Items.
+async fn explain(face: &Face, call: &Call, mut request: SearchRequest) -> Result<Response, Problem> {
+    queryables::declare_keys(face, call, &mut request).await?;
+    let plan = crate::search::explained(&call.snapshot, &request, Utc::now())?;
     Ok(respond::json(&plan, Keep::Never))
 }
 
@@ -120,7 +130,7 @@ async fn posted(call: &Call, body: Body) -> Result<Vec<u8>, Problem> {
 pub fn clock(call: &Call, wait_s: Option<u32>) -> Clock {
     let most = call.snapshot.federation.limits.deadline;
     let wait = wait_s.map_or(most, |seconds| most.min(Duration::from_secs(seconds.into())));
-    Clock { now: Utc::now(), deadline: Instant::now() + wait }
+    Clock { now: Utc::now(), deadline: call.came + wait }
 }
 
 /// Searches and writes one page; `more` are further links of the answer.
@@ -135,6 +145,7 @@ pub async fn run(
     let applied = prefer(&mut request, headers);
     let clock = clock(call, request.wait_s);
     let begun = Instant::now();
+    queryables::declare_keys(face, call, &mut request).await?;
     let searched = crate::search::search(&call.snapshot, &face.app.keys, &request, clock).await;
     match &searched {
         Ok(answer) => tell(face, call, &request, paging, begun, &answer.report, StatusCode::OK),

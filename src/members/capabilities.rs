@@ -275,14 +275,13 @@ impl Capabilities {
 
     /// What a member can do whose snapshot is searched in the broker: everything, exactly.
     #[must_use]
-    pub fn evaluated_here(member: &Member, sort_fields: &[&str]) -> Self {
+    pub fn evaluated_here(member: &Member) -> Self {
         Self {
             discovered: true,
             evaluated_here: true,
             // there is no address that anything would have to fit in
             search_post: true,
             search_get: true,
-            sort_fields: Some(sort_fields.iter().map(|field| (*field).to_owned()).collect()),
             string_order_bytes: true,
             filter: Support::Exact,
             filter_lang: Language::ALL.to_vec(),

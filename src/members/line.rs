@@ -135,12 +135,14 @@ struct Shared {
 struct Ended {
     failed: Failure,
     lost: Option<Lost>,
+    /// The time of whoever asked was over; not a bound of ours on how slow a member may be.
+    by_caller: bool,
 }
 
 impl From<Failure> for Ended {
     fn from(failed: Failure) -> Self {
         let lost = failed.status.and_then(|status| Lost::of_status(status, failed.retry_after_s));
-        Self { failed, lost }
+        Self { failed, lost, by_caller: false }
     }
 }
 
@@ -205,6 +207,8 @@ impl Line {
         let now = Instant::now();
         let deadline = deadline.min(now + self.budget);
         let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
+        // Before joining an equal one: that may be the one that tries whether the member is back, for as long as that takes.
+        self.guard.closed()?;
         let Outgoing { purpose, expects, url, body, accept, headers, .. } = &request;
         let key = (*purpose, *expects, url.clone(), body.clone(), *accept, headers.clone());
         match self.flights.fly(key, deadline, shared, || self.sent(request, deadline)).await {
@@ -277,14 +281,14 @@ impl Line {
     }
 
     fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
-        let Ended { failed, lost } = ended;
+        let Ended { failed, lost, by_caller } = ended;
         if let (Some(seconds), Some(429 | 503)) = (failed.retry_after_s, failed.status) {
             self.guard.pause(seconds);
         }
         if lost == Some(Lost::Connect { slowly: true }) {
             self.guard.unreachable();
         }
-        let patient = pass.began().elapsed() >= self.budget / 2;
+        let patient = !by_caller || pass.began().elapsed() >= self.budget / 2;
         let (judged, strength) = (rules.judge(&failed, patient), Rules::strength(&failed));
         pass.failed(failed.fault, judged, strength);
         failed
@@ -293,7 +297,10 @@ impl Line {
     async fn attempt(&self, request: &Outgoing, deadline: Instant) -> Result<Answer, Ended> {
         match timeout_at(deadline, self.exchange(request.clone())).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline").into()),
+            Err(_elapsed) => {
+                let failed = failure(Fault::Timeout, "no whole answer by the deadline");
+                Err(Ended { failed, lost: None, by_caller: true })
+            }
         }
     }
 
@@ -378,7 +385,7 @@ impl Line {
         }
         sent.map_err(|error| {
             let lost = lost(&error);
-            Ended { failed: sending(&error.without_url()), lost }
+            Ended { failed: sending(&error.without_url()), lost, by_caller: false }
         })
     }
 
@@ -395,7 +402,7 @@ impl Line {
         let given = wire.exchange(sent).await;
         given.map(super::wire::Given::into_response).map_err(|unsent| {
             let (failed, lost) = unsent.told();
-            Ended { failed, lost: Some(lost) }
+            Ended { failed, lost: Some(lost), by_caller: false }
         })
     }
 

@@ -26,6 +26,7 @@ pub mod remote;
 pub mod rewrite;
 mod said;
 mod scan;
+pub mod sort;
 mod stac_api;
 mod static_stac;
 mod tally;
@@ -53,6 +54,7 @@ pub use known::Known;
 use line::failure;
 pub use memory::held_bytes;
 pub use said::Words;
+pub use sort::KeyKind;
 
 /// One catalogue, whatever software it runs. Every call ends by its deadline and never panics on what a member sends.
 pub trait Member: Send + Sync {
@@ -140,6 +142,9 @@ pub struct Ask {
     pub filter: Option<Arc<Expr>>,
     /// Field (as clients write it, for example `properties.datetime`, `id`) and whether descending. Empty: not asked.
     pub sortby: Vec<(String, bool)>,
+    /// What the values of these are taken for; where there are fewer, each value by its own type. For members that are
+    /// searched here: no other is told.
+    pub kinds: Vec<KeyKind>,
     pub limit: u32,
     /// Where to go on: from an earlier [`Page`] of the same ask.
     pub token: Option<Token>,
@@ -275,7 +280,10 @@ impl Registry {
     /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
     #[must_use]
     pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
-        let fresh = self.afresh(now);
+        #[cfg(not(test))]
+        let fresh = Self::new(now);
+        #[cfg(test)]
+        let fresh = self.wire.as_ref().map_or_else(|| Self::new(now), |wire| Self::over(now, Arc::clone(wire)));
         if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
             return fresh;
         }
@@ -305,15 +313,6 @@ impl Registry {
             #[cfg(test)]
             wire: fresh.wire,
         }
-    }
-
-    /// Adapters that know nothing yet, over the same network.
-    fn afresh(&self, now: &federation::Federation) -> Self {
-        #[cfg(test)]
-        if let Some(wire) = &self.wire {
-            return Self::over(now, Arc::clone(wire));
-        }
-        Self::new(now)
     }
 
     /// A registry of members made elsewhere, for tests.

@@ -7,19 +7,22 @@
     reason = "the numbers of a test are small"
 )]
 
+mod limits;
+mod slices;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
 
-use crate::federation::MemberId;
+use crate::federation::{Interval, MemberId};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
 use super::merge::Step;
 use super::outcome::{Failed, Status, Verdict, decide};
 use super::page::{PageEnd, PageRun};
-use super::plan::{Leg, Mode, Order, Plan, Refused};
+use super::plan::{FirstKey, Leg, Mode, Order, Plan, Refused};
 use super::request::{Handling, SortBy};
 use super::residual::Residual;
 use super::session::Session;
@@ -50,6 +53,8 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        expected: Interval::default(),
+        first: FirstKey::Certain,
     }
 }
 
@@ -58,7 +63,7 @@ fn newest_first() -> Order {
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {
-    Plan { order, legs, standby: Vec::new(), pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
 }
 
 /// Runs a page against members that answer by a function of member, request and how often they were asked.

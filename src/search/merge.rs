@@ -40,7 +40,7 @@ pub struct MergeLeg {
     pub dead: bool,
     /// How it failed, whether or not that took effect.
     pub failure: Option<LegFailure>,
-    /// A tie of it was given up on this page; it goes on behind it.
+    /// A tie of it was given up on this page, or all Items without a key; it goes on with the rest.
     pub tie_given_up: bool,
     /// It said of an answer that it is not complete.
     pub partial: Option<std::sync::Arc<str>>,
@@ -269,6 +269,13 @@ impl Merge {
             leg.partial.clone_from(&page.partial);
         }
         leg.stream.feed(page, &asked, &self.order, &self.last, &mut keeps);
+        // declared once: on the pages after it the gap is there
+        let missing = leg.stream.missing_nulls(&self.order).filter(|(gap, _)| !leg.session.gaps.contains(gap));
+        if let Some((gap, failure)) = missing {
+            leg.session.push_gap(gap);
+            leg.failure = Some(failure);
+            leg.tie_given_up = true;
+        }
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
             // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)
             leg.session.open_gap(Position::Start, failure.status);

@@ -6,54 +6,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::members::Item;
+pub use crate::members::sort::Value;
 
 use super::request::SortBy;
 
-/// A sort key as it is compared (S2).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Value {
-    /// Milliseconds since 1970, rounded down; finer digits stay in the Item but do not order it.
-    Time(i64),
-    Number(f64),
-    Text(Box<str>),
-    Bool(bool),
-    Null,
-}
-
-impl Value {
-    /// Ascending order, nulls last. Values of different types follow the order of the variants, so that the order
-    /// stays total whatever a member sends.
-    fn ascending(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Time(a), Self::Time(b)) => a.cmp(b),
-            // -0 equals 0: partial_cmp says so; NaN cannot come out of JSON
-            (Self::Number(a), Self::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-            (Self::Text(a), Self::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
-            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
-            (a, b) => a.rank().cmp(&b.rank()),
-        }
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Time(_) => 0,
-            Self::Number(_) => 1,
-            Self::Text(_) => 2,
-            Self::Bool(_) => 3,
-            Self::Null => 4,
-        }
-    }
-
-    /// The value in a given direction; null stays last (S2).
-    #[must_use]
-    pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
-        let ascending = self.ascending(other);
-        if descending && *self != Self::Null && *other != Self::Null { ascending.reverse() } else { ascending }
-    }
-}
+/// Keys that are no properties of an Item, or are read with every Item.
+pub const CORE: [&str; 3] = ["datetime", "id", "collection"];
 
 /// The whole key of an Item: no two Items of a federation share one.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +70,8 @@ impl Position {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparator {
     keys: Vec<SortBy>,
+    /// The properties among the keys, which are looked for in the bytes of an Item: mostly none.
+    properties: Vec<Box<str>>,
 }
 
 impl Comparator {
@@ -120,7 +81,8 @@ impl Comparator {
         if keys.is_empty() {
             keys.push(SortBy { field: "id".into(), descending: false, ..SortBy::default() });
         }
-        Self { keys }
+        let properties = keys.iter().filter(|key| !key.is_core()).map(|key| key.field.as_str().into()).collect();
+        Self { keys, properties }
     }
 
     #[must_use]
@@ -143,12 +105,14 @@ impl Comparator {
     #[must_use]
     pub fn read(&self, item: &Item, collection: &Arc<str>) -> Option<Key> {
         let mut values = Vec::with_capacity(self.keys.len());
+        let found = if self.properties.is_empty() { Vec::new() } else { item.values(&self.properties) };
+        let mut found = found.into_iter();
         for key in &self.keys {
             values.push(match key.field.as_str() {
                 "datetime" => Value::Time(item.time_key()?),
                 "id" => Value::Text(item.id.clone()),
                 "collection" => Value::Text(collection.as_ref().into()),
-                _ => Value::Null,
+                _ => found.next().flatten().map_or(Value::Null, |json| Value::read(json, key.kind)),
             });
         }
         Some(Key { values, id: item.id.clone(), collection: Arc::clone(collection) })
@@ -229,18 +193,14 @@ impl Comparator {
                 keys.push(SortBy { field: field.into(), descending: false, ..SortBy::default() });
             }
         }
-        keys.iter()
-            .map(|key| {
-                let field = if key.field == "datetime" { "properties.datetime" } else { &key.field };
-                format!("{}{field}", if key.descending { '-' } else { '+' })
-            })
-            .collect()
+        keys.iter().map(|key| format!("{}{}", if key.descending { '-' } else { '+' }, key.full_name())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::members::KeyKind;
 
     fn comparator(descending: bool) -> Comparator {
         Comparator::new(vec![SortBy { field: "datetime".into(), descending, ..SortBy::default() }])
@@ -248,27 +208,6 @@ mod tests {
 
     fn at(time: i64, id: &str, collection: &str) -> Position {
         Position::At(Key { values: vec![Value::Time(time)], id: id.into(), collection: collection.into() })
-    }
-
-    #[test]
-    fn nulls_are_last_in_both_directions() {
-        for descending in [false, true] {
-            assert_eq!(Value::Null.compare(&Value::Time(1), descending), Ordering::Greater);
-            assert_eq!(Value::Time(1).compare(&Value::Null, descending), Ordering::Less);
-            assert_eq!(Value::Null.compare(&Value::Null, descending), Ordering::Equal);
-        }
-    }
-
-    #[test]
-    fn minus_zero_equals_zero_and_false_comes_before_true() {
-        assert_eq!(Value::Number(-0.0).compare(&Value::Number(0.0), true), Ordering::Equal);
-        assert_eq!(Value::Bool(false).compare(&Value::Bool(true), false), Ordering::Less);
-    }
-
-    #[test]
-    fn text_is_compared_by_bytes() {
-        assert_eq!(Value::Text("Z".into()).compare(&Value::Text("a".into()), false), Ordering::Less);
-        assert_eq!(Value::Text("é".into()).compare(&Value::Text("z".into()), false), Ordering::Greater);
     }
 
     #[test]
@@ -298,5 +237,21 @@ mod tests {
         assert_eq!(comparator(true).described(), ["-properties.datetime", "+id", "+collection"]);
         let by_id = Comparator::new(vec![SortBy { field: "id".into(), descending: true, ..SortBy::default() }]);
         assert_eq!(by_id.described(), ["-id", "+collection"]);
+    }
+
+    #[test]
+    fn keys_are_read_from_properties_each_by_its_kind() {
+        let key = |field: &str, kind| SortBy { field: field.into(), descending: false, kind };
+        let keys = [("eo:cloud_cover", KeyKind::Number), ("id", KeyKind::Any), ("created", KeyKind::Time)];
+        let order = Comparator::new(keys.map(|(field, kind)| key(field, kind)).to_vec());
+        let item = |properties: &str| {
+            Item::new(format!(r#"{{"type":"Feature","id":"a","geometry":null,"properties":{properties}}}"#)).unwrap()
+        };
+        let values = |properties: &str| order.read(&item(properties), &"M|c".into()).unwrap().values;
+        let of = values(r#"{"created":"1970-01-01T00:00:00.5Z","eo:cloud_cover":7}"#);
+        assert_eq!(of, [Value::Number(7.0), Value::Text("a".into()), Value::Time(500)]);
+        assert_eq!(values(r#"{"created":5,"eo:cloud_cover":"7"}"#)[0], Value::Null, "of another type");
+        assert_eq!(values("{}")[2], Value::Null, "absent");
+        assert_eq!(order.described(), ["+properties.eo:cloud_cover", "+id", "+properties.created", "+collection"]);
     }
 }

@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 use crate::collections::ids::Named;
 use crate::collections::{Ids, MemberView};
 use crate::cql2::Expr;
-use crate::federation::{Area, Federation, Member, MemberId, Question, Refusal, Shared};
+use crate::federation::{Area, Federation, Interval, Member, MemberId, Question, Refusal, Shared};
 use crate::members::{Ask, Capabilities};
 
 use super::filter::{localised, named_in};
@@ -35,6 +35,7 @@ use candidates::{Asking, Candidates, Judged};
 pub(super) use condition::shown;
 use filtered::Proof;
 use shared::Share;
+pub(super) use sorting::null_filter;
 
 /// What the plan knows of one member. `None` where nothing was discovered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,7 +72,7 @@ pub enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Sorted by the member, resumed by an inclusive bound on the time key.
+    /// Sorted by the member, resumed by an inclusive bound on the first key.
     Keyset,
     /// Sorted by the member, resumed by its token.
     Token,
@@ -114,6 +115,33 @@ pub struct Leg {
     pub counts_exact: bool,
     /// It may be asked for Items at or behind a time: what it returns for `datetime` lacks nothing.
     pub bounds: bool,
+    /// Where in time its Items are expected: a guess that saves requests and decides nothing.
+    pub expected: Interval,
+    /// How its list begins at a value of the first sort key that is no time of the Item.
+    pub first: FirstKey,
+}
+
+/// What is known of the first sort key at a member that sorts by it (`paging.md` section 3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FirstKey {
+    /// No Item lacks it; a time is bounded by an interval, ids not at all.
+    #[default]
+    Certain,
+    /// The member can be asked for what lies at or behind a value: its list is read in segments, values and nulls.
+    Bounded { property: Box<str>, nulls: NullItems },
+    /// It cannot, so that one list holds all. `nulls_last`: it is known to put Items without the key at the end.
+    Unbounded { nulls_last: bool },
+}
+
+/// How the Items without a key are had from a member that is asked for values by bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NullItems {
+    /// By `IS NULL`, exactly; `IS NOT NULL` leaves them out.
+    Apart,
+    /// The same, but Items of the other segment may come along.
+    Hinted,
+    /// Not at all.
+    OutOfReach,
 }
 
 impl Plan {
@@ -197,7 +225,16 @@ pub fn plan<'a>(
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
                 let filter = filter.filter(|filter| !is_true(filter));
                 match unsearchable(&candidates, &abilities) {
-                    None => asked.push((None, Asked { member, candidates, abilities, filter })),
+                    None => asked.push((
+                        None,
+                        Asked {
+                            member,
+                            expected: candidates::expected(&candidates, known.collections, now),
+                            candidates,
+                            abilities,
+                            filter,
+                        },
+                    )),
                     Some(feature) => refused.push(lacking(member, feature)),
                 }
             }
@@ -216,7 +253,7 @@ pub fn plan<'a>(
     let alone = asked.len() == 1;
     let mut legs = Vec::new();
     for (of, asked) in &asked {
-        match sorting::read(&order, asked, alone) {
+        match sorting::read(&order, asked, request, alone) {
             Ok(reading) => legs.push(leg::make(asked, request, area.as_ref(), &reading, of.clone())),
             Err(feature) => refused.push(lacking(asked.member, feature)),
         }
@@ -224,7 +261,7 @@ pub fn plan<'a>(
     // in the quota order a leg keeps its place in its own list, where nobody else can go on
     let waiting = waiting.into_iter().filter(|_| order != Order::Quota);
     let standby = waiting.filter_map(|(part, share, asked)| {
-        let reading = sorting::read(&order, &asked, false).ok()?;
+        let reading = sorting::read(&order, &asked, request, false).ok()?;
         Some(leg::make(&asked, request, area.as_ref(), &reading, Some((part, share))))
     });
     let standby = standby.collect();
@@ -285,6 +322,8 @@ struct Asked<'a> {
     member: &'a Member,
     candidates: Candidates,
     abilities: Capabilities,
+    /// As [`Leg::expected`].
+    expected: Interval,
     /// In the member's own terms; `None` also when it is true of all its Items.
     filter: Option<Arc<Expr>>,
 }

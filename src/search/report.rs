@@ -126,7 +126,7 @@ impl Report {
             continues: false,
             outside: Vec::new(),
             complete,
-            order: applied(&plan.order, plan.legs.len()),
+            order: applied(plan),
             members,
             pruned: plan.pruned.iter().map(pruned_report).collect(),
             matched: Bounds { lower: end.bounds.lower.or(Some(end.hits.len() as u64)), ..end.bounds },
@@ -253,13 +253,13 @@ fn pruned_report(pruned: &Pruned) -> PrunedReport {
     PrunedReport { id: pruned.member.clone(), rule: pruned.refusal.rule.name(), detail: pruned.refusal.detail.clone() }
 }
 
-fn applied(order: &Order, legs: usize) -> AppliedOrder {
-    match order {
-        Order::Sorted(keys) => {
+fn applied(plan: &Plan) -> AppliedOrder {
+    match (&plan.order, plan.legs.as_slice()) {
+        (Order::Sorted(keys), _) => {
             AppliedOrder { keys: Comparator::new(keys.clone()).described(), by: "broker", ties: "broker" }
         }
-        Order::Quota => {
-            AppliedOrder { keys: Vec::new(), by: if legs == 1 { "member" } else { "quota" }, ties: "member" }
-        }
+        // what a single member was asked for, in its own collation
+        (Order::Quota, [alone]) => AppliedOrder { keys: alone.sorted_by(), by: "member", ties: "member" },
+        (Order::Quota, _) => AppliedOrder { keys: Vec::new(), by: "quota", ties: "member" },
     }
 }

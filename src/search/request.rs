@@ -12,11 +12,13 @@ mod lists;
 mod place;
 mod prefer;
 mod said;
+mod sortable;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::cql2::Expr;
@@ -24,14 +26,14 @@ use crate::federation::{Bbox, Interval, Limits};
 use crate::members::Intersects;
 
 use super::fields::Fields;
+use super::order::CORE;
 
+pub use crate::members::KeyKind;
 use condition::{Language, Written};
 pub use digest::DIGEST_NAMES;
 pub(super) use place::intersecting;
 pub use said::Said;
-
-/// Fields that a search can be sorted by, in their canonical spelling.
-pub const SORTABLES: &[&str] = &["datetime", "id", "collection"];
+pub use sortable::sortables;
 
 /// Names kept of parameters that were not understood: enough to find a misspelling, too few to fill a report.
 const IGNORED_MAX: usize = 20;
@@ -72,7 +74,7 @@ pub struct SearchRequest {
     pub ignored: Vec<String>,
 }
 
-/// One sort key. The field is canonical: `datetime`, `id`, `collection` (clients may write `properties.datetime`).
+/// One sort key. The field is canonical: `datetime`, `id`, `collection`, or a property without `properties.`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SortBy {
     pub field: String,
@@ -81,16 +83,21 @@ pub struct SortBy {
     pub kind: KeyKind,
 }
 
-/// What the values of a sort key are, as its sortable declares; a value of another type counts as null (S2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub enum KeyKind {
-    /// Nothing is declared: as `id` and `collection`, or each value by its own type.
-    #[default]
-    Any,
-    Time,
-    Number,
-    Text,
-    Boolean,
+impl SortBy {
+    /// Whether the key is no property, or read with every Item: then it is never null.
+    #[must_use]
+    pub fn is_core(&self) -> bool {
+        CORE.contains(&self.field.as_str())
+    }
+
+    /// As members and reports spell it.
+    #[must_use]
+    pub fn full_name(&self) -> Cow<'_, str> {
+        match self.field.as_str() {
+            name @ ("id" | "collection") => name.into(),
+            property => format!("properties.{property}").into(),
+        }
+    }
 }
 
 /// `Prefer: handling=…` (RFC 7240 section 4.4).

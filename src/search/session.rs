@@ -170,10 +170,14 @@ impl SessionLeg {
         self.gaps != before
     }
 
-    /// Adds a gap; with too many of them the two oldest become one that covers both.
+    /// Adds a gap; with too many of them the two oldest become one that covers both. One to the end of the order, of
+    /// what can be asked for on no page, stays apart behind the others.
     pub fn push_gap(&mut self, gap: Gap) {
-        self.gaps.push(gap);
-        if self.gaps.len() > GAPS_PER_MEMBER_MAX {
+        let lasting = |gap: &Gap| gap.to == Some(Position::End);
+        let place = self.gaps.iter().position(lasting).unwrap_or(self.gaps.len());
+        self.gaps.insert(place, gap);
+        let passing = self.gaps.iter().filter(|gap| !lasting(gap)).count();
+        if passing > GAPS_PER_MEMBER_MAX {
             let oldest = self.gaps.remove(0);
             if let Some(next) = self.gaps.first_mut() {
                 next.from = oldest.from;

@@ -4,6 +4,8 @@
 //! it takes one in stands in `reading.rs`.
 
 mod reading;
+mod segment;
+mod slice;
 mod tie;
 
 use std::cmp::Ordering;
@@ -20,9 +22,12 @@ use crate::members::{Item, Token};
 use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
-use super::plan::{Leg, Mode};
+use super::plan::{FirstKey, Leg, Mode};
 use super::replicas;
 use super::session::{Place, SessionLeg};
+use slice::Slices;
+
+use segment::Lead;
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
 /// it is given up alone, as a declared gap.
@@ -114,6 +119,13 @@ pub struct Stream {
     /// Every Item of a collection is then one tie.
     by_collection: bool,
     descending: bool,
+    first: FirstKey,
+    /// Of a list that holds Items with and without a key.
+    lead: Lead,
+    /// A list of values came to Items without one.
+    values_over: bool,
+    /// Items without a key are out of reach, and that was not declared yet.
+    nulls_missing: bool,
     user_interval: Option<Interval>,
     /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
     ranges: Option<VecDeque<Range>>,
@@ -168,6 +180,8 @@ pub struct Stream {
     tie_items_max: usize,
     /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
     ordered: Vec<Value>,
+    /// In slice mode: the window that is being read.
+    slices: Slices,
 }
 
 /// What it takes to ask for a page again.
@@ -245,6 +259,9 @@ impl Stream {
             _ => None,
         };
         let single_collection = leg.only_collection().map(Into::into);
+        let resumed = matches!(next, Next::Token(_));
+        // behind the nulls is nothing
+        let over = start == Position::After(Value::Null) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         Self {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
@@ -260,7 +277,11 @@ impl Stream {
                 shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
                 made: HashMap::new(),
             },
-            known: if ranges.as_ref().is_some_and(VecDeque::is_empty) { Position::End } else { start.clone() },
+            known: if over { Position::End } else { start.clone() },
+            lead: Lead::of(&leg.first, session, &start, resumed),
+            first: leg.first.clone(),
+            values_over: false,
+            nulls_missing: false,
             ranges,
             walked: place.is_some_and(by_token),
             list_start,
@@ -294,11 +315,16 @@ impl Stream {
             tie_pages: 0,
             tie_items_max: TIE_ITEMS_MAX as usize,
             ordered: ordered.into_iter().collect(),
+            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
         }
     }
 
-    /// Begins at a later position than it was made for; nothing of it was asked yet.
+    /// Begins at a later position than it was made for; nothing of it was asked yet. In an order that is not by time it is
+    /// read from where the page began, and what was given is dropped.
     pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
+        if !self.by_time {
+            return;
+        }
         let start = with_its_tie(position);
         self.start = order.later(&self.start, &start).clone();
         if self.known == Position::End {
@@ -345,6 +371,9 @@ impl Stream {
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if self.is_sliced() {
+            return self.request_window(need);
+        }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
@@ -363,8 +392,7 @@ impl Stream {
         if full
             && self.ordered.is_empty()
             && !self.capped
-            && self.mode == Mode::Keyset
-            && self.by_time
+            && self.resumes_by_bound()
             && self.list_size < size
             && let Some(first) = &self.last_first
         {
@@ -383,14 +411,15 @@ impl Stream {
                 self.list_start = position.clone();
                 self.list_size = size;
                 let datetime = self.up_to_the_range(self.bounded(&position));
-                Request { limit: size, datetime, ..Request::default() }
+                Request { limit: size, datetime, filter: self.condition(&position), ..Request::default() }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
                     self.list_size = size;
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                Request { limit: self.list_size, token: Some(token), datetime, ..Request::default() }
+                let filter = self.condition(&self.list_start);
+                Request { limit: self.list_size, token: Some(token), datetime, filter, ..Request::default() }
             }
         }
     }
@@ -449,13 +478,20 @@ impl Stream {
 
     /// The member's list is over: so is the leg, or the part that the list was asked for.
     fn list_is_over(&mut self, order: &Comparator) {
+        if self.goes_on_with_nulls(order) {
+            return;
+        }
         let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
         self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
     }
 
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
-        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+        matches!(self.mode, Mode::Keyset | Mode::Drain | Mode::Slice) && self.by_time && self.bounds
+    }
+
+    fn is_sliced(&self) -> bool {
+        self.mode == Mode::Slice
     }
 
     /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
@@ -496,6 +532,8 @@ impl Stream {
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
+        } else if self.is_sliced() {
+            self.window_out_of_allowance()
         } else if self.in_tie() {
             self.too_large()
         } else {
@@ -527,19 +565,24 @@ impl Stream {
 
     /// A member refused the token it gave: a keyset leg reads on by bound, once.
     pub fn token_refused(&mut self) {
-        match (&self.last_first, self.mode, &self.next) {
-            (Some(first), Mode::Keyset, Next::Token(_)) if self.by_time => {
+        match (&self.last_first, &self.next) {
+            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
+            (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
             // the tie is read again from its start
-            (None, Mode::Keyset, Next::Token(_)) if self.by_time => self.next = Next::Bound(self.start.clone()),
+            (None, Next::Token(_)) if self.resumes_by_bound() => self.next = Next::Bound(self.start.clone()),
             _ => self.fail(Status::BadResponse.into()),
         }
     }
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
     pub fn walk(&self) -> Option<Place> {
+        // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
+        if self.is_sliced() {
+            return None;
+        }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());
         Some(Place { token, size: self.list_size, bound, ..Place::default() })
     }

@@ -13,6 +13,8 @@ use super::net::Net;
 /// A retry is one in so many requests of ten seconds, or the only one of a second.
 const ONE_IN: usize = 5;
 const SECONDS_10: Duration = Duration::from_secs(10);
+/// Two that are decided a second apart are sent a second apart but for the difference of their pauses.
+const SECOND_APART: Duration = Duration::from_millis(790);
 /// What is surely inside of the window of whole seconds that the broker looks back.
 const SECONDS_9: Duration = Duration::from_secs(9);
 
@@ -79,7 +81,7 @@ impl Judge {
                 let since = |at: &Instant, other: Instant, window: Duration| *at >= other && *at - other < window;
                 let twice = again[..=index].iter().filter(|other| since(at, **other, SECONDS_9)).count();
                 let firsts = arrivals.iter().filter(|other| !other.again && since(at, other.at, SECONDS_10)).count();
-                let first_of_a_second = index == 0 || *at - again[index - 1] >= Duration::from_secs(1);
+                let first_of_a_second = index == 0 || *at - again[index - 1] >= SECOND_APART;
                 if !first_of_a_second && twice * ONE_IN > firsts {
                     self.wrong(format!("{id} was asked {twice} times again for {firsts} requests"));
                 }

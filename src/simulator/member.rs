@@ -212,6 +212,8 @@ pub struct Catalogue {
     pub searches: u64,
     /// Requests of any kind that came, and when.
     pub arrivals: Vec<Arrival>,
+    /// Those of them that were not sent again.
+    pub firsts: u32,
     /// The last request that another try may mend: when it ended, and what it was.
     pub lost: Option<(Instant, String)>,
     /// Searches that asked for parts of Items.
@@ -240,6 +242,7 @@ impl Catalogue {
             bites: BTreeMap::new(),
             searches: 0,
             arrivals: Vec::new(),
+            firsts: 0,
             lost: None,
             asked_fields: 0,
             lists: BTreeMap::new(),

@@ -18,6 +18,8 @@ mod dice;
 mod faults;
 mod member;
 mod answer;
+mod listed;
+mod next;
 mod net;
 mod world;
 mod run;

@@ -70,6 +70,11 @@ impl Net {
         self.lock().keys().cloned().collect()
     }
 
+    /// Requests that each catalogue saw for the first time.
+    pub fn firsts(&self) -> BTreeMap<String, u32> {
+        self.lock().iter().map(|(id, catalogue)| (id.clone(), catalogue.firsts)).collect()
+    }
+
     pub fn arrivals(&self, id: &str) -> usize {
         self.with(id, |catalogue| catalogue.arrivals.len())
     }
@@ -110,6 +115,7 @@ impl Net {
         let lost = catalogue.lost.take();
         let again = lost.is_some_and(|(at, lost)| lost == name && now >= at && AGAIN.contains(&(now - at)));
         catalogue.arrivals.push(Arrival { at: now, again });
+        catalogue.firsts += u32::from(!again);
         catalogue.searches += u64::from(sent.url.path().ends_with("/search"));
         let reply = catalogue.reply(sent, self.started);
         if is_lost(&reply) {

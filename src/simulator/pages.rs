@@ -51,7 +51,7 @@ pub type Lasting = BTreeMap<String, Vec<Gone>>;
 #[derive(Debug, Clone)]
 pub enum Gone {
     All,
-    Part(GapReport),
+    Part(Box<GapReport>),
 }
 
 /// One walk from a first page, or from a `retry-missed`, to its end.
@@ -143,7 +143,7 @@ impl<'a> Pages<'a> {
             if member.status == Status::SkippedCapability {
                 gone.push(Gone::All);
             }
-            gone.extend(member.gaps.iter().filter(|gap| !gap.retryable).cloned().map(Gone::Part));
+            gone.extend(member.gaps.iter().filter(|gap| !gap.retryable).map(|gap| Gone::Part(Box::new(gap.clone()))));
         }
     }
 

@@ -23,6 +23,8 @@ const LATE: Duration = Duration::from_millis(200);
 /// Searches of one walk, and of those that fail in a row the one after which everything gets well.
 const SEARCHES_MAX: usize = 600;
 const FAILURES_MAX: usize = 25;
+/// Requests of one page by which an adapter learns how its member is asked: another method, smaller pages.
+const LEARNT_MAX: u32 = 4;
 /// Longer than any breaker stays open.
 const RECOVERY: Duration = Duration::from_secs(400);
 /// Walks through what was missed.
@@ -74,6 +76,7 @@ impl<'w> Run<'w> {
         if wish.strict {
             request.handling = Handling::Strict;
         }
+        let firsts = self.world.net.firsts();
         let (began, most) = (Instant::now(), self.world.federation.limits.deadline);
         let clock = Clock { now: self.world.now(), deadline: began + most };
         let answer = search(&self.broker.snapshot(), &self.keys, &request, clock).await;
@@ -81,8 +84,28 @@ impl<'w> Run<'w> {
             judge.wrong(format!("a page took {:?}", began.elapsed()));
         }
         self.world.net.say(|| told(&answer));
+        if self.world.wishes.len() == 1 {
+            self.amplification(&answer, &firsts, judge);
+        }
         judge.guards(&self.broker);
         answer
+    }
+
+    /// What a page costs the members, besides what was sent again.
+    fn amplification(&self, answer: &Result<Answer, SearchError>, before: &BTreeMap<String, u32>, judge: &mut Judge) {
+        let report = match answer {
+            Ok(answer) => &answer.report,
+            Err(SearchError::Failed { report, .. }) => report,
+            Err(_) => return,
+        };
+        for (id, firsts) in self.world.net.firsts() {
+            let sent = firsts - before.get(&id).copied().unwrap_or_default();
+            let told = report.members.iter().find(|member| member.id.as_str() == id);
+            let asked = told.map_or(0, |member| member.requests);
+            if sent > asked + LEARNT_MAX {
+                judge.wrong(format!("{id} saw {sent} requests for one page, which counts {asked}"));
+            }
+        }
     }
 
     /// The page after a token, asked for until it comes.

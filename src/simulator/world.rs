@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::federation::{Admin, Cursor, Federation, Limits, Member, Registry, Routing, Secret, Server, Telemetry};
 
-use super::answer::written;
 use super::dice::Dice;
 use super::faults::{Effect, Fault};
+use super::listed::written;
 use super::member::{Catalogue, Habits, NextForm, Spell, Thing};
 use super::net::Net;
 
@@ -109,8 +109,18 @@ impl World {
         let catalogues: Vec<Catalogue> = (0..count).map(|index| catalogue(index, &times, &mut dice)).collect();
         let sorted = catalogues.iter().all(|catalogue| catalogue.habits.sorts);
         let clients = if dice.one_in(5) { dice.between(2, 4) } else { 1 };
-        let wishes = (0..clients).map(|_| wish(&mut dice, sorted, &times)).collect();
+        let mut wishes: Vec<Wish> = (0..clients).map(|_| wish(&mut dice, sorted, &times)).collect();
+        let by_id = sorted && dice.one_in(8);
+        if by_id {
+            // resumed by tokens alone
+            for wish in &mut wishes {
+                wish.sort = Sort::Id;
+            }
+        }
         let mut world = Self::new(catalogues, wishes, seed, traced);
+        for member in &mut world.federation.members {
+            member.capabilities.string_order_bytes = by_id;
+        }
         world.sick_from_the_start = sorted && dice.one_in(6);
         world.fall_ill(&mut dice);
         world
@@ -137,7 +147,9 @@ impl World {
         if dice.one_in(4) && !harmless {
             self.happenings.push((dice.between(1, 4) as u32, *dice.pick(&of_the_broker)));
             // to one who takes nothing but the whole, a page without a member that left never comes
-            self.wishes.iter_mut().for_each(|wish| wish.strict = false);
+            for wish in &mut self.wishes {
+                wish.strict = false;
+            }
         }
     }
 

@@ -15,7 +15,6 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::order::FIELDS;
 use super::snapshot::Snapshot;
 use super::state::{Harvest, Past, Pulse};
 use super::{Harvested, Progress, Source, queryables};
@@ -49,7 +48,7 @@ struct Shared<S: Source> {
 impl<S: Source> Harvester<S> {
     pub fn new(member: &federation::Member, source: S) -> Self {
         let shared = Shared {
-            capabilities: Arc::new(Capabilities::evaluated_here(member, &FIELDS)),
+            capabilities: Arc::new(Capabilities::evaluated_here(member)),
             member: member.clone(),
             source,
             newest: ArcSwapOption::empty(),

@@ -109,19 +109,15 @@ impl<K> Snapshot<K> {
 
     /// One page, exactly as asked, and how many Items there are in all.
     pub async fn search(&self, ask: &Ask, member: &MemberId, deadline: Instant) -> Result<Searched, Failure> {
-        let unsupported = |text: &str| failure(Fault::Unsupported, text);
-        let order = Order::of(&ask.sortby).ok_or_else(|| unsupported("it orders by time, id and collection only"))?;
-        let after = match &ask.token {
-            Some(token) => {
-                Some(Key::read(token).ok_or_else(|| failure(Fault::TokenRefused, "no token of a snapshot"))?)
-            }
-            None => None,
-        };
+        let order = Order::of(ask);
+        let read = |token| Key::read(token, &order, |collection, id| self.get(collection, id));
+        let refused = || failure(Fault::TokenRefused, "no token of a snapshot, or of an Item that is gone");
+        let after = ask.token.as_ref().map(|token| read(token).ok_or_else(refused)).transpose()?;
         let conditions = Conditions::of(ask, member);
         let candidates = self.candidates(ask, &conditions);
         let looked_at = candidates.len();
         // in an order of time an Item without one has no place (S3): it is no match, and said so
-        let timed = ask.sortby.iter().any(|(field, _)| matches!(&**field, "datetime" | "properties.datetime"));
+        let timed = order.is_of_time() && !ask.sortby.is_empty();
         let (mut matched, mut timeless, mut rest) = (0_u64, 0_u32, Vec::new());
         for some in candidates.chunks(AT_ONCE) {
             for candidate in some {
@@ -134,7 +130,7 @@ impl<K> Snapshot<K> {
                     continue;
                 }
                 matched += 1;
-                let key = Key::of(item);
+                let key = Key::of(item, &order);
                 if after.as_ref().is_none_or(|after| order.compare(&key, after).is_gt()) {
                     rest.push((key, item));
                 }

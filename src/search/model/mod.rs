@@ -11,7 +11,7 @@
     reason = "the numbers of a test are small"
 )]
 
-mod dice;
+pub(super) mod dice;
 mod thing;
 mod oracle;
 mod catalogue;

@@ -5,7 +5,7 @@ use crate::search::merge::Step;
 use crate::search::page::{PageEnd, PageRun};
 use crate::search::plan::{Mode, Plan};
 use crate::search::session::Session;
-use crate::search::stream::Request;
+use crate::search::stream::{REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
 use super::catalogue::Catalogue;
 use super::oracle::Oracle;
@@ -28,13 +28,27 @@ pub(super) fn page(
         // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
         let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
         let sorts = |catalogue: &Catalogue| {
-            catalogue.member == *member && (catalogue.habits.sorts_ties || catalogue.mode == Mode::Token)
+            catalogue.member == *member
+                && (catalogue.habits.sorts_ties || matches!(catalogue.mode, Mode::Token | Mode::Slice))
         };
         if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
     });
     let mut under_way: Vec<(usize, Request)> = Vec::new();
+    let mut asked = vec![0; plan.legs.len()];
     let mut rounds = 0;
     while let Step::Needs(requests) = run.step() {
+        let most = if run.given() == 0 { REQUESTS_EMPTY_MAX } else { REQUESTS_MAX };
+        for (index, _) in &requests {
+            asked[*index] += 1;
+            if asked[*index] > most {
+                return Err(format!(
+                    "request {} to {} on a page of {}",
+                    asked[*index],
+                    run.leg(*index).member,
+                    run.given()
+                ));
+            }
+        }
         under_way.extend(requests);
         if under_way.is_empty() {
             return Err("asks for input, but for none that is not under way".into());

@@ -15,6 +15,8 @@ use super::filtered::{Candidate, Proof};
 const EXTENT_MARGIN_DEGREES: f64 = 0.01;
 /// Advertised times are often dates in some time zone: they count this much longer.
 const EXTENT_MARGIN: TimeDelta = TimeDelta::days(1);
+/// 1972, the first Landsat: where nothing advertises a beginning.
+const FIRST_EXPECTED_S: i64 = 63_072_000;
 
 const DISABLED: &str = "the federation file says `enabled = false`";
 const NO_ITEMS: &str = "its metadata records are Collections, which have no Items";
@@ -222,6 +224,19 @@ pub(super) fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> 
     }
     let detail = format!("advertises {}; the query asks {}", advertised.to_param(), asked.to_param());
     Some(Refusal { rule: Rule::ExtentTime, detail })
+}
+
+/// Where in time the candidates' Items are expected, by what their collections advertise: a guess, since that is often out
+/// of date. What is not said begins with the first catalogues of satellite images and ends now.
+pub(super) fn expected(candidates: &Candidates, view: Option<&MemberView>, now: DateTime<Utc>) -> Interval {
+    let advertised = candidates.natives.iter().filter_map(|native| entry(view, native)?.interval);
+    let (mut start, mut end) = (None, now);
+    for interval in advertised {
+        start = interval.start.into_iter().chain(start).min();
+        end = interval.end.map_or(end, |until| until.max(end));
+    }
+    let first = DateTime::from_timestamp(FIRST_EXPECTED_S, 0);
+    Interval { start: start.or(first), end: Some(end) }
 }
 
 /// The rule that excluded the last candidate: of each candidate's first rule the last one.

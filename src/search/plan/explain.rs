@@ -65,7 +65,11 @@ impl Plan {
 
     /// As reports name it; where newest first cannot be had, with the members that stand in its way.
     fn order_json(&self) -> Value {
-        let mut order = json!({ "keys": self.order.keys(), "by": self.by() });
+        let keys = match self.legs.as_slice() {
+            [alone] if alone.mode == Mode::PassThrough => alone.sorted_by(),
+            _ => self.order.keys(),
+        };
+        let mut order = json!({ "keys": keys, "by": self.by() });
         if !self.unsorted.is_empty() {
             order["unsorted"] = json!(self.unsorted);
         }
@@ -86,13 +90,8 @@ impl Order {
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let Self::Sorted(keys) = self else { return Vec::new() };
-        let mut names: Vec<String> = keys
-            .iter()
-            .map(|key| {
-                let field = if key.field == "datetime" { "properties.datetime" } else { &key.field };
-                format!("{}{field}", sign(key.descending))
-            })
-            .collect();
+        let mut names: Vec<String> =
+            keys.iter().map(|key| format!("{}{}", sign(key.descending), key.full_name())).collect();
         for last in ["id", "collection"] {
             if !keys.iter().any(|key| key.field == last) {
                 names.push(format!("+{last}"));
@@ -105,7 +104,7 @@ impl Order {
 /// `required` and `discovered` stand there only where they say something unusual.
 fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
     let mut residual = leg.residual.described.clone();
-    if leg.mode == Mode::Drain {
+    if matches!(leg.mode, Mode::Drain | Mode::Slice) {
         residual.push("sortby".to_owned());
     }
     let mut json = json!({
@@ -214,6 +213,9 @@ pub fn text(plan: &Value) -> String {
 fn order_sentence(plan: &Value) -> String {
     match word(&plan["order"], "by") {
         "broker" => format!("{}, merged by the broker", words(&plan["order"]["keys"]).join(", ")),
+        "member" if !words(&plan["order"]["keys"]).is_empty() => {
+            format!("{}, as the only member that is asked orders texts", words(&plan["order"]["keys"]).join(", "))
+        }
         "member" => "the member's own: only one is asked, and it cannot sort; newest first is not promised".to_owned(),
         _ => {
             let who = words(&plan["order"]["unsorted"]).join(", ");
@@ -248,17 +250,20 @@ fn withheld_now(legs: &[Value]) -> Option<String> {
 
 /// What a member lacks, for admins.
 fn lack(feature: &str) -> String {
-    match feature.strip_prefix("string-order: ") {
-        Some(field) => format!(
+    if let Some(field) = feature.strip_prefix("string-order: ") {
+        return format!(
             "lacks `{feature}`: nothing says that it orders `{field}` by bytes; if it does, declare `string_order = \"bytes\"`"
-        ),
+        );
+    }
+    match feature.strip_prefix("null-filter: ") {
+        Some(field) => format!("lacks `{feature}`: its Items without `{field}` cannot be asked for"),
         None => format!("lacks `{feature}`"),
     }
 }
 
 fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     let reading = match word(leg, "mode") {
-        "keyset" => "sorted by the member, resumed by time",
+        "keyset" => "sorted by the member, resumed by a bound on the first key",
         "token" => "sorted by the member, resumed by its token",
         "slice" => "does not sort: read by windows of time, each sorted by the broker",
         "drain" => "does not sort: read whole and sorted by the broker, if it is short",

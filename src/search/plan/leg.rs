@@ -13,8 +13,8 @@ use crate::search::residual::Residual;
 use super::condition;
 use super::otherwise;
 use super::shared::Share;
-use super::sorting::Reading;
-use super::{Asked, Leg};
+use super::sorting::{Reading, null_filter};
+use super::{Asked, FirstKey, Leg, Mode, NullItems};
 
 /// `of` tells the share of a shared Collection, with its part; otherwise it is the member's own.
 pub(super) fn make(
@@ -52,20 +52,29 @@ pub(super) fn make(
     place(&mut share, asked, request, area);
     condition::condition(&mut share, asked);
     if !reading.sortby.is_empty() {
-        let keys: Vec<String> = reading.sortby.iter().map(|(field, down)| format!("{}{field}", sign(*down))).collect();
-        share.pushdown.push(format!("sortby: {}", keys.join(",")));
+        share.pushdown.push(format!("sortby: {}", spelled(&reading.sortby).join(",")));
         share.ask.sortby.clone_from(&reading.sortby);
+        share.ask.kinds.clone_from(&reading.kinds);
+    }
+    if let FirstKey::Bounded { property, nulls } = &reading.first {
+        share.pushdown.push(format!("bounds on {property}"));
+        if *nulls == NullItems::OutOfReach {
+            share.residual.described.push(null_filter(property));
+        }
     }
     otherwise::adjust(&mut share, asked);
     let alone = asked.abilities.ids_alone && share.ask.ids.is_some();
     let page_requests = if alone { share.ask.ids.as_ref().map_or(1, Vec::len) } else { page_requests(asked) };
     let page_max = asked.member.request.page_items_max.unwrap_or(u32::MAX).min(asked.abilities.page_items_max).max(1);
+    let bounds = !alone && asked.abilities.datetime != Support::Unsupported;
+    // without a bound there are no windows either
+    let mode = if reading.mode == Mode::Slice && !bounds { Mode::Drain } else { reading.mode };
     Leg {
         member: asked.member.id.clone(),
         reason: of.as_ref().map_or_else(|| reason(asked), |(_, of)| of.reason()),
         part: of.as_ref().map_or_else(String::new, |(part, _)| part.clone()),
         shared: of.map(|(_, of)| of),
-        mode: reading.mode,
+        mode,
         ask: share.ask,
         residual: share.residual,
         pushdown: share.pushdown,
@@ -74,8 +83,21 @@ pub(super) fn make(
         required: asked.member.policy.required,
         page_requests,
         counts_exact: asked.abilities.counts_exact,
-        bounds: !alone && asked.abilities.datetime != Support::Unsupported,
+        bounds,
+        expected: asked.expected,
+        first: reading.first.clone(),
     }
+}
+
+impl Leg {
+    /// The keys that the member is asked to sort by, as reports write them.
+    pub(in crate::search) fn sorted_by(&self) -> Vec<String> {
+        spelled(&self.ask.sortby)
+    }
+}
+
+fn spelled(sortby: &[(String, bool)]) -> Vec<String> {
+    sortby.iter().map(|(field, down)| format!("{}{field}", sign(*down))).collect()
 }
 
 /// A member without Item Search is asked for each collection, of which there are at least those that are known.

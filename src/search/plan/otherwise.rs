@@ -33,8 +33,8 @@ fn ids_alone(share: &mut Pushed) {
         return;
     }
     let ids = share.ask.ids.take();
-    let sortby = std::mem::take(&mut share.ask.sortby);
-    share.ask = crate::members::Ask { ids, sortby, ..crate::members::Ask::default() };
+    let (sortby, kinds) = (std::mem::take(&mut share.ask.sortby), std::mem::take(&mut share.ask.kinds));
+    share.ask = crate::members::Ask { ids, sortby, kinds, ..crate::members::Ask::default() };
     share.pushdown.retain(|pushed| pushed.starts_with("ids"));
     share.residual.promised = None;
     share.residual.exact_area = share.residual.area.is_some();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::cql2::Expr;
-use crate::federation::{Member, Question, Refusal, Replicas, Rule, Shared, Support};
+use crate::federation::{Interval, Member, Question, Refusal, Replicas, Rule, Shared, Support};
 use crate::members::Capabilities;
 use crate::search::filter::of_shared;
 use crate::search::owners::United;
@@ -229,6 +229,8 @@ impl<'a> Able<'a> {
     fn asked(&self) -> Asked<'a> {
         Asked {
             member: self.member,
+            // its windows are what is asked for
+            expected: Interval::default(),
             candidates: self.candidates(),
             abilities: self.abilities.clone(),
             filter: self.filter.clone(),

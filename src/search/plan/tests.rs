@@ -11,6 +11,7 @@ use crate::federation::{
     Request, Rule, Server, Support,
 };
 use crate::members::{Fault, Withheld};
+use crate::search::request::Handling;
 use crate::search::residual::tests::item;
 
 use super::*;
@@ -424,7 +425,7 @@ fn a_session_keeps_its_order() {
     let unsorted = with(|can| can.sort = Support::Unsupported);
     let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }]);
     let plan = two(able(), unsorted).plan_at(&request(&[]), at(NOW), Some(&newest));
-    assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Drain]));
+    assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Slice]));
     let plan = two(able(), able()).plan_at(&request(&[]), at(NOW), Some(&Order::Quota));
     assert_eq!((&plan.order, modes(&plan)), (&Order::Quota, vec![Mode::Quota, Mode::Quota]));
 }
@@ -444,7 +445,7 @@ fn requested_orders_decide_how_a_leg_is_read() {
         ("id", able(), Mode::Token, "+id"),
         ("-collection", able(), Mode::Token, "-collection,+id"),
         ("id", datetime_only(), Mode::Drain, ""),
-        ("datetime", unsorted(), Mode::Drain, ""),
+        ("datetime", unsorted(), Mode::Slice, ""),
         ("-id", unsorted(), Mode::Drain, ""),
     ] {
         let plan = two(abilities, able()).plan(&[("sortby", sortby)]);
@@ -455,7 +456,82 @@ fn requested_orders_decide_how_a_leg_is_read() {
     let plan = two(collated(), able()).plan(&[("sortby", "id")]);
     assert_eq!((plan.legs.len(), plan.refused[0].feature.as_str()), (1, "string-order: id"));
     let plan = two(collated(), able()).plan(&[("sortby", "id"), ("collections", "a")]);
-    assert_eq!(modes(&plan), [Mode::Token], "a single member's collation disturbs nobody");
+    assert_eq!((&plan.order, modes(&plan)), (&Order::Quota, vec![Mode::PassThrough]), "a single member's own order");
+    assert_eq!(plan.legs[0].pushdown, ["collections", "sortby: +id"], "which it is asked for");
+}
+
+/// A member that evaluates the basic class of CQL2.
+fn filtering() -> Capabilities {
+    let mut can = able();
+    can.filter = Support::Exact;
+    can.filter_classes = vec!["basic-cql2"];
+    can.filter_lang = crate::members::Language::ALL.to_vec();
+    can.spoken.post = Some(crate::members::Language::Json);
+    can
+}
+
+#[test]
+fn properties_are_read_by_bounds_where_they_can_be_and_by_tokens_elsewhere() {
+    let bounded = |property: &str, nulls| FirstKey::Bounded { property: property.into(), nulls };
+    let one_list = FirstKey::Unbounded { nulls_last: false };
+    let querying = || with(|can| can.query = Support::Exact);
+    let loose = || Capabilities { filter: Support::Inexact, ..filtering() };
+    let snapshot = || with(|can| can.evaluated_here = true);
+    let unsorted = || Capabilities { sort: Support::Unsupported, ..filtering() };
+    for (sortby, abilities, mode, first, pushed) in [
+        (
+            "eo:cloud_cover",
+            filtering(),
+            Mode::Keyset,
+            bounded("eo:cloud_cover", NullItems::Apart),
+            "+properties.eo:cloud_cover,+id",
+        ),
+        (
+            "-gsd,-datetime",
+            loose(),
+            Mode::Keyset,
+            bounded("gsd", NullItems::Hinted),
+            "-properties.gsd,-properties.datetime,+id",
+        ),
+        ("gsd", querying(), Mode::Keyset, bounded("gsd", NullItems::OutOfReach), "+properties.gsd,+id"),
+        ("gsd", able(), Mode::Token, one_list.clone(), "+properties.gsd,+id"),
+        ("gsd", snapshot(), Mode::Token, FirstKey::Unbounded { nulls_last: true }, "+properties.gsd,+id"),
+        ("platform", filtering(), Mode::Keyset, bounded("platform", NullItems::Apart), "+properties.platform,+id"),
+        // members store times in more than one way, and only some of them as times
+        ("-created", filtering(), Mode::Token, one_list.clone(), "-properties.created,+id"),
+        ("deprecated", filtering(), Mode::Token, one_list, "+properties.deprecated,+id"),
+        ("gsd", unsorted(), Mode::Drain, FirstKey::Certain, ""),
+    ] {
+        let plan = two(abilities, able()).plan(&[("sortby", sortby)]);
+        let leg = &plan.legs[0];
+        assert_eq!((leg.mode, &leg.first, leg.sorted_by().join(",").as_str()), (mode, &first, pushed), "{sortby}");
+    }
+}
+
+#[test]
+fn texts_of_properties_are_ordered_by_who_orders_bytes_or_by_one_alone() {
+    let collated = || Capabilities { string_order_bytes: false, ..filtering() };
+    for field in ["platform", "what:ever"] {
+        let plan = two(collated(), able()).plan(&[("sortby", field)]);
+        assert_eq!(
+            (modes(&plan), plan.refused[0].feature.clone()),
+            (vec![Mode::Token], format!("string-order: {field}"))
+        );
+        let plan = two(collated(), able()).plan(&[("sortby", field), ("collections", "a")]);
+        assert_eq!((&plan.order, modes(&plan)), (&Order::Quota, vec![Mode::PassThrough]));
+        assert_eq!(plan.legs[0].sorted_by(), [format!("+properties.{field}"), "+id".to_owned()]);
+    }
+    let plan = two(collated(), able()).plan(&[("sortby", "gsd,platform")]);
+    assert_eq!(modes(&plan), [Mode::Keyset, Mode::Token], "a text behind a number orders ties, which the broker does");
+}
+
+#[test]
+fn strict_handling_refuses_a_member_whose_items_without_a_key_are_out_of_reach() {
+    let mut request = request(&[("sortby", "gsd")]);
+    let world = two(with(|can| can.query = Support::Exact), able());
+    assert!(world.plan_at(&request, at(NOW), None).refused.is_empty());
+    request.handling = Handling::Strict;
+    assert_eq!(world.plan_at(&request, at(NOW), None).refused[0].feature, "null-filter: gsd");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::federation::Limits;
 use crate::search::fields::Fields;
 
 use super::body::described;
-use super::{Invalid, SORTABLES, SortBy, quoted};
+use super::{Invalid, SortBy, quoted, sortable};
 
 /// Entries of `ids` and of `collections`; what a body of one MiB holds of usual ids.
 const NAMES_MAX: usize = 10_000;
@@ -16,6 +16,8 @@ const NAMES_MAX: usize = 10_000;
 const NAME_BYTES_MAX: usize = 1024;
 /// Keys of `sortby`; each is a part of every position in a cursor.
 const SORT_KEYS_MAX: usize = 8;
+/// Bytes of the name of one: it travels in every cursor.
+const SORT_KEY_BYTES_MAX: usize = 128;
 /// Names in `fields`; each is looked for in each Item of a page.
 const FIELDS_MAX: usize = 100;
 
@@ -134,19 +136,20 @@ pub(super) fn sortby_json(value: &Value) -> Result<Vec<SortBy>, Invalid> {
 }
 
 fn add_key(keys: &mut Vec<SortBy>, given: &str, descending: bool) -> Result<(), Invalid> {
-    // `id` and `collection` are no properties, so only `datetime` has two spellings.
-    let name = if given == "properties.datetime" { "datetime" } else { given };
-    let Some(field) = SORTABLES.iter().find(|sortable| **sortable == name) else {
-        let sortables = SORTABLES.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Err(Invalid::new("sortby", quoted(given), format!("the sortables {sortables}, in either direction")));
-    };
-    if keys.iter().any(|key: &SortBy| key.field == *field) {
+    let field = given.strip_prefix("properties.").unwrap_or(given);
+    // ids are no properties, whatever is written before them
+    let misplaced = field != given && matches!(field, "id" | "collection");
+    if misplaced || field.len() > SORT_KEY_BYTES_MAX || !sortable::may_be_key(field) {
+        return Err(Invalid::new("sortby", quoted(given), sortable::ACCEPTED));
+    }
+    if keys.iter().any(|key: &SortBy| key.field == field) {
         return Err(Invalid::new("sortby", format!("a list with `{field}` more than once"), "each field once"));
     }
     if keys.len() == SORT_KEYS_MAX {
         return Err(Invalid::new("sortby", "too long a list", format!("at most {SORT_KEYS_MAX} keys")));
     }
-    keys.push(SortBy { field: (*field).to_owned(), descending, ..SortBy::default() });
+    let kind = sortable::defined(field).unwrap_or_default();
+    keys.push(SortBy { field: field.to_owned(), descending, kind });
     Ok(())
 }
 

@@ -3,12 +3,14 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use crate::members::{Item, Page, Token};
 use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
+use super::segment::Seat;
 use super::{DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream};
 
 impl Stream {
@@ -21,9 +23,12 @@ impl Stream {
         last: &Position,
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
+        if self.mode == Mode::Slice {
+            return self.feed_window(page, asked, order, last, keeps);
+        }
         self.invalid += page.invalid.count;
         self.selective |= page.unsaid;
-        if self.requests == 1 {
+        if self.requests == 1 && !self.is_in_segments() {
             self.matched = page.matched.filter(|matched| matched.exact).map(|matched| matched.count);
         }
         if self.mode == Mode::Drain && page.matched.is_some_and(|matched| matched.count > DRAIN_ITEMS_MAX) {
@@ -66,27 +71,28 @@ impl Stream {
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<bool, LegFailure> {
         self.examined += 1;
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
+        let Some((unseen, collection)) = self.meet(&item) else {
             self.invalid += 1;
             return Ok(true);
-        }
-        let identity = self.hasher.hash_one((&*item.id, native));
-        let unseen = self.seen.insert(identity);
-        self.list_seen.insert(identity);
-        let collection = self.exposed.of(native);
+        };
         let Some(key) = order.read(&item, &collection) else {
             self.invalid += 1;
             return Ok(unseen);
         };
         let first = key.values.first().cloned().unwrap_or(Value::Null);
-        if self.mode != Mode::Drain {
+        let seat = if self.mode == Mode::Drain { Seat::Taken } else { self.seat(&first) };
+        match seat {
+            Seat::Taken | Seat::Held => {}
+            Seat::Passed => return Ok(unseen),
+            Seat::Invalid => {
+                self.invalid += 1;
+                return Ok(unseen);
+            }
+        }
+        if self.mode != Mode::Drain && seat == Seat::Taken {
             let against = self.last_first.as_ref().map_or(Ordering::Less, |before| order.first(before, &first));
             // what is shown again, by a list that begins anew or a page that repeats, says nothing about the order
-            if against == Ordering::Greater && unseen {
+            if against == Ordering::Greater && unseen && !self.is_near(&first) {
                 return Err(Status::OrderViolation.into());
             }
             if against == Ordering::Less {
@@ -116,6 +122,28 @@ impl Stream {
         Ok(true)
     }
 
+    /// Whether an Item is met for the first time in this stream, and the exposed id of its collection; `None` when it has
+    /// none.
+    pub(super) fn meet(&mut self, item: &Item) -> Option<(bool, Arc<str>)> {
+        let native: &str = match (&*item.collection, &self.single_collection) {
+            ("", Some(only)) => only,
+            (native, _) => native,
+        };
+        if native.is_empty() {
+            return None;
+        }
+        let identity = self.hasher.hash_one((&*item.id, native));
+        let unseen = self.seen.insert(identity);
+        self.list_seen.insert(identity);
+        Some((unseen, self.exposed.of(native)))
+    }
+
+    /// Whether a first key that comes behind the last one may stand there, as single precision cannot tell the two apart.
+    fn is_near(&self, first: &Value) -> bool {
+        let Some(last) = self.last_first.as_ref().filter(|last| !self.ordered.contains(last)) else { return false };
+        first.compare(&last.earliest_near(self.descending), self.descending) != Ordering::Less
+    }
+
     /// After a page: where the stream stands and how it goes on.
     fn go_on(
         &mut self,
@@ -134,15 +162,16 @@ impl Stream {
         self.cut = next.is_none() && self.may_be_cut(received, asked);
         self.suspicious_ends += u32::from(self.cut && !self.surely_cut);
         match next {
+            _ if self.values_over => self.list_is_over(order),
             None if self.cut && !self.goes_on_by_bound() => self.fail_cut(),
             None if self.cut => {
                 // a full page without a next link: ask once more by bound before believing it
                 // in a tie that was walked into, the bound would lead back to where an earlier page began
                 if unseen == 0 && !self.surely_cut && received < asked.limit {
                     // only its count spoke for more, and there is none
-                    self.known = Position::End;
+                    self.list_is_over(order);
                 } else if unseen == 0 || (self.walked && self.is_at_start()) {
-                    self.fail(LegFailure { tie_only: true, ..Status::TooLarge.into() });
+                    self.fail(self.too_large());
                 } else if let Some(first) = &self.last_first {
                     self.next = Next::Bound(Position::Before(first.clone()));
                 }
@@ -157,6 +186,7 @@ impl Stream {
         if self.known != Position::End && self.failure.is_none() {
             self.check_tie(order);
         }
+        self.check_lead();
         self.pass_ranges(order);
     }
 
@@ -166,7 +196,7 @@ impl Stream {
 
     /// Whether what was read gives a bound to go on from.
     fn goes_on_by_bound(&self) -> bool {
-        self.mode == Mode::Keyset && self.by_time && self.last_first.is_some()
+        self.resumes_by_bound() && self.last_first.is_some()
     }
 
     /// The list goes on, and there is no way to the rest of it.
@@ -180,7 +210,7 @@ impl Stream {
         }
     }
 
-    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
+    pub(super) fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
         self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
         self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
         let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);

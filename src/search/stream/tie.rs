@@ -7,17 +7,18 @@ use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 use crate::search::session::Place;
 
+use super::segment::Lead;
 use super::{DRAIN_ITEMS_MAX, LegFailure, Next, PageAsked, Stream, TIE_ITEMS_TELLING, TIE_PAGES_MAX};
 
 impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
         let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
+            _ if self.is_sliced() => self.window_given_up(),
+            Position::Before(value) => Position::After(value.clone()),
+            Position::At(key) => Position::After(key.values.first()?.clone()),
             _ => return None,
         };
-        let tie = Position::After(tie);
         self.buffer.clear();
         self.failure = None;
         self.known = tie.clone();
@@ -26,10 +27,10 @@ impl Stream {
         Some(tie)
     }
 
-    /// Whether all that is at hand belongs to the tie that is being read.
+    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there.
     pub(super) fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front()) {
-            (Position::Before(tie), Some(hit)) => hit.key.values.first() == Some(tie),
+        match (&self.known, self.buffer.front().and_then(|hit| hit.key.values.first())) {
+            (Position::Before(tie), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
             _ => false,
         }
     }
@@ -64,7 +65,7 @@ impl Stream {
                 // Items of one id may come from several collections in any order
                 Some(Position::At(Key { collection: "".into(), ..key.clone() }))
             }
-            _ => Some(Position::Before(first.clone())),
+            _ => Some(Position::Before(first.earliest_near(self.descending))),
         }
     }
 
@@ -86,7 +87,10 @@ impl Stream {
             self.buffer.iter().map(|hit| hit.page).min()
         } else if self.mode == Mode::Token {
             let first = self.buffer.front().and_then(|hit| hit.key.values.first());
-            first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page)
+            let tie =
+                first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page);
+            // of numbers that are nearly one, the later may come first
+            self.buffer.iter().map(|hit| hit.page).min().map(|page| tie.map_or(page, |tie| tie.min(page)))
         } else {
             return None;
         };
@@ -108,7 +112,7 @@ impl Stream {
         }
         let large = self.buffer.len() > self.tie_items_max;
         let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
-        if !self.in_tie() || !(large || long) {
+        if self.lead == Lead::Nulls || !self.in_tie() || !(large || long) {
             return;
         }
         if self.tie_sorted && matches!(self.next, Next::Token(_)) {

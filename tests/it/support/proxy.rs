@@ -71,6 +71,9 @@ const LATE: Duration = Duration::from_millis(150);
 /// Bytes after which a connection is cut, and of a slice.
 const CUT_AFTER: usize = 9;
 const SLICE: usize = 7;
+/// After so many slices they become larger, so that a busy machine is not taken for a member that is too slow.
+const SLICES: usize = 60;
+const SLICE_LATER: usize = 500;
 
 /// A running proxy. Dropping it stops it.
 pub struct Proxy {
@@ -249,7 +252,8 @@ async fn rest(mut stream: TcpStream, toxic: Toxic, rest: &[u8]) -> io::Result<Op
             stream.write_all(rest).await?;
         }
         Toxic::Slicing => {
-            for slice in rest.chunks(SLICE) {
+            let (first, later) = rest.split_at(rest.len().min(SLICE * SLICES));
+            for slice in first.chunks(SLICE).chain(later.chunks(SLICE_LATER)) {
                 stream.write_all(slice).await?;
                 tokio::task::yield_now().await;
             }
