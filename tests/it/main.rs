@@ -40,6 +40,7 @@ mod retry_missed;
 mod rewriting;
 mod rooms;
 mod schema;
+mod sorting;
 mod static_stac;
 mod support;
 mod tls;

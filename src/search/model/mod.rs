@@ -14,6 +14,7 @@
 mod dice;
 mod thing;
 mod oracle;
+mod segment;
 mod catalogue;
 mod world;
 mod page;

@@ -90,7 +90,11 @@ impl Stream {
         let seat = if self.mode == Mode::Drain { Seat::Taken } else { self.seat(&first) };
         match seat {
             Seat::Taken | Seat::Held => {}
-            Seat::Passed => return Ok(unseen),
+            Seat::Passed => {
+                // the list of its own segment brings it again
+                self.seen.remove(&identity);
+                return Ok(unseen);
+            }
             Seat::Invalid => {
                 self.invalid += 1;
                 return Ok(unseen);
@@ -186,8 +190,9 @@ impl Stream {
                     self.list_is_over(order);
                 } else if unseen == 0 || (self.walked && self.is_at_start()) {
                     self.fail(self.too_large());
-                } else if let Some(first) = &self.last_first {
-                    self.next = Next::Bound(Position::Before(first.clone()));
+                } else {
+                    let from = self.last_first.clone().map_or_else(|| self.list_start.clone(), Position::Before);
+                    self.next = Next::Bound(from);
                 }
             }
             None => self.list_is_over(order),
@@ -215,7 +220,8 @@ impl Stream {
 
     /// Whether what was read gives a bound to go on from.
     fn goes_on_by_bound(&self) -> bool {
-        self.resumes_by_bound() && self.last_first.is_some()
+        // of a segment where nothing of it came yet, the whole list is asked for again, in a larger page
+        self.resumes_by_bound() && (self.last_first.is_some() || self.is_in_segments())
     }
 
     /// The list goes on, and there is no way to the rest of it.
@@ -255,7 +261,8 @@ impl Stream {
         if self.lead == Lead::Nulls || !self.in_tie() || !(large || long) {
             return;
         }
-        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
+        let told_apart = self.last_first.as_ref().is_some_and(|first| !first.may_be_several());
+        if self.tie_sorted && told_apart && matches!(self.next, Next::Token(_)) {
             self.ordered.extend(self.last_first.clone());
             if let Some(shown) = self.shown() {
                 self.known = order.later(&self.known, &shown).clone();
