@@ -31,3 +31,5 @@ pub mod demo;
 pub mod cli;
 pub mod cache;
 pub mod telemetry;
+#[cfg(test)]
+mod simulator;

@@ -52,6 +52,14 @@ impl Broker {
         broker
     }
 
+    /// As [`Broker::start`], over members made elsewhere.
+    #[cfg(test)]
+    pub fn running(federation: Federation, registry: Registry) -> Arc<Self> {
+        let broker = Self::of(federation, registry);
+        broker.keep_fresh();
+        broker
+    }
+
     /// A broker over members made elsewhere that reads them only when told to ([`Broker::refresh_now`]).
     #[must_use]
     pub fn of(federation: Federation, registry: Registry) -> Arc<Self> {

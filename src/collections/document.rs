@@ -29,13 +29,15 @@ impl Entry {
             out.extend_from_slice(b"{}");
             return;
         };
-        let base = hrefs.canonical.and_then(|href| Url::parse(href).ok());
+        let source = hrefs.holders.first().map_or(hrefs.canonical, |highest| highest.source.as_deref());
+        let base = source.and_then(|href| Url::parse(href).ok());
         let mut writer = Writer::open(out);
         for (name, value) in &document.0 {
             match name.as_ref() {
                 "id" => writer.text(name, hrefs.id),
                 "links" => write_links(hrefs, Some((value, base.as_ref())), writer.name(name)),
                 "federation:backends" => {}
+                "federation:missing" if self.behind.is_some() => {}
                 name if is_null(value) && repair::OPTIONAL.contains(&name) => {}
                 "assets" => links::assets(value, base.as_ref(), writer.name(name)),
                 "summaries" => write_summaries(value, writer.name(name)),
@@ -46,7 +48,10 @@ impl Entry {
                 _ => writer.raw(name, value.get()),
             }
         }
-        write_backends(hrefs.backends, &mut writer);
+        write_names("federation:backends", hrefs.backends, &mut writer);
+        if !hrefs.missing.is_empty() {
+            write_names("federation:missing", hrefs.missing, &mut writer);
+        }
         writer.close();
     }
 
@@ -110,14 +115,14 @@ pub fn write_merged(entries: &[Arc<Entry>], hrefs: &CollectionHrefs<'_>, out: &m
     }
     writer.text("description", &first("description").unwrap_or_else(|| hrefs.id.into()));
     writer.text("license", license);
-    write_united(&documents, writer.name("extent"));
+    writer.raw("extent", &united(&documents).to_string());
     write_links(hrefs, None, writer.name("links"));
-    write_backends(hrefs.backends, &mut writer);
+    write_names("federation:backends", hrefs.backends, &mut writer);
     writer.close();
 }
 
 /// The union of extents: the overall box and interval first, as the specification wants, then each member's own.
-fn write_united(documents: &[Object<'_>], out: &mut Vec<u8>) {
+pub(super) fn united(documents: &[Object<'_>]) -> serde_json::Value {
     let extents: Vec<_> = documents
         .iter()
         .filter_map(|document| document.get("extent"))
@@ -138,11 +143,10 @@ fn write_united(documents: &[Object<'_>], out: &mut Vec<u8>) {
     let ends: Option<Vec<_>> = intervals.iter().map(|interval| interval.end).collect();
     let end = ends.and_then(|ends| ends.into_iter().max());
     let time = |at: Option<_>| at.map(interval::text);
-    let united = serde_json::json!({
+    serde_json::json!({
         "spatial": { "bbox": [bounds] },
         "temporal": { "interval": [[time(start), time(end)]] },
-    });
-    out.extend_from_slice(united.to_string().as_bytes());
+    })
 }
 
 fn write_links(hrefs: &CollectionHrefs<'_>, member: Option<(&RawValue, Option<&Url>)>, out: &mut Vec<u8>) {
@@ -166,6 +170,15 @@ fn write_links(hrefs: &CollectionHrefs<'_>, member: Option<(&RawValue, Option<&U
         link.text("type", media);
         link.close();
     }
+    for holder in hrefs.holders {
+        out.push(b',');
+        let mut link = Writer::open(out);
+        link.text("rel", "alternate");
+        link.text("href", &holder.href);
+        link.text("type", JSON);
+        link.text("title", &holder.title);
+        link.close();
+    }
     if let Some((links, base)) = member {
         links::pass_on(links, base, out);
     }
@@ -185,14 +198,14 @@ fn write_summaries(raw: &RawValue, out: &mut Vec<u8>) {
     }
 }
 
-fn write_backends(backends: &[&str], writer: &mut Writer<'_>) {
-    let out = writer.name("federation:backends");
+fn write_names(name: &str, members: &[&str], writer: &mut Writer<'_>) {
+    let out = writer.name(name);
     out.push(b'[');
-    for (at, backend) in backends.iter().enumerate() {
+    for (at, member) in members.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        string(backend, out);
+        string(member, out);
     }
     out.push(b']');
 }

@@ -1,6 +1,6 @@
-//! Collection ids as clients write them (`stac-api.md` section 1): `MEMBER|collection`, bare, percent-encoded.
+//! Collection ids as clients write them (`stac-api.md` section 1): `MEMBER|collection`, shared, bare, percent-encoded.
 
-use crate::federation::{Federation, MemberId};
+use crate::federation::{Federation, MemberId, Shared};
 
 /// Reads and writes exposed collection ids for one federation.
 #[derive(Debug, Clone)]
@@ -9,12 +9,19 @@ pub struct Ids {
     members: Vec<MemberId>,
     /// Earlier ids with the member that has it now.
     renamed: Vec<(String, MemberId)>,
+    shared: Vec<Shared>,
 }
 
 /// A collection id that a client gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    Qualified { member: MemberId, native: String },
+    Qualified {
+        member: MemberId,
+        native: String,
+    },
+    /// The id of a shared Collection.
+    Shared(String),
+    /// Every member's collection of this id.
     Bare(String),
 }
 
@@ -29,7 +36,20 @@ impl Ids {
                 .iter()
                 .flat_map(|member| member.renamed_from.iter().map(|old| (old.clone(), member.id.clone())))
                 .collect(),
+            shared: federation.shared.clone(),
         }
+    }
+
+    /// The shared Collection of this id.
+    #[must_use]
+    pub fn shared(&self, id: &str) -> Option<&Shared> {
+        self.shared.iter().find(|shared| shared.id == id)
+    }
+
+    /// Every shared Collection, in the order of the file.
+    #[must_use]
+    pub fn all_shared(&self) -> &[Shared] {
+        &self.shared
     }
 
     /// The member that has this id, or had it before (`renamed_from`).
@@ -39,15 +59,24 @@ impl Ids {
         self.members.iter().find(|member| member.as_str() == id).or_else(before)
     }
 
+    /// The member's own id of what is named; `None` when it is surely not the member's.
+    #[must_use]
+    pub fn native<'n>(&'n self, named: &'n Named, member: &MemberId) -> Option<&'n str> {
+        match named {
+            Named::Qualified { member: of, native } => (of == member).then_some(native),
+            Named::Shared(id) => self.shared(id)?.native(member),
+            Named::Bare(native) => Some(native),
+        }
+    }
+
     /// `MEMBER|collection`.
     #[must_use]
     pub fn qualified(&self, member: &MemberId, native: &str) -> String {
         format!("{member}{}{native}", self.delimiter)
     }
 
-    /// Reads an id: split at the first delimiter if the part before it is a member's id, or an
-    /// earlier one, else bare. An id
-    /// without delimiter that contains `%7C` (or the delimiter's own encoding) is read as if it had it.
+    /// Reads an id: split at the first delimiter if the part before it is a member's id, or an earlier one, else that of a
+    /// shared Collection, else bare. An id without delimiter that contains `%7C` (or the delimiter's own encoding) is read as if it had it.
     #[must_use]
     pub fn parse(&self, given: &str) -> Named {
         let split = |text: &str| {
@@ -68,6 +97,6 @@ impl Ids {
         {
             return named;
         }
-        Named::Bare(given.to_owned())
+        if self.shared(given).is_some() { Named::Shared(given.to_owned()) } else { Named::Bare(given.to_owned()) }
     }
 }

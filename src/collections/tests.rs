@@ -21,6 +21,8 @@ const HREFS: CollectionHrefs<'_> = CollectionHrefs {
     sortables_href: Some("https://broker.example/collections/A%7Cc/sortables"),
     canonical: Some("https://a.example/stac/collections/c"),
     backends: &["A"],
+    holders: &[],
+    missing: &[],
 };
 
 fn federation() -> Federation {

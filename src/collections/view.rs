@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::federation::{self, Area, Federation, Interval, MemberId};
+use crate::federation::{self, Area, Federation, Interval, MemberId, Shared};
 use crate::members::Listing;
 
 use super::ids::{Ids, Named};
+use super::shared::{self, Behind};
 use super::{repair, search};
 
 /// How long a list of Collections counts as fresh (`reliability.md`, metadata cache).
@@ -27,6 +28,10 @@ const COLLECTIONS_MAX: usize = 20_000;
 pub struct View {
     /// One per enabled member, in the order of the file.
     pub members: Vec<MemberView>,
+    /// The shared Collections that some holder lists, in the order of the file.
+    pub shared: Vec<Arc<Entry>>,
+    /// All of them, as declared.
+    pub declared: Arc<[Shared]>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,9 +59,11 @@ pub enum Known {
 /// A Collection that is listed.
 #[derive(Debug)]
 pub struct Entry {
+    /// Of a shared Collection the highest holder that lists it.
     pub member: MemberId,
+    /// Of a shared Collection its only id.
     pub native_id: String,
-    /// `MEMBER|collection`.
+    /// `MEMBER|collection`, or the id of a shared Collection.
     pub exposed_id: String,
     /// The member's document as it came; the documented repairs are applied when it is written.
     pub document: Bytes,
@@ -68,6 +75,8 @@ pub struct Entry {
     pub words: Box<str>,
     /// Where its properties stand in the document.
     pub places: Vec<(Box<str>, std::ops::Range<usize>)>,
+    /// The holders of a shared Collection; `None`: it is one member's own.
+    pub behind: Option<Behind>,
 }
 
 /// A Collection that is searched but not listed.
@@ -100,6 +109,20 @@ pub struct CollectionHrefs<'a> {
     pub canonical: Option<&'a str>,
     /// `federation:backends`.
     pub backends: &'a [&'a str],
+    /// Of a shared Collection: its holders, by rank. Relative addresses in its document are the first one's.
+    pub holders: &'a [HolderHrefs],
+    /// `federation:missing`: holders of which nothing, or nothing new, is known.
+    pub missing: &'a [&'a str],
+}
+
+/// Where a holder of a shared Collection has it.
+#[derive(Debug)]
+pub struct HolderHrefs {
+    pub title: String,
+    /// At the broker, under its qualified id.
+    pub href: String,
+    /// At the member, as [`CollectionHrefs::canonical`].
+    pub source: Option<String>,
 }
 
 /// What an id in a path names.
@@ -116,16 +139,25 @@ impl View {
     #[must_use]
     pub fn unread(federation: &Federation) -> Self {
         let members = federation.members.iter().filter(|member| member.enabled);
-        Self { members: members.map(|member| MemberView::unread(&member.id)).collect() }
+        Self {
+            members: members.map(|member| MemberView::unread(&member.id)).collect(),
+            shared: Vec::new(),
+            declared: federation.shared.as_slice().into(),
+        }
     }
 
     /// The same view with one member's part replaced.
     #[must_use]
     pub fn with(&self, part: &MemberView) -> Self {
         let members = self.members.iter();
-        Self {
-            members: members.map(|old| if old.member == part.member { part.clone() } else { old.clone() }).collect(),
-        }
+        let members: Vec<_> =
+            members.map(|old| if old.member == part.member { part.clone() } else { old.clone() }).collect();
+        let shared = self.declared.iter().filter_map(|shared| {
+            let touched = shared.rank(&part.member).is_some();
+            let before = || self.shared.iter().find(|entry| entry.exposed_id == shared.id).cloned();
+            if touched { shared::entry(shared, &members) } else { before() }
+        });
+        Self { shared: shared.collect(), declared: Arc::clone(&self.declared), members }
     }
 
     /// Finds what a collection id in a path names.
@@ -134,6 +166,10 @@ impl View {
         let native = match ids.parse(given) {
             Named::Qualified { member, native } => {
                 let entry = self.member(&member).and_then(|view| view.entry(&native));
+                return entry.map_or(Lookup::None, |entry| Lookup::One(entry.clone()));
+            }
+            Named::Shared(id) => {
+                let entry = self.shared.iter().find(|entry| entry.exposed_id == id);
                 return entry.map_or(Lookup::None, |entry| Lookup::One(entry.clone()));
             }
             Named::Bare(native) => native,
@@ -221,6 +257,12 @@ impl MemberView {
         let at = self.entries.binary_search_by(|entry| entry.native_id.as_str().cmp(native)).ok()?;
         self.entries.get(at)
     }
+
+    /// The Collection of this native id that is searched but not listed.
+    #[must_use]
+    pub fn puts_aside(&self, native: &str) -> Option<&Quarantined> {
+        self.quarantined.iter().find(|one| one.native_id == native)
+    }
 }
 
 impl Entry {
@@ -236,6 +278,13 @@ impl Entry {
             title: sound.title,
             area: sound.extent.area,
             interval: sound.extent.interval,
+            behind: None,
         }
+    }
+
+    /// The Collections of members that it is: itself, or the holders' own by rank.
+    #[must_use]
+    pub fn parts(self: &Arc<Self>) -> Vec<Arc<Self>> {
+        self.behind.as_ref().map_or_else(|| vec![Arc::clone(self)], |behind| behind.entries.clone())
     }
 }

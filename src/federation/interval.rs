@@ -62,6 +62,13 @@ impl Interval {
         self.meets(other).then_some(Self { start, end })
     }
 
+    /// The smallest interval that has both in it.
+    #[must_use]
+    pub fn hull(&self, other: &Self) -> Self {
+        let end = self.end.zip(other.end).map(|(a, b)| a.max(b));
+        Self { start: self.start.min(other.start), end }
+    }
+
     /// The interval grown on both sides; an end that would leave the calendar becomes open.
     #[must_use]
     pub fn widened(&self, by: Duration) -> Self {

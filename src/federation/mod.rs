@@ -14,6 +14,7 @@ mod problem;
 pub mod processes;
 pub mod registry;
 pub mod retention;
+pub mod shared;
 pub mod tls;
 mod validate;
 
@@ -35,6 +36,7 @@ pub use policy::{Extents, Patterns, Policy, Question, Refusal, Rule};
 pub use problem::{CODES, NO_MEMBER, Problem, Problems, Severity, Source};
 pub use processes::{Ambiguous, Callbacks, Equated, MemberProcesses, Routing, Spread, Unlocated};
 pub use registry::Registry;
+pub use shared::{Holder, Replicas, Shared};
 pub use tls::Tls;
 pub use validate::{Loaded, load, load_text};
 
@@ -65,6 +67,8 @@ pub struct Federation {
     /// In the order of the file, of the files of sites by name, and of the registry; disabled members are kept, so that
     /// they can be named as pruned.
     pub members: Vec<Member>,
+    /// `[[collection]]`, in the order of the file. A holder may be a member that only a registry names.
+    pub shared: Vec<Shared>,
 }
 
 impl Federation {

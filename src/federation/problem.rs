@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("contradicting-keys", "keys do not go together"),
     ("contradicting-limits", "a limit is larger than one that it must fit into"),
     ("credentials-without-tls", "credentials would go over a line that others read"),
+    ("duplicate-collection", "two shared collections have one id, or one holder"),
     ("duplicate-member", "two members have one id"),
     ("empty-window", "a retention rule covers no time"),
     ("internal-address", "an address is private and not declared so"),

@@ -1,10 +1,11 @@
 //! File -> Federation, or every problem.
 //!
 //! This file reads what holds for the whole federation; `member.rs` one member, `policy.rs` what its site declares,
-//! `registry.rs` the members in files of their own, `processes.rs` what concerns executions, `telemetry.rs` logs and traces,
+//! `registry.rs` the members in files of their own, `collection.rs` shared Collections, `processes.rs` what concerns executions, `telemetry.rs` logs and traces,
 //! `values.rs` addresses, secrets and other single values. Each function reads one table, notes what is wrong with it, and
 //! puts the default in the place of what it could not read, so that reading goes on.
 
+mod collection;
 mod crawl;
 mod member;
 mod policy;
@@ -136,9 +137,7 @@ fn syntax(notes: &Notes<'_>, errors: &[toml::de::Error]) {
 }
 
 fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
-    for later in ["auth", "collection"] {
-        root.later(later);
-    }
+    root.later("auth");
     let limits = root.table("limits").map(|keys| read_limits(&keys)).unwrap_or_default();
     let server = read_server(root.table("server").as_ref());
     let processes = read_processes(root);
@@ -150,6 +149,9 @@ fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
     }
     let (registry, members, all_read) = read_members(root, &limits, found);
     let routing = root.table("processes").map(|keys| processes::read_routing(&keys, &members, all_read));
+    let delimiter = own.as_ref().map_or(DELIMITER, read_delimiter);
+    let all = all_read && registry.gocdb.is_none();
+    let shared = collection::read(root, &collection::Members { list: &members, all, delimiter });
     root.finish();
     let own = own?;
     let id = own.text("id");
@@ -165,7 +167,6 @@ fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
     let title = own.text("title").map(|at| at.value.to_string());
     let description = own.text("description").map(|at| at.value.to_string());
     let public_url = own.text("public_url").and_then(|at| values::base_url(own.notes, &at));
-    let delimiter = read_delimiter(&own);
     own.finish();
     let id = id?.value.to_string();
     Some(Federation {
@@ -182,6 +183,7 @@ fn read_root(root: &Keys<'_>, found: &mut Found) -> Option<Federation> {
         routing: routing.unwrap_or_default(),
         registry,
         members,
+        shared,
     })
 }
 

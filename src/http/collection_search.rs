@@ -203,7 +203,7 @@ mod tests {
             ids: Arc::new(Ids::new(&federation)),
             federation: Arc::new(federation),
             members: Arc::new(Registry::of(Vec::new())),
-            view: Arc::new(View { members }),
+            view: Arc::new(View { members, ..View::default() }),
         }
     }
 

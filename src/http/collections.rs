@@ -15,9 +15,8 @@ use serde_json::json;
 use tracing::error;
 
 use crate::broker::Snapshot;
-use crate::collections::ids::Named;
 use crate::collections::search::{self, Found};
-use crate::collections::{CollectionHrefs, Entry, Lookup, write_merged};
+use crate::collections::{Behind, CollectionHrefs, Entry, HolderHrefs, Lookup, write_merged};
 use crate::federation::{self, MemberId};
 
 use super::collection_search::Asked;
@@ -130,13 +129,11 @@ pub async fn one(
 
 /// Why a collection is not there: the reason helps more than the status.
 pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
-    let (member, native) = match snapshot.ids.parse(given) {
-        Named::Qualified { member, native } => (Some(member), native),
-        Named::Bare(bare) => (None, bare),
-    };
-    let mut views = snapshot.view.members.iter().filter(|view| member.as_ref().is_none_or(|id| *id == view.member));
-    let quarantined = views.clone().any(|view| view.quarantined.iter().any(|one| one.native_id == native));
-    let unread = views.any(|view| view.known == crate::collections::Known::Unknown);
+    let named = snapshot.ids.parse(given);
+    let natives =
+        snapshot.view.members.iter().filter_map(|view| Some((view, snapshot.ids.native(&named, &view.member)?)));
+    let quarantined = natives.clone().any(|(view, native)| view.puts_aside(native).is_some());
+    let unread = natives.clone().any(|(view, _)| view.known == crate::collections::Known::Unknown);
     let given = cut(given);
     Problem::not_found(if quarantined {
         format!(
@@ -151,15 +148,21 @@ pub fn unknown(snapshot: &Snapshot, given: &str) -> Problem {
     })
 }
 
-fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
-    let declared = call.snapshot.federation.member(entry.member.as_str());
-    // what is made of a record has no address of its own at the member; the record's is its `via`
-    let canonical = declared.filter(|member| !member.kind.has_records());
-    let canonical = canonical.map(|member| match member.kind {
+/// The address of a Collection at its member; `None` for what is made of a record, whose address is its `via`.
+fn canonical(entry: &Entry, declared: Option<&federation::Member>) -> Option<String> {
+    declared.filter(|member| !member.kind.has_records()).map(|member| match member.kind {
         // it has no API whose addresses could be built
         federation::Kind::StaticStac => entry.source(member),
         _ => Links::member_collection(&member.url, &entry.native_id),
-    });
+    })
+}
+
+fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
+    if let Some(behind) = &entry.behind {
+        return write_shared(entry, behind, call, out);
+    }
+    let declared = call.snapshot.federation.member(entry.member.as_str());
+    let canonical = canonical(entry, declared);
     let has_items = declared.is_none_or(federation::Member::has_items);
     let links = &call.links;
     let [items, queryables, sortables] =
@@ -173,6 +176,35 @@ fn write(entry: &Entry, call: &Call, out: &mut Vec<u8>) {
         sortables_href: sortables.as_deref(),
         canonical: canonical.as_deref(),
         backends: &[entry.member.as_str()],
+        holders: &[],
+        missing: &[],
+    };
+    entry.write(&hrefs, out);
+}
+
+/// A shared Collection, with links to the same at each holder.
+fn write_shared(entry: &Entry, behind: &Behind, call: &Call, out: &mut Vec<u8>) {
+    let links = &call.links;
+    let holder = |own: &Arc<Entry>| {
+        let declared = call.snapshot.federation.member(own.member.as_str());
+        let title = declared.map_or_else(|| own.member.to_string(), |member| member.title.clone());
+        HolderHrefs { title, href: links.collection(&own.exposed_id), source: canonical(own, declared) }
+    };
+    let holders: Vec<HolderHrefs> = behind.entries.iter().map(holder).collect();
+    let backends: Vec<&str> = behind.entries.iter().map(|own| own.member.as_str()).collect();
+    let missing: Vec<&str> = behind.missing.iter().map(MemberId::as_str).collect();
+    let id = &entry.exposed_id;
+    let hrefs = CollectionHrefs {
+        id,
+        self_href: &links.collection(id),
+        root_href: &links.root(),
+        items_href: Some(&links.items(id)),
+        queryables_href: Some(&links.queryables(id)),
+        sortables_href: Some(&links.sortables(id)),
+        canonical: None,
+        backends: &backends,
+        holders: &holders,
+        missing: &missing,
     };
     entry.write(&hrefs, out);
 }
@@ -189,6 +221,8 @@ fn write_bare(id: &str, entries: &[Arc<Entry>], links: &Links, out: &mut Vec<u8>
         sortables_href: Some(&links.sortables(id)),
         canonical: None,
         backends: &backends,
+        holders: &[],
+        missing: &[],
     };
     write_merged(entries, &hrefs, out);
 }

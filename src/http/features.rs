@@ -8,7 +8,7 @@ use crate::broker::Snapshot;
 use crate::federation::MemberId;
 use crate::members::rewrite::{ItemRewrite, write_item};
 use crate::search::fields::Fields;
-use crate::search::{Answer, Found, OneItem};
+use crate::search::{Answer, Found, OneItem, Replica};
 
 use super::links::Links;
 use super::respond::GEOJSON;
@@ -45,15 +45,23 @@ impl<'a> Writer<'a> {
         let snapshot = self.snapshot;
         let bases = self.bases.entry(found.member.clone()).or_insert_with(|| bases(snapshot, &found.member));
         let bases: Vec<&str> = bases.iter().map(String::as_str).collect();
+        let others = found.replicas.iter().map(|replica| replica.member.as_str());
+        let backends: Vec<&str> = std::iter::once(found.member.as_str()).chain(others).collect();
         let rewrite = ItemRewrite {
             collection: &found.collection,
             self_href: &self.links.item(&found.collection, &found.item.id),
             collection_href: &self.collection.1,
             root_href: &self.root_href,
             member_bases: &bases,
-            backends: &[found.member.as_str()],
+            backends: &backends,
         };
+        let start = out.len();
         let dropped = write_item(&found.item, &rewrite, out);
+        let replica = |replica: &Replica| {
+            json!({ "rel": "alternate", "href": self.links.item(&replica.collection, &found.item.id), "type": GEOJSON,
+                "title": replica.member })
+        };
+        add_links(out, start, &found.replicas.iter().map(replica).collect::<Vec<_>>());
         if dropped > 0 {
             tracing::debug!(member = %found.member, dropped, "hrefs with a dangerous scheme dropped");
         }
@@ -130,7 +138,7 @@ pub fn one(one: &OneItem, snapshot: &Snapshot, links: &Links) -> Vec<u8> {
     Writer::new(snapshot, links).item(&one.found, &mut out);
     let alternate = |id: &std::sync::Arc<str>| link("alternate", &links.item(id, &one.found.item.id), GEOJSON);
     let more: Vec<Value> = one.alternates.iter().map(alternate).collect();
-    add_links(&mut out, &more);
+    add_links(&mut out, 0, &more);
     out
 }
 
@@ -140,20 +148,20 @@ struct Linked<'a> {
     links: &'a serde_json::value::RawValue,
 }
 
-/// Puts links before those of a written Item; everything else stays as it is.
-fn add_links(item: &mut Vec<u8>, more: &[Value]) {
+/// Puts links before those of an Item that was written from `start` on; everything else stays as it is.
+fn add_links(out: &mut Vec<u8>, start: usize, more: &[Value]) {
     if more.is_empty() {
         return;
     }
-    let Ok(linked) = serde_json::from_slice::<Linked>(item) else { return };
+    let Ok(linked) = serde_json::from_slice::<Linked>(&out[start..]) else { return };
     let text = linked.links.get();
     let Some(inside) = text.strip_prefix('[') else { return };
     let is_empty = inside.trim_start().starts_with(']');
     // The raw value borrows from the Item: its place is the distance of the two starts.
-    let at = text.as_ptr() as usize - item.as_ptr() as usize + 1;
+    let at = text.as_ptr() as usize - out.as_ptr() as usize + 1;
     let written = more.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
     let written = if is_empty { written } else { format!("{written},") };
-    item.splice(at..at, written.into_bytes());
+    out.splice(at..at, written.into_bytes());
 }
 
 #[cfg(test)]
@@ -162,7 +170,7 @@ mod tests {
 
     fn added(item: &str, more: &[Value]) -> String {
         let mut bytes = item.as_bytes().to_vec();
-        add_links(&mut bytes, more);
+        add_links(&mut bytes, 0, more);
         String::from_utf8(bytes).unwrap()
     }
 

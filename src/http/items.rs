@@ -77,7 +77,7 @@ fn searchable(snapshot: &Snapshot, given: &str) -> Result<String, Problem> {
         Lookup::Many(_) => Ok(given.to_owned()),
         Lookup::None if may_exist(snapshot, given) => Ok(match snapshot.ids.parse(given) {
             Named::Qualified { member, native } => snapshot.ids.qualified(&member, &native),
-            Named::Bare(bare) => bare,
+            Named::Shared(id) | Named::Bare(id) => id,
         }),
         Lookup::None => Err(Problem::not_found(format!("no collection `{}`", cut(given)))),
     }
@@ -85,15 +85,12 @@ fn searchable(snapshot: &Snapshot, given: &str) -> Result<String, Problem> {
 
 /// Whether some member may have a collection that is not listed: quarantined, or beyond a list that proves nothing.
 fn may_exist(snapshot: &Snapshot, given: &str) -> bool {
-    let (only, native) = match snapshot.ids.parse(given) {
-        Named::Qualified { member, native } => (Some(member), native),
-        Named::Bare(bare) => (None, bare),
-    };
-    snapshot.view.members.iter().filter(|view| only.as_ref().is_none_or(|member| *member == view.member)).any(|view| {
-        let quarantined = view.quarantined.iter().any(|one| one.native_id == native);
+    let named = snapshot.ids.parse(given);
+    snapshot.view.members.iter().any(|view| {
+        let Some(native) = snapshot.ids.native(&named, &view.member) else { return false };
         let declared = snapshot.federation.member(view.member.as_str());
-        let seen = declared.is_some_and(|member| member.enabled && member.policy.sees(&native));
-        seen && (quarantined || view.known == Known::Unknown)
+        let seen = declared.is_some_and(|member| member.enabled && member.policy.sees(native));
+        seen && (view.puts_aside(native).is_some() || view.known == Known::Unknown)
     })
 }
 

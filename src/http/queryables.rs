@@ -56,7 +56,8 @@ pub async fn of_collection(
     let (id, entries) = found(&call, path)?;
     let offered = face.queryables.of_collection(&call.snapshot.federation, &call.snapshot.members, &entries).await;
     let known = Known::of(offered);
-    let ids: Vec<&str> = entries.iter().map(|entry| entry.exposed_id.as_str()).collect();
+    let shared = call.snapshot.ids.shared(&id).map(|shared| vec![shared.id.as_str()]);
+    let ids = shared.unwrap_or_else(|| entries.iter().map(|entry| entry.exposed_id.as_str()).collect());
     let schema = common(&known.schemas).under(minimum(&ids));
     let about = "Properties that conditions on Items of this Collection can name.";
     Ok(known.answer(&call.links.queryables(&id), &id, about, &schema))
@@ -153,7 +154,7 @@ fn found(call: &Call, path: Result<Path<String>, PathRejection>) -> Result<(Stri
     let given = params::segments(path)?;
     let snapshot = &call.snapshot;
     match snapshot.view.lookup(&snapshot.ids, &snapshot.federation, &given) {
-        Lookup::One(entry) => Ok((entry.exposed_id.clone(), vec![entry])),
+        Lookup::One(entry) => Ok((entry.exposed_id.clone(), entry.parts())),
         Lookup::Many(entries) => Ok((given, entries)),
         Lookup::None => Err(unknown(snapshot, &given)),
     }

@@ -91,6 +91,7 @@ pub mod tests {
             routing: crate::federation::Routing::default(),
             registry: crate::federation::Registry::default(),
             members: Vec::new(),
+            shared: Vec::new(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Clients {
     once_internal: Result<reqwest::Client, String>,
     memory: Arc<Memory>,
     guards: Arc<Guards>,
+    #[cfg(test)]
+    wire: Option<Arc<dyn super::wire::Wire>>,
 }
 
 impl Clients {
@@ -53,7 +55,29 @@ impl Clients {
             once_internal: make(true, true),
             memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
             guards: Arc::default(),
+            #[cfg(test)]
+            wire: None,
         }
+    }
+
+    /// No clients: what leaves goes over this wire.
+    #[cfg(test)]
+    pub(super) fn over(wire: &Arc<dyn super::wire::Wire>, limits: &federation::Limits) -> Self {
+        let none = || Err("no network in a simulation".to_owned());
+        Self {
+            public: none(),
+            internal: none(),
+            once_public: none(),
+            once_internal: none(),
+            memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
+            guards: Arc::default(),
+            wire: Some(Arc::clone(wire)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn wire(&self) -> Option<Arc<dyn super::wire::Wire>> {
+        self.wire.clone()
     }
 
     /// The client that inspects one member: with each answer it keeps the certificate of who gave it.
@@ -68,6 +92,8 @@ impl Clients {
             once_internal: unused(),
             memory: Arc::new(Memory::new(limits.buffered_bytes_max)),
             guards: Arc::default(),
+            #[cfg(test)]
+            wire: None,
         }
     }
 

@@ -135,12 +135,14 @@ struct Shared {
 struct Ended {
     failed: Failure,
     lost: Option<Lost>,
+    /// The time of whoever asked was over; not a bound of ours on how slow a member may be.
+    by_caller: bool,
 }
 
 impl From<Failure> for Ended {
     fn from(failed: Failure) -> Self {
         let lost = failed.status.and_then(|status| Lost::of_status(status, failed.retry_after_s));
-        Self { failed, lost }
+        Self { failed, lost, by_caller: false }
     }
 }
 
@@ -167,6 +169,8 @@ pub struct Line {
     budget: Duration,
     guard: Arc<Guard>,
     flights: Flights<Key, Result<Shared, Failure>>,
+    #[cfg(test)]
+    wire: Option<Arc<dyn super::wire::Wire>>,
 }
 
 impl Line {
@@ -183,6 +187,8 @@ impl Line {
             budget: member.request.deadline.unwrap_or(federation.limits.member_deadline),
             guard: clients.guard(member, Service::Catalogue),
             flights: Flights::default(),
+            #[cfg(test)]
+            wire: clients.wire(),
         }
     }
 
@@ -201,6 +207,8 @@ impl Line {
         let now = Instant::now();
         let deadline = deadline.min(now + self.budget);
         let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
+        // Before joining an equal one: that may be the one that tries whether the member is back, for as long as that takes.
+        self.guard.closed()?;
         let Outgoing { purpose, expects, url, body, accept, headers, .. } = &request;
         let key = (*purpose, *expects, url.clone(), body.clone(), *accept, headers.clone());
         match self.flights.fly(key, deadline, shared, || self.sent(request, deadline)).await {
@@ -273,14 +281,14 @@ impl Line {
     }
 
     fn bad(&self, pass: Pass, ended: Ended, rules: Rules) -> Failure {
-        let Ended { failed, lost } = ended;
+        let Ended { failed, lost, by_caller } = ended;
         if let (Some(seconds), Some(429 | 503)) = (failed.retry_after_s, failed.status) {
             self.guard.pause(seconds);
         }
         if lost == Some(Lost::Connect { slowly: true }) {
             self.guard.unreachable();
         }
-        let patient = pass.began().elapsed() >= self.budget / 2;
+        let patient = !by_caller || pass.began().elapsed() >= self.budget / 2;
         let (judged, strength) = (rules.judge(&failed, patient), Rules::strength(&failed));
         pass.failed(failed.fault, judged, strength);
         failed
@@ -289,7 +297,10 @@ impl Line {
     async fn attempt(&self, request: &Outgoing, deadline: Instant) -> Result<Answer, Ended> {
         match timeout_at(deadline, self.exchange(request.clone())).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(failure(Fault::Timeout, "no whole answer by the deadline").into()),
+            Err(_elapsed) => {
+                let failed = failure(Fault::Timeout, "no whole answer by the deadline");
+                Err(Ended { failed, lost: None, by_caller: true })
+            }
         }
     }
 
@@ -331,8 +342,6 @@ impl Line {
     }
 
     async fn once(&self, request: &Outgoing) -> Result<reqwest::Response, Ended> {
-        let client =
-            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         if request.url.origin() != self.base.origin() {
             return Err(failure(Fault::BadResponse, "address outside the configured origin").into());
         }
@@ -360,6 +369,12 @@ impl Line {
         if let Some(leaving) = &leaving {
             leaving.mark(&mut headers);
         }
+        #[cfg(test)]
+        if let Some(wire) = &self.wire {
+            return self.by_wire(wire.as_ref(), request, headers).await;
+        }
+        let client =
+            self.client.as_ref().map_err(|error| failure(Fault::Unreachable, &format!("no HTTP client: {error}")))?;
         let builder = match &request.body {
             Some(body) => client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone()),
             None => client.request(method, request.url.clone()),
@@ -370,7 +385,24 @@ impl Line {
         }
         sent.map_err(|error| {
             let lost = lost(&error);
-            Ended { failed: sending(&error.without_url()), lost }
+            Ended { failed: sending(&error.without_url()), lost, by_caller: false }
+        })
+    }
+
+    /// The same over a wire that is no network.
+    #[cfg(test)]
+    async fn by_wire(
+        &self,
+        wire: &dyn super::wire::Wire,
+        request: &Outgoing,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, Ended> {
+        let (url, body) = (request.url.clone(), request.body.clone());
+        let sent = super::wire::Sent { member: self.member.clone(), url, headers, body };
+        let given = wire.exchange(sent).await;
+        given.map(super::wire::Given::into_response).map_err(|unsent| {
+            let (failed, lost) = unsent.told();
+            Ended { failed, lost: Some(lost), by_caller: false }
         })
     }
 

@@ -30,6 +30,8 @@ pub mod sort;
 mod stac_api;
 mod static_stac;
 mod tally;
+#[cfg(test)]
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -220,28 +222,40 @@ pub struct Registry {
     process_apis: Vec<Arc<process_api::ProcessApi>>,
     guards: Arc<guard::Guards>,
     memory: Option<Arc<memory::Memory>>,
+    #[cfg(test)]
+    wire: Option<Arc<dyn wire::Wire>>,
 }
 
 impl Registry {
     /// Makes the adapter of every enabled member. Contacts nobody.
     #[must_use]
     pub fn new(federation: &federation::Federation) -> Self {
-        let clients = client::Clients::new(&federation.members, &federation.limits);
+        Self::with(federation, &client::Clients::new(&federation.members, &federation.limits))
+    }
+
+    /// As [`Registry::new`], over a wire that is no network.
+    #[cfg(test)]
+    pub fn over(federation: &federation::Federation, wire: Arc<dyn wire::Wire>) -> Self {
+        let clients = client::Clients::over(&wire, &federation.limits);
+        Self { wire: Some(wire), ..Self::with(federation, &clients) }
+    }
+
+    fn with(federation: &federation::Federation, clients: &client::Clients) -> Self {
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let adapter = |member: &federation::Member| -> Option<Arc<dyn Member>> {
             match member.kind {
-                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, &clients))),
+                federation::Kind::StacApi => Some(Arc::new(stac_api::StacApi::new(member, federation, clients))),
                 federation::Kind::StaticStac => {
-                    let source = static_stac::StaticStac::new(member, federation, &clients);
+                    let source = static_stac::StaticStac::new(member, federation, clients);
                     Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
                 federation::Kind::OgcRecords => {
-                    let pages = records::RecordsApi::new(member, federation, &clients);
+                    let pages = records::RecordsApi::new(member, federation, clients);
                     let source = records::pages::Catalogue::new(member, pages);
                     Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
                 federation::Kind::Csw => {
-                    let pages = csw::Csw::new(member, federation, &clients);
+                    let pages = csw::Csw::new(member, federation, clients);
                     let source = records::pages::Catalogue::new(member, pages);
                     Some(Arc::new(harvest::Harvester::new(member, source)))
                 }
@@ -250,16 +264,26 @@ impl Registry {
         let members = enabled.filter_map(adapter).collect();
         let enabled = federation.members.iter().filter(|member| member.enabled);
         let process_apis = enabled
-            .filter_map(|member| process_api::ProcessApi::new(member, federation, &clients).map(Arc::new))
+            .filter_map(|member| process_api::ProcessApi::new(member, federation, clients).map(Arc::new))
             .collect();
-        Self { members, process_apis, guards: clients.guards(), memory: Some(clients.memory()) }
+        Self {
+            members,
+            process_apis,
+            guards: clients.guards(),
+            memory: Some(clients.memory()),
+            #[cfg(test)]
+            wire: None,
+        }
     }
 
     /// The registry of a federation that takes the place of another: members whose declaration did not change, but for
     /// their policy, keep their adapter with all that it knows, its connections and what it is waiting for.
     #[must_use]
     pub fn succeeded(&self, before: &federation::Federation, now: &federation::Federation) -> Self {
+        #[cfg(not(test))]
         let fresh = Self::new(now);
+        #[cfg(test)]
+        let fresh = self.wire.as_ref().map_or_else(|| Self::new(now), |wire| Self::over(now, Arc::clone(wire)));
         if before.limits != now.limits || before.id != now.id || before.public_url != now.public_url {
             return fresh;
         }
@@ -280,13 +304,28 @@ impl Registry {
         });
         let (members, process_apis) = (members.collect(), process_apis.collect());
         // What is kept holds its bytes in the memory it began with, so that goes on counting.
-        Self { members, process_apis, guards: Arc::clone(&fresh.guards), memory: self.memory.clone().or(fresh.memory) }
+        let memory = self.memory.clone().or(fresh.memory);
+        Self {
+            members,
+            process_apis,
+            guards: fresh.guards,
+            memory,
+            #[cfg(test)]
+            wire: fresh.wire,
+        }
     }
 
     /// A registry of members made elsewhere, for tests.
     #[must_use]
     pub fn of(members: Vec<Arc<dyn Member>>) -> Self {
-        Self { members, process_apis: Vec::new(), guards: Arc::default(), memory: None }
+        Self {
+            members,
+            process_apis: Vec::new(),
+            guards: Arc::default(),
+            memory: None,
+            #[cfg(test)]
+            wire: None,
+        }
     }
 
     /// Where the guard of a member stands; `None` where requests to it need none.

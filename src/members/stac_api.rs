@@ -94,6 +94,8 @@ pub struct StacApi {
     probe_due: AtomicBool,
     /// Its conditions counted as exact and were not, since it was discovered: no probe of a few Items can take that back.
     distrusted: AtomicBool,
+    /// It broke its order again and again, since it was discovered: likewise.
+    disorderly: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +133,7 @@ impl StacApi {
             findings: Mutex::default(),
             probe_due: AtomicBool::new(false),
             distrusted: AtomicBool::new(false),
+            disorderly: AtomicBool::new(false),
             member: member.clone(),
         }
     }
@@ -220,6 +223,7 @@ impl StacApi {
             observed.clear();
         }
         self.distrusted.store(false, Ordering::Relaxed);
+        self.disorderly.store(false, Ordering::Relaxed);
         self.probe_due.store(true, Ordering::Relaxed);
         Ok(known)
     }
@@ -400,6 +404,8 @@ impl Member for StacApi {
     }
 
     fn disordered(&self) {
+        // What it really does is asked again soon, and not with the next discovery.
+        self.probe_due.store(true, Ordering::Relaxed);
         if !self.disorder.add(Instant::now()) {
             return;
         }
@@ -409,6 +415,7 @@ impl Member for StacApi {
             self.observe("breaks the order that the federation file declares", |_| ());
             return;
         }
+        self.disorderly.store(true, Ordering::Relaxed);
         let note = "broke its order three times in ten minutes; taken not to sort until it is discovered again";
         self.observe(note, |known| known.sort = Support::Unsupported);
     }

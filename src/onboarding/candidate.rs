@@ -92,11 +92,13 @@ pub(super) fn kind_of(body: &[u8]) -> Kind {
 }
 
 /// The call itself is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Refused {
     pub sentence: String,
     pub hint: Option<String>,
+    /// The address is one of the own network, and was not called so; how it is called so, whoever asked knows.
+    pub is_internal: bool,
 }
 
 /// Stands for the id of a candidate that has none yet.
@@ -125,13 +127,12 @@ fn declared(id: &str, kind: Kind, url: &str, internal: bool) -> Result<Federatio
         Err(problems) => problems.list,
     };
     let Some(first) = problems.into_iter().find(|problem| problem.severity == Severity::Error) else {
-        return Err(Refused { sentence: "it cannot be declared".to_owned(), hint: None });
+        return Err(Refused { sentence: "it cannot be declared".to_owned(), ..Refused::default() });
     };
     let prefix = format!("member `{id}`: ");
     let sentence = first.sentence.strip_prefix(&prefix).unwrap_or(&first.sentence).to_owned();
-    let meant = "say that it is internal, if this address is meant: `--internal`, or `\"internal\": true`";
-    let hint = if first.code == "internal-address" { Some(meant.to_owned()) } else { first.hint };
-    Err(Refused { sentence, hint })
+    let is_internal = first.code == "internal-address";
+    Err(Refused { sentence, hint: first.hint.filter(|_| !is_internal), is_internal })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ async fn run(candidate: &Candidate, told: &(dyn Fn(usize) + Send + Sync)) -> Res
     let began = Instant::now();
     let federation = candidate.declared(Kind::StacApi)?;
     let Some(member) = federation.members.first() else {
-        return Err(Refused { sentence: "it cannot be declared".to_owned(), hint: None });
+        return Err(Refused { sentence: "it cannot be declared".to_owned(), ..Refused::default() });
     };
     let deadline = candidate.limits.member_deadline;
     let mut asker = Asker::new(Inspector::new(member, &federation), deadline, told);
@@ -155,7 +155,8 @@ async fn harvest(candidate: &Candidate, kind: Kind, facts: &mut Facts<'_>) -> Ve
         Ok(federation) => federation,
         Err(refused) => {
             let seen = format!("{what}; but {}", refused.sentence);
-            let remedy = refused.hint.unwrap_or_else(|| "ask for the address of an API".to_owned());
+            let other = if refused.is_internal { "say that it is internal" } else { "ask for the address of an API" };
+            let remedy = refused.hint.unwrap_or_else(|| other.to_owned());
             return vec![super::judge::error(Row::L1, seen, remedy)];
         }
     };

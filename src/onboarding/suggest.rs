@@ -38,6 +38,8 @@ pub struct Discovered {
     /// Capabilities that classes promise and that failed, as the federation file names them.
     pub untrue: Vec<&'static str>,
     pub counts: bool,
+    /// Its Collections were read, be they none.
+    pub listed: bool,
     /// Largest page, where it is less than the broker would ask for.
     pub page_items_max: Option<u32>,
     pub collections: usize,
@@ -58,6 +60,7 @@ impl Discovered {
                 (Some(listing), _) => listing.documents.len(),
                 (None, view) => view.as_ref().map_or(0, |view| view.entries.len()),
             },
+            listed: facts.listing.is_some() || facts.view.is_some(),
             page_items_max: facts.paging.as_ref().and_then(cap),
             processes: facts.landing.processes.as_ref().and_then(|processes| {
                 let url = &processes.list.good()?;
@@ -137,6 +140,9 @@ impl Discovered {
 
     /// In words, for a comment.
     fn summary(&self, kind: Kind) -> String {
+        if !self.listed {
+            return format!("kind `{}`; what it has could not be read", kind.name());
+        }
         if kind != Kind::StacApi {
             let noun = if self.collections == 1 { "Collection" } else { "Collections" };
             return format!("read whole by the broker: {} {noun}", self.collections);
@@ -291,6 +297,7 @@ mod tests {
     fn what_was_proven_is_in_effect_and_what_leaves_out_is_a_comment() {
         let known = Discovered {
             get: true,
+            listed: true,
             page_items_max: Some(50),
             untrue: vec!["filter"],
             bbox: Some([1.0, 2.0, 3.0, 4.0]),
@@ -304,5 +311,7 @@ mod tests {
         {
             assert!(written.contains(line), "{line} in\n{written}");
         }
+        let unread = addition(&Discovered::default(), "A", "https://a.example", (Kind::Csw, false), now).to_text();
+        assert!(unread.contains("Checked on 2026-06-01: kind `csw`; what it has could not be read."), "{unread}");
     }
 }

@@ -80,6 +80,7 @@ fn ranked(ranked: &Ranked) -> Value {
             "explicit": scores.explicit,
             "probed": probed,
             "mode_fits": scores.mode_fits,
+            "place": scores.place.0,
             "priority": scores.priority,
             "headroom_days": scores.headroom_days,
         },

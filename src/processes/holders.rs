@@ -7,7 +7,7 @@
 //!
 //! Then policy: a member whose retention excludes all of the time meant, or whose focus excludes the area, leaves again.
 //! An Item that is named by its address never makes a member leave. A bare id that several members have leads to each of
-//! them; a declared shared collection would name its holders, in their order, at the same place (`of_collection`).
+//! them; a shared Collection leads to its holders, of which the highest that can execute is preferred.
 
 use url::Url;
 
@@ -47,6 +47,8 @@ pub struct Holder {
     pub member: MemberId,
     /// Its own id of the Collection that located the reference.
     pub collection: Option<String>,
+    /// Its place among the holders of a shared Collection, which are in order of preference; 0 elsewhere.
+    pub place: usize,
 }
 
 /// A member that would have the data, but for its policy.
@@ -113,7 +115,12 @@ impl Located {
 
     #[must_use]
     pub fn is_held_by(&self, member: &MemberId) -> bool {
-        self.holders.iter().any(|holder| holder.member == *member)
+        self.holder(member).is_some()
+    }
+
+    #[must_use]
+    pub fn holder(&self, member: &MemberId) -> Option<&Holder> {
+        self.holders.iter().find(|holder| holder.member == *member)
     }
 }
 
@@ -227,7 +234,8 @@ fn of_member(facts: &Facts<'_>, url: &Url, filter: &Filter) -> Option<Lead> {
         _ => (How::Prefix, None),
     };
     let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let holder = |(member, _): &Below| Holder { member: member.clone(), collection: collection.map(str::to_owned) };
+    let holder =
+        |(member, _): &Below| Holder { member: member.clone(), collection: collection.map(str::to_owned), place: 0 };
     let holders: Vec<Holder> = members.iter().map(holder).collect();
     let why = format!("lies below the catalogue or process base of {}", listed(&holders));
     Some(Lead { how, holders, filter: filter.of_query(&query), why })
@@ -241,7 +249,7 @@ fn of_prefix(facts: &Facts<'_>, place: &str, filter: &Filter) -> Option<Lead> {
     let best = covered.iter().map(|(length, _)| *length).max()?;
     let holders = covered.iter().filter(|(length, _)| *length == best);
     let holders: Vec<Holder> =
-        holders.map(|(_, member)| Holder { member: (*member).clone(), collection: None }).collect();
+        holders.map(|(_, member)| Holder { member: (*member).clone(), collection: None, place: 0 }).collect();
     let why = format!("lies below a data prefix of {}", listed(&holders));
     Some(Lead { how: How::Prefix, holders, filter: filter.clone(), why })
 }
@@ -256,14 +264,15 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
             if holdings.complete && !holdings.lists(&native) && how == How::Collection {
                 return Err(format!("`{member}` has no such collection"));
             }
-            let holders = vec![Holder { member: member.clone(), collection: Some(native) }];
+            let holders = vec![Holder { member: member.clone(), collection: Some(native), place: 0 }];
             return Ok(Lead { how, holders, filter: filter.clone(), why: format!("names `{member}`") });
         }
+        NamedCollection::Shared(id) => return of_shared(facts, &id, filter, how),
         NamedCollection::Bare(native) => native,
     };
     let have = facts.members.iter().filter(|member| member.lists(&native));
     let holders: Vec<Holder> =
-        have.map(|member| Holder { member: member.id.clone(), collection: Some(native.clone()) }).collect();
+        have.map(|member| Holder { member: member.id.clone(), collection: Some(native.clone()), place: 0 }).collect();
     if !holders.is_empty() {
         // Of an Item without its member nobody knows who has it: the members are asked (`choose.rs`).
         let how = if holders.len() > 1 { How::Collection } else { how };
@@ -279,6 +288,23 @@ fn of_collection(facts: &Facts<'_>, given: &str, filter: &Filter, how: How) -> F
             series(&unread, "and")
         ),
     })
+}
+
+/// A shared Collection leads to its holders, but for those that surely lack it; their order counts (`route.rs`).
+fn of_shared(facts: &Facts<'_>, id: &str, filter: &Filter, how: How) -> Found {
+    let declared = facts.ids.shared(id).into_iter().flat_map(|shared| shared.holders.iter().enumerate());
+    let have = declared.filter(|(_, holder)| {
+        facts.member(&holder.member).is_some_and(|member| !member.complete || member.lists(&holder.native))
+    });
+    let holders: Vec<Holder> = have
+        .map(|(place, holder)| Holder { member: holder.member.clone(), collection: Some(holder.native.clone()), place })
+        .collect();
+    if holders.is_empty() {
+        return Err("is a shared collection that none of its holders has".into());
+    }
+    let how = if holders.len() > 1 { How::Collection } else { how };
+    let why = format!("is a shared collection of {}", listed(&holders));
+    Ok(Lead { how, holders, filter: filter.clone(), why })
 }
 
 /// Rule 5. A member that only lies elsewhere leaves when another one has, or had, the data: it may still be the best there is.
@@ -317,7 +343,7 @@ fn refusal(facts: &Facts<'_>, holder: &Holder, how: How, filter: &Filter) -> Opt
 
 impl Lead {
     fn one(how: How, member: &MemberId, why: String) -> Self {
-        let holders = vec![Holder { member: member.clone(), collection: None }];
+        let holders = vec![Holder { member: member.clone(), collection: None, place: 0 }];
         Self { how, holders, filter: Filter::default(), why }
     }
 }

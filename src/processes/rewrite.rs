@@ -261,6 +261,7 @@ impl Inbound<'_> {
     fn native_collection(&self, id: &str) -> Option<String> {
         match self.face.ids.parse(id) {
             Named::Qualified { member, native } => (member == self.member.id).then_some(native),
+            Named::Shared(id) => self.face.ids.shared(&id)?.native(&self.member.id).map(str::to_owned),
             Named::Bare(id) => self.face.exposed(self.member, &id).is_some().then_some(id),
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Everything here is whole numbers and byte order, so that every replica of the broker decides alike. Read [`decide`] first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
@@ -81,6 +82,8 @@ pub struct Scores {
     pub probed: Probed,
     /// Whether it runs the process in the way that was asked for.
     pub mode_fits: bool,
+    /// Its places among the holders of the shared Collections meant, summed: 0 is the highest of all.
+    pub place: Reverse<usize>,
     pub priority: i32,
     /// Whole days between the oldest data meant and the oldest it keeps.
     pub headroom_days: i64,
@@ -169,7 +172,7 @@ fn pin(member: &MemberId, candidates: &[Candidate]) -> Located {
     Located {
         reference: Reference { code: Code::P, places, filter: Filter::default() },
         how: Some(How::Pin),
-        holders: vec![Holder { member: member.clone(), collection: None }],
+        holders: vec![Holder { member: member.clone(), collection: None, place: 0 }],
         left: Vec::new(),
         why: format!("the process id pins `{member}`"),
     }
@@ -332,7 +335,7 @@ impl Choice<'_> {
             explicit,
             probed: self.asked.probed.get(member).copied().unwrap_or_default(),
             mode_fits: !self.asked.wants_async || candidate.runs_async,
-            // A shared collection that states an order of its holders would come first here.
+            place: Reverse(here().filter_map(|located| located.holder(member)).map(|holder| holder.place).sum()),
             priority: self.facts.priority(member),
             headroom_days: headroom,
         };
@@ -341,7 +344,10 @@ impl Choice<'_> {
 
     /// Several members that the data itself does not tell apart are refused where the settings want that.
     fn not_ambiguous(&self) -> Result<(), Refused> {
-        let evidence = |ranked: &Ranked| (ranked.scores.held, ranked.scores.explicit, ranked.scores.probed);
+        let evidence = |ranked: &Ranked| {
+            let scores = &ranked.scores;
+            (scores.held, scores.explicit, scores.probed, scores.place)
+        };
         let Some(best) = self.ranking.first().map(evidence) else { return Ok(()) };
         let alike: Vec<MemberId> = self
             .ranking
@@ -365,7 +371,7 @@ impl Choice<'_> {
 
 /// How many whole days of what a member keeps lie before the oldest data meant.
 fn headroom_days(member: &Holdings<'_>, located: &Located, now: DateTime<Utc>) -> i64 {
-    let holder = located.holders.iter().find(|holder| holder.member == *member.id);
+    let holder = located.holder(member.id);
     let collection = holder.and_then(|holder| holder.collection.as_deref());
     let Some(oldest) = collection.and_then(|collection| member.policy.keeps_from(collection, now)) else {
         return HEADROOM_MAX;

@@ -89,6 +89,15 @@ url = "https://vito.example/stac"
 
 [processes]
 aliases = { subset = ["EDITO:clip"] }
+
+# One name for what two of them call differently, the data centre before the preferred relay.
+[[collection]]
+id = "wind-and-lakes"
+holders = ["CREODIAS|wind", "EDITO|lake"]
+
+[[collection]]
+id = "scenes"
+holders = ["EODC|sentinel-2-l2a", "GRNET|sentinel-2-l2a"]
 "#;
 
 /// What the members' lists say, in byte order.
@@ -319,6 +328,18 @@ fn worked() -> Vec<Case> {
         ("a pinned process", "EDITO:hello-world", inputs(json!({ "name": "Ada" })), &[], "EDITO pin"),
         ("results of a job of the broker", "subset", one(at("/jobs/EDITO.am9icy8xMjM/results")), &[], "EDITO job"),
         ("data past every retention", "subset", timed("GRNET|sentinel-2-l2a", year), &[], "data-expired"),
+        ("a shared collection, the highest holder", "subset", collection("scenes"), &[], "EODC collection then GRNET"),
+        ("a shared collection's address", "subset", one(at("/collections/scenes")), &[], "EODC collection then GRNET"),
+        (
+            "its order is declared, so nothing is ambiguous",
+            "subset",
+            collection("scenes"),
+            &[Reject],
+            "EODC collection then GRNET",
+        ),
+        ("of its holders the one that offers it", "hello-world", collection("wind-and-lakes"), &[], "EDITO collection"),
+        ("its highest holder is not asked now", "subset", collection("scenes"), &[Closed("EODC")], "GRNET collection"),
+        ("past the retention of one holder", "subset", timed("scenes", year), &[], "EODC collection"),
     ]
 }
 

@@ -31,9 +31,9 @@ use super::session::{Class, Gap, Place, Session, SessionLeg};
 const VERSION: u8 = 3;
 /// The version before: it has no [`Further`] after its body and [`Missed`].
 const VERSION_BEFORE: u8 = 2;
-/// Longest text that is looked at: the hard limit of POST bodies in `paging.md` section 9.
-const CURSOR_CHARS_MAX: usize = 16_000;
-/// Longest text that is written: proxies stop GET links near 8 kB, clients sooner.
+/// Longest text that is looked at, and that is written into a body.
+pub const CURSOR_BODY_CHARS_MAX: usize = 16_000;
+/// Longest text that is written into an address: proxies stop GET links near 8 kB, clients sooner.
 pub const CURSOR_LINK_CHARS_MAX: usize = 4_000;
 const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 4;
@@ -62,7 +62,7 @@ struct RingKey {
 /// Why a cursor cannot be used. None of these says which key or byte was wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    #[error("`token` is {0} characters long; accepted: at most {CURSOR_CHARS_MAX}")]
+    #[error("`token` is {0} characters long; accepted: at most {CURSOR_BODY_CHARS_MAX}")]
     TooLong(usize),
     #[error("`token` is not a cursor of this broker; accepted: the `token` of a `next` link, unchanged")]
     NotACursor,
@@ -182,7 +182,7 @@ impl Ring {
     }
 
     fn open(&self, text: &str, ids: &Ids, now_ms: i64) -> Result<Opened, Refused> {
-        if text.len() > CURSOR_CHARS_MAX {
+        if text.len() > CURSOR_BODY_CHARS_MAX {
             return Err(Refused::TooLong(text.len()));
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_not_base64| Refused::NotACursor)?;
@@ -472,7 +472,7 @@ impl Cut {
             Position::At(key) => {
                 let (member, collection) = match ids.parse(&key.collection) {
                     Named::Qualified { member, native } => (Some(member.to_string()), native),
-                    Named::Bare(id) => (None, id),
+                    Named::Shared(id) | Named::Bare(id) => (None, id),
                 };
                 Self::At { values: key.values.clone(), id: key.id.to_string(), member, collection }
             }
@@ -534,6 +534,7 @@ mod tests {
             processes: 1,
             routing: crate::federation::Routing::default(),
             registry: crate::federation::Registry::default(),
+            shared: Vec::new(),
             members: Vec::new(),
         }
     }

@@ -7,12 +7,15 @@
     reason = "the numbers of a test are small"
 )]
 
+mod limits;
+mod slices;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
 
-use crate::federation::MemberId;
+use crate::federation::{Interval, MemberId};
 use crate::members::item::{Spans, Times};
 use crate::members::{Ask, Fault, Item, Page, Token};
 
@@ -38,6 +41,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
     Leg {
         member: MemberId::new(member),
         part: String::new(),
+        shared: None,
         mode,
         ask: Ask::default(),
         residual: Residual::default(),
@@ -49,6 +53,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
         page_requests: 1,
         counts_exact: true,
         bounds: true,
+        expected: Interval::default(),
         first: FirstKey::Certain,
     }
 }
@@ -58,7 +63,7 @@ fn newest_first() -> Order {
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {
-    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
 }
 
 /// Runs a page against members that answer by a function of member, request and how often they were asked.

@@ -18,6 +18,7 @@ mod missed;
 mod counts;
 pub mod session;
 pub mod cursor;
+mod sealing;
 pub mod outcome;
 pub mod report;
 pub mod fields;
@@ -46,6 +47,7 @@ use crate::members::{Item, Service, Withheld};
 use crate::telemetry::metrics;
 
 use page::PageRun;
+use sealing::Seals;
 use session::Session;
 
 /// One page of a federated search.
@@ -66,9 +68,19 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Found {
     pub member: MemberId,
-    /// As exposed: `MEMBER|collection`.
+    /// As exposed: `MEMBER|collection`, or the id of a shared Collection.
     pub collection: Arc<str>,
     pub item: Item,
+    /// Of a shared Collection: the other holders that are known to have it.
+    pub replicas: Vec<Replica>,
+}
+
+/// The same Item at another holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    pub member: MemberId,
+    /// `MEMBER|collection`.
+    pub collection: Arc<str>,
 }
 
 /// When a search runs and how long it may take.
@@ -197,9 +209,8 @@ fn answer(
     took: &[(MemberId, u64)],
     now_ms: i64,
 ) -> Result<Answer, SearchError> {
-    let next = end.next.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
-    let retry = end.retry.take().map(|session| seal_bounded(keys, session, &mut end, snapshot, now_ms));
-    let missed = end.missed.take().map(|session| seal_missed(keys, session, snapshot, now_ms));
+    let chars_max = Seals::room(request.by_body);
+    let sealed = Seals { keys, ids: &snapshot.ids, now_ms, chars_max }.page(&mut end);
     say_when(snapshot, &mut end, DateTime::from_timestamp_millis(now_ms).unwrap_or_default());
     let verdict = outcome::decide(&end, plan, request.handling);
     let mut report = Report::of(&end, plan, took, verdict == outcome::Verdict::Complete, &request.ignored);
@@ -214,28 +225,15 @@ fn answer(
     if let outcome::Verdict::Failed { kind, description, retry_after_s } = verdict {
         // a client that wants all or nothing must not be led past what others failed to give
         let retry =
-            retry.filter(|_| end.legs.iter().all(|leg| !leg.broken || leg.status == outcome::Status::ScanLimit));
+            sealed.retry.filter(|_| end.legs.iter().all(|leg| !leg.broken || leg.status == outcome::Status::ScanLimit));
         return Err(SearchError::Failed { kind, description, retry_after_s, report: Box::new(report), retry });
     }
     let items = end
         .hits
         .into_iter()
-        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item })
+        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item, replicas: Vec::new() })
         .collect();
-    Ok(Answer { items, next, retry: retry.or(missed), number_matched: end.matched, report })
-}
-
-/// Seals the session of a retry; where its places are too long for a link, its legs find them again by reading.
-fn seal_missed(keys: &KeyRing, mut session: Session, snapshot: &Snapshot, now_ms: i64) -> String {
-    let text = keys.seal(&session, &snapshot.ids, now_ms);
-    if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
-        return text;
-    }
-    for leg in &mut session.legs {
-        leg.place = None;
-        leg.ranges.iter_mut().for_each(|range| range.place = None);
-    }
-    keys.seal(&session, &snapshot.ids, now_ms)
+    Ok(Answer { items, next: sealed.next, retry: sealed.retry.or(sealed.missed), number_matched: end.matched, report })
 }
 
 /// Says of members that are not asked for a while why, and for how long.
@@ -260,47 +258,6 @@ fn withheld(snapshot: &Snapshot, member: &str, now: DateTime<Utc>) -> Option<Wit
         // A search asks its snapshot, whatever becomes of requests to the member.
         Some(harvest) => harvest.withheld(now),
         None => snapshot.members.guard(member, Service::Catalogue)?.withheld(),
-    }
-}
-
-/// Seals a session into a text that fits a link: legs with the largest tokens are left as gaps until it does.
-fn seal_bounded(
-    keys: &KeyRing,
-    mut session: Session,
-    end: &mut page::PageEnd,
-    snapshot: &Snapshot,
-    now_ms: i64,
-) -> String {
-    loop {
-        let text = keys.seal(&session, &snapshot.ids, now_ms);
-        let token = |leg: &session::SessionLeg| {
-            leg.place.as_ref().and_then(|place| place.token.as_ref()).map_or(0, |token| token.0.len())
-        };
-        let Some(largest) = session.legs.iter().enumerate().max_by_key(|(_, leg)| token(leg)).map(|(index, _)| index)
-        else {
-            return text;
-        };
-        if text.len() <= cursor::CURSOR_LINK_CHARS_MAX {
-            return text;
-        }
-        if session.legs.iter().any(|leg| leg.gaps.iter().any(|gap| gap.place.is_some())) {
-            session.legs.iter_mut().flat_map(|leg| &mut leg.gaps).for_each(|gap| gap.place = None);
-            continue;
-        }
-        if token(&session.legs[largest]) == 0 {
-            return text;
-        }
-        let leg = &mut session.legs[largest];
-        leg.place = None;
-        leg.ended = true;
-        leg.open_gap(session.watermark.clone(), outcome::Status::TooLarge);
-        if let Some(reported) =
-            end.legs.iter_mut().find(|reported| reported.member.as_str() == leg.member && reported.part == leg.part)
-        {
-            reported.status = outcome::Status::TooLarge;
-            reported.broken = true;
-            reported.gaps.clone_from(&leg.gaps);
-        }
     }
 }
 
@@ -350,6 +307,7 @@ fn planned(
 #[derive(Debug)]
 pub struct OneItem {
     pub found: Found,
-    /// Further exposed collections that hold an Item of this id, for `alternate` links.
+    /// Of a bare id: further exposed collections that hold an Item of this id, for `alternate` links. They are not known to
+    /// be replicas.
     pub alternates: Vec<Arc<str>>,
 }

@@ -15,7 +15,7 @@ use crate::members::Fault;
 
 use super::outcome::Failed;
 use super::report::Report;
-use super::{Clock, Found, Item, OneItem, SearchError};
+use super::{Clock, Found, Item, OneItem, Replica, SearchError};
 
 /// Members asked for one bare id at most; more holders of one id than this is not a federation anybody runs.
 const HOLDERS_MAX: usize = 16;
@@ -31,7 +31,8 @@ pub async fn item(
     id: &str,
     clock: Clock,
 ) -> Result<Option<OneItem>, SearchError> {
-    let holders = holders(snapshot, collection);
+    let named = snapshot.ids.parse(collection);
+    let holders = holders(snapshot, &named);
     let asked = holders.iter().map(|(member, native)| ask(snapshot, member, native, id, clock));
     let answers = join_all(asked).await;
     let mut found: Option<OneItem> = None;
@@ -39,12 +40,18 @@ pub async fn item(
     for ((member, native), answer) in holders.iter().zip(answers) {
         match answer {
             Ok(Some(item)) => {
-                let exposed: Arc<str> = snapshot.ids.qualified(member, native).into();
-                if let Some(first) = &mut found {
-                    first.alternates.push(exposed);
-                } else {
-                    let chosen = Found { member: member.clone(), collection: exposed, item };
-                    found = Some(OneItem { found: chosen, alternates: Vec::new() });
+                let own: Arc<str> = snapshot.ids.qualified(member, native).into();
+                let shared = if let Named::Shared(id) = &named { Some(id.as_str().into()) } else { None };
+                match (&mut found, shared) {
+                    (Some(first), None) => first.alternates.push(own),
+                    (Some(first), Some(_)) => {
+                        first.found.replicas.push(Replica { member: member.clone(), collection: own });
+                    }
+                    (None, shared) => {
+                        let collection = shared.unwrap_or(own);
+                        let chosen = Found { member: member.clone(), collection, item, replicas: Vec::new() };
+                        found = Some(OneItem { found: chosen, alternates: Vec::new() });
+                    }
                 }
             }
             Ok(None) => {}
@@ -57,22 +64,21 @@ pub async fn item(
     }
 }
 
-/// Members that may hold the collection, with their own id of it: by descending priority, then in the order of the file.
-fn holders(snapshot: &Snapshot, collection: &str) -> Vec<(MemberId, String)> {
-    let (only, native) = match snapshot.ids.parse(collection) {
-        Named::Qualified { member, native } => (Some(member), native),
-        Named::Bare(native) => (None, native),
-    };
-    let mut holders: Vec<&federation::Member> = snapshot
-        .federation
-        .members
-        .iter()
-        .filter(|member| member.enabled && member.policy.sees(&native))
-        .filter(|member| only.as_ref().is_none_or(|only| *only == member.id))
-        .filter(|member| may_hold(snapshot, &member.id, &native))
+/// Members that may hold the collection, with their own id of it: those of a shared one by rank, others by descending
+/// priority, then in the order of the file.
+fn holders(snapshot: &Snapshot, named: &Named) -> Vec<(MemberId, String)> {
+    let members = snapshot.federation.members.iter().filter(|member| member.enabled);
+    let mut holders: Vec<(&federation::Member, &str)> = members
+        .filter_map(|member| Some((member, snapshot.ids.native(named, &member.id)?)))
+        .filter(|(member, native)| member.policy.sees(native) && may_hold(snapshot, &member.id, native))
         .collect();
-    holders.sort_by_key(|member| Reverse(member.policy.priority));
-    holders.into_iter().take(HOLDERS_MAX).map(|member| (member.id.clone(), native.clone())).collect()
+    match named {
+        Named::Shared(id) => {
+            holders.sort_by_key(|(member, _)| snapshot.ids.shared(id).and_then(|shared| shared.rank(&member.id)));
+        }
+        _ => holders.sort_by_key(|(member, _)| Reverse(member.policy.priority)),
+    }
+    holders.into_iter().take(HOLDERS_MAX).map(|(member, native)| (member.id.clone(), native.to_owned())).collect()
 }
 
 /// Missing information means: ask (S15).

@@ -191,6 +191,15 @@ impl<'a> PageRun<'a> {
         }
     }
 
+    /// Items on the page so far.
+    #[cfg(test)]
+    pub fn given(&self) -> usize {
+        match &self.engine {
+            Engine::Sorted(merge) => merge.hits.len(),
+            Engine::Quota(quota) => quota.hits.len(),
+        }
+    }
+
     /// The plan's leg of an index.
     #[must_use]
     pub fn leg(&self, index: usize) -> &'a Leg {
@@ -434,6 +443,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             ended,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
+            window: leg.stream.window(),
             ..leg.session
         });
     }

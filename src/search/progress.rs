@@ -32,6 +32,7 @@ pub fn of_merge(merge: &Merge, before: &Session) -> Option<Session> {
             ended: leg.stream.is_over() && !leg.dead,
             share: 0,
             place: place.or_else(walk),
+            window: leg.stream.window(),
             ..leg.session.clone()
         };
         if *going_on { without_its_stop(next) } else { next }
@@ -60,7 +61,9 @@ fn goes_on(merge: &Merge, leg: &MergeLeg) -> bool {
         let place: Option<Place> = leg.stream.place(&merge.watermark).or_else(|| leg.stream.walk());
         place.is_some() && place != leg.session.place
     };
-    leg.dead && stopped(leg.failure.as_ref()) && (is_known_further(merge, leg) || walked())
+    // a leg that is read by windows goes on with a narrower one
+    let on = is_known_further(merge, leg) || walked() || leg.stream.is_narrowed();
+    leg.dead && stopped(leg.failure.as_ref()) && on
 }
 
 /// Whether all that it can still have lies behind the watermark that the page began with.

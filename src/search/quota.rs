@@ -150,9 +150,11 @@ impl QuotaLeg {
 
     /// The index to go on from: behind the last anchor found, else the stored offset.
     fn resume_at(&self, items: &[Item]) -> u32 {
-        let Some(last) = self.place.anchors.last() else { return self.place.offset };
-        let behind =
-            items.iter().rposition(|item| anchor(item) == *last).and_then(|index| u32::try_from(index + 1).ok());
+        let hashes: Vec<u32> =
+            if self.place.anchors.is_empty() { Vec::new() } else { items.iter().map(anchor).collect() };
+        // the last one that is still there: the Items behind it that were given have gone, or are anchors themselves
+        let last = self.place.anchors.iter().rev().find_map(|anchor| hashes.iter().rposition(|hash| hash == anchor));
+        let behind = last.and_then(|index| u32::try_from(index + 1).ok());
         behind.unwrap_or(self.place.offset)
     }
 

@@ -65,6 +65,8 @@ pub struct SearchRequest {
     pub limit: u32,
     pub fields: Option<Fields>,
     pub token: Option<String>,
+    /// It came as a body, which has room for a longer cursor than an address.
+    pub by_body: bool,
     pub handling: Handling,
     /// `Prefer: wait=n`, in seconds.
     pub wait_s: Option<u32>,
@@ -195,7 +197,7 @@ impl SearchRequest {
     /// # Errors
     /// The first parameter that is wrong.
     pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, Invalid> {
-        let mut request = Self::asking_nothing(limits);
+        let mut request = Self { by_body: true, ..Self::asking_nothing(limits) };
         let mut condition = Written::default();
         for (name, value) in body::members(body)? {
             if value.is_null() && name != "fields" {

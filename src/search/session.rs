@@ -2,7 +2,7 @@
 
 use super::counts::Bounds;
 use super::missed::Range;
-use super::order::Position;
+use super::order::{Comparator, Position};
 use super::outcome::Status;
 use super::plan::{Leg, Order};
 use crate::members::Token;
@@ -131,6 +131,38 @@ impl SessionLeg {
     #[must_use]
     pub fn open(&self) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.to.is_none())
+    }
+
+    /// Widens the gaps to whole first keys and joins those that then touch; false when that changes nothing. Widening is
+    /// outward only: a gap may promise too much missing, never too little.
+    pub fn widen_gaps(&mut self, order: &Comparator) -> bool {
+        let before = self.gaps.clone();
+        for gap in &mut self.gaps {
+            if let Some(first) = gap.from.first().cloned().filter(|_| !matches!(gap.from, Position::After(_))) {
+                gap.from = Position::Before(first);
+            }
+            if let Some(to) = &mut gap.to
+                && let Some(first) = to.first().cloned().filter(|_| !matches!(to, Position::Before(_)))
+            {
+                *to = Position::After(first);
+            }
+        }
+        self.gaps.sort_by(|a, b| order.positions(&a.from, &b.from));
+        self.gaps.dedup_by(|next, gap| {
+            let touches = gap.to.as_ref().is_none_or(|to| order.positions(&next.from, to).is_le());
+            if touches {
+                // what another try may give is asked for again, even beside what it cannot
+                if next.status.retryable() {
+                    gap.status = next.status;
+                }
+                gap.to = match (gap.to.take(), next.to.take()) {
+                    (Some(one), Some(other)) => Some(order.later(&one, &other).clone()),
+                    _ => None,
+                };
+            }
+            touches
+        });
+        self.gaps != before
     }
 
     /// Adds a gap; with too many of them the two oldest become one that covers both. One to the end of the order, of

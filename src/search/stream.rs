@@ -5,6 +5,8 @@
 
 mod reading;
 mod segment;
+mod slice;
+mod tie;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -22,6 +24,7 @@ use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{FirstKey, Leg, Mode};
 use super::session::{Place, SessionLeg};
+use slice::Slices;
 
 use segment::Lead;
 
@@ -172,6 +175,8 @@ pub struct Stream {
     tie_items_max: usize,
     /// Ties that the member orders itself: too large to be read whole, given as they come (class `ordered`).
     ordered: Vec<Value>,
+    /// In slice mode: the window that is being read.
+    slices: Slices,
 }
 
 /// What it takes to ask for a page again.
@@ -288,6 +293,7 @@ impl Stream {
             tie_pages: 0,
             tie_items_max: TIE_ITEMS_MAX as usize,
             ordered: ordered.into_iter().collect(),
+            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
         }
     }
 
@@ -319,24 +325,11 @@ impl Stream {
         self.known == Position::End && self.buffer.is_empty()
     }
 
-    /// Gives up one tie: the leg goes on strictly behind it.
-    pub fn skip_tie(&mut self) -> Option<Position> {
-        let tie = match &self.known {
-            Position::Before(value) => value.clone(),
-            Position::At(key) => key.values.first()?.clone(),
-            _ => return None,
-        };
-        let tie = Position::After(tie);
-        self.buffer.clear();
-        self.failure = None;
-        self.known = tie.clone();
-        self.next = Next::Bound(tie.clone());
-        self.last_first = None;
-        Some(tie)
-    }
-
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
+        if self.is_sliced() {
+            return self.request_window(need);
+        }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
         let size = match self.mode {
@@ -384,14 +377,6 @@ impl Stream {
                 let filter = self.condition(&self.list_start);
                 Request { limit: self.list_size, token: Some(token), datetime, filter }
             }
-        }
-    }
-
-    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there.
-    fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front().and_then(|hit| hit.key.values.first())) {
-            (Position::Before(tie), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
-            _ => false,
         }
     }
 
@@ -458,7 +443,11 @@ impl Stream {
 
     /// Whether a list is asked for by an interval of time.
     fn is_bounded(&self) -> bool {
-        matches!(self.mode, Mode::Keyset | Mode::Drain) && self.by_time && self.bounds
+        matches!(self.mode, Mode::Keyset | Mode::Drain | Mode::Slice) && self.by_time && self.bounds
+    }
+
+    fn is_sliced(&self) -> bool {
+        self.mode == Mode::Slice
     }
 
     /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
@@ -495,15 +484,12 @@ impl Stream {
         self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
     }
 
-    /// The failure of a tie that cannot be read whole; only a leg with a bound can go on behind it.
-    pub fn too_large(&self) -> LegFailure {
-        LegFailure { tie_only: self.mode == Mode::Keyset && self.by_time, ..Status::TooLarge.into() }
-    }
-
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
+        } else if self.is_sliced() {
+            self.window_out_of_allowance()
         } else if self.in_tie() {
             self.too_large()
         } else {
@@ -536,6 +522,7 @@ impl Stream {
     /// A member refused the token it gave: a keyset leg reads on by bound, once.
     pub fn token_refused(&mut self) {
         match (&self.last_first, &self.next) {
+            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
             (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
                 self.next = Next::Bound(Position::Before(first.clone()));
             }
@@ -545,37 +532,11 @@ impl Stream {
         }
     }
 
-    /// Where a leg goes on that cannot go on by its bound alone, when the client has been served up to `watermark`.
-    ///
-    /// Inside a tie that the member orders itself: the earliest page, in reading order, that holds an Item not yet
-    /// given. Else, in token mode: the page in which the first tie that is not fully given begins.
-    pub fn place(&self, watermark: &Position) -> Option<Place> {
-        let ordered = match watermark {
-            Position::At(key) => key.values.first().is_some_and(|first| self.ordered.contains(first)),
-            _ => false,
-        };
-        let page = if ordered {
-            self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token && !self.has_no_place() {
-            let first = self.buffer.front().and_then(|hit| hit.key.values.first());
-            let tie =
-                first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page);
-            // of numbers that are nearly one, the later may come first
-            self.buffer.iter().map(|hit| hit.page).min().map(|page| tie.map_or(page, |tie| tie.min(page)))
-        } else {
-            return None;
-        };
-        if let Some(PageAsked { token, size, bound }) = page.and_then(|page| self.pages.get(page)) {
-            let (token, bound) = (token.clone(), bound.clone());
-            return Some(Place { token, size: *size, ordered, bound, ..Place::default() });
-        }
-        self.walk().map(|place| Place { ordered, ..place })
-    }
-
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
     pub fn walk(&self) -> Option<Place> {
+        // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
-        if self.has_no_place() {
+        if self.is_sliced() || self.has_no_place() {
             return None;
         }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());

@@ -59,7 +59,16 @@ fn every_kind_of_problem_has_its_text() {
 
 /// Codes in the source of the room: the first text in kebab case behind a call that notes a problem.
 fn codes_in_the_source() -> BTreeSet<String> {
-    const CALLS: [&str; 6] = ["add(", "warn(", "refuse(", "blame(", "code) = (Severity::", "LITERAL_SECRET: &str ="];
+    const CALLS: [&str; 8] = [
+        "add(",
+        "warn(",
+        "refuse(",
+        "blame(",
+        "code) = (Severity::",
+        "missing_as(",
+        "LITERAL_SECRET: &str =",
+        "NO_MEMBER: &str =",
+    ];
     let kebab = |text: &&str| text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let mut codes = BTreeSet::new();
     for Source { text, .. } in sources().iter().filter(|file| file.path.starts_with("src/federation/")) {

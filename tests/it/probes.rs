@@ -344,3 +344,23 @@ async fn items_outside_an_exact_condition_make_it_inexact_until_the_next_discove
     assert_eq!(member.capabilities().filter, Support::Exact, "the file decides");
     assert!(noted(&member.capabilities(), "the federation file says `filter = \"exact\"`"));
 }
+
+#[tokio::test]
+async fn a_broken_order_has_the_member_probed_again_and_after_three_no_probe_gives_it_back() {
+    let running = new().start().await;
+    let member = adapter(&running, |_| {}).await;
+    let sorts = || member.capabilities().sort;
+    member.probe(soon()).await.unwrap();
+    assert_eq!((sorts(), member.probe_due()), (Support::Exact, false));
+    member.disordered();
+    assert!(member.probe_due(), "it is asked again before the next discovery");
+    member.probe(soon()).await.unwrap();
+    assert_eq!((sorts(), member.probe_due()), (Support::Exact, false), "once is no habit");
+    member.disordered();
+    member.disordered();
+    assert_eq!(sorts(), Support::Unsupported);
+    member.probe(soon()).await.unwrap();
+    assert_eq!(sorts(), Support::Unsupported, "a few Items in order take nothing back");
+    member.discover(soon()).await.unwrap();
+    assert_eq!(sorts(), Support::Exact);
+}

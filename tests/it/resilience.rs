@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use stac_broker::broker::Broker;
-use stac_broker::federation::Federation;
+use stac_broker::federation::{Federation, Kind, Records};
 use stac_broker::http::{App, serve};
 use stac_broker::members::{Ask, Fault, Registry};
 use stac_broker::search::KeyRing;
 use tokio::time::Instant;
 
+use crate::support::catalogue::{Catalogue, Habits, records_of};
+use crate::support::files::{self, Files, sea, tree};
 use crate::support::process_stub::{ProcessStub, Script};
-use crate::support::{Fails, Front, Running, ScriptedMember, federation_of, items};
+use crate::support::{Fails, Front, Running, ScriptedMember, declared, federation_of, items};
 
 fn script(id: &str) -> ScriptedMember {
     ScriptedMember::new(id).items(items(&id.to_lowercase(), 60))
@@ -56,6 +58,13 @@ async fn a_member_that_fails_again_and_again_is_left_alone_and_all_are_told_why(
     let strict = front.get_with("/search", "prefer", "handling=strict").await;
     assert_eq!(strict.status, 503, "{}", strict.text);
     assert!(strict.header("retry-after").parse::<u32>().unwrap() >= 20);
+    let explained = front.get("/search/explain?limit=60").await;
+    let legs = &explained.json()["legs"];
+    assert_eq!((legs[0]["id"].as_str(), legs[0].get("withheld")), (Some("GOOD"), None), "{}", explained.text);
+    let withheld = &legs[1]["withheld"];
+    assert_eq!((legs[1]["id"].as_str(), withheld["status"].as_str()), (Some("BAD"), Some("circuit-open")));
+    assert!(withheld["reason"].as_str().unwrap().starts_with("5 requests failed in a row"), "{withheld}");
+    assert!((1..=36).contains(&withheld["retry_after_s"].as_u64().unwrap()), "{withheld}");
     let alone = front.get("/search?collections=bad").await;
     assert_eq!((alone.status, alone.json()["code"].as_str()), (503, Some("MembersUnavailable")));
     let item = front.get("/collections/BAD%7Cbad/items/bad-0001").await;
@@ -249,6 +258,92 @@ async fn a_sign_of_life_is_asked_for_and_can_be_switched_off() {
         assert_eq!(landings() >= 3, beats, "{} landing pages", landings());
         assert_eq!(broker.snapshot().members.iter().next().unwrap().health().last_failure, None::<Fault>);
     }
+}
+
+#[tokio::test]
+async fn an_explanation_says_of_a_pause_and_of_a_name_that_is_not_found() {
+    let bad = script("BAD").fails(Fails::Status(429, Some("7"))).start().await;
+    let lost = declared("LOST", "http://no-such-name.invalid/stac".parse().unwrap());
+    let front = Front::of(federation_of([bad.declared(), lost])).await;
+    front.get("/search?sortby=-datetime").await;
+    let explained = front.get("/search/explain?sortby=-datetime").await;
+    let withheld = |at: usize| explained.json()["legs"][at]["withheld"].clone();
+    assert_eq!(withheld(0)["status"], "rate-limited", "{}", explained.text);
+    assert!(withheld(0)["reason"].as_str().unwrap().starts_with("it asked for a pause; it is not asked for another "));
+    assert!((1..=7).contains(&withheld(0)["retry_after_s"].as_u64().unwrap()), "{}", withheld(0));
+    assert_eq!(withheld(1)["status"], "unreachable", "{}", explained.text);
+    assert!((1..=5).contains(&withheld(1)["retry_after_s"].as_u64().unwrap()), "{}", withheld(1));
+}
+
+#[tokio::test]
+async fn members_that_are_read_whole_are_asked_for_a_sign_of_life_by_head() {
+    let (collections, documents) = sea(2, 2);
+    let files = Files::start(tree(&collections, &documents)).await;
+    let habits = || Habits { records: records_of(3), ..Habits::default() };
+    let (records, csw) =
+        (Catalogue::start(Kind::OgcRecords, habits()).await, Catalogue::start(Kind::Csw, habits()).await);
+    let all = [
+        files.declared("FILES"),
+        records.declared("RECORDS", Records::Collections),
+        csw.declared("CSW", Records::Collections),
+    ];
+    let registry = Registry::new(&federation_of(all));
+    let heads = || {
+        let of = |catalogue: &Catalogue| catalogue.asked().iter().filter(|(uri, _)| uri.starts_with("HEAD ")).count();
+        (files.heads(), of(&records), of(&csw))
+    };
+    for member in registry.iter() {
+        member.check(soon()).await.unwrap();
+    }
+    assert_eq!(heads(), (0, 0, 0), "nobody asked for them yet");
+    for member in registry.iter() {
+        member.renew(soon()).await.unwrap();
+        let read = member.health().last_success;
+        // What its server makes of HEAD does not matter: records know no such request at their landing page.
+        member.check(soon()).await.unwrap();
+        let health = member.health();
+        assert!(health.last_success > read && health.last_failure.is_none(), "{}: {health:?}", member.id());
+    }
+    assert_eq!(heads(), (1, 1, 1));
+    drop((files, records, csw));
+    for member in registry.iter() {
+        assert_eq!(member.check(soon()).await.unwrap_err().fault, Fault::Unreachable, "{}", member.id());
+        assert_eq!(member.health().last_failure, Some(Fault::Unreachable), "{}", member.id());
+        assert!(!member.collections(soon()).await.unwrap().collections.is_empty(), "what was read is there");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_gives_a_sign_of_life_while_its_root_is_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (collections, documents) = sea(1, 1);
+    files::write(&tree(&collections, &documents), place.path());
+    let url = "file:///catalog.stac.json".parse().unwrap();
+    let mut member = declared("FOLDER", url);
+    (member.kind, member.folder) = (Kind::StaticStac, Some(place.path().to_owned()));
+    let member = Registry::new(&federation_of([member])).iter().next().unwrap().clone();
+    member.renew(soon()).await.unwrap();
+    member.check(soon()).await.unwrap();
+    std::fs::remove_file(place.path().join("catalog.stac.json")).unwrap();
+    assert_eq!(member.check(soon()).await.unwrap_err().fault, Fault::Unreachable);
+}
+
+#[tokio::test]
+async fn a_process_api_at_another_server_is_asked_for_a_sign_of_life() {
+    let mut stub = ProcessStub::start("A", Script::default()).await;
+    let mut beside = stub.declared();
+    beside.id = stac_broker::federation::MemberId::new("B");
+    beside.url.set_port(beside.processes.as_ref().unwrap().url.port()).unwrap();
+    let registry = Registry::new(&federation_of([stub.declared(), beside]));
+    let apis: Vec<_> = registry.process_apis().collect();
+    let heads = |stub: &ProcessStub| stub.asked().iter().filter(|asked| asked.method == "HEAD").count();
+    apis[0].check(soon()).await.unwrap();
+    assert_eq!(heads(&stub), 1);
+    apis[1].check(soon()).await.unwrap();
+    assert_eq!(heads(&stub), 1, "its catalogue's sign of life is its own");
+    stub.refuse().await;
+    assert!(apis[0].check(soon()).await.is_err());
+    assert!(stub.executions().is_empty(), "nothing was executed for that");
 }
 
 #[tokio::test]

@@ -77,6 +77,9 @@ async fn checked(candidate: &Candidate) -> Result<Report, Refused> {
 /// A call that is wrong.
 fn refuse(refused: &Refused) {
     out::note(&format!("error: {}", refused.sentence));
+    if refused.is_internal {
+        out::note("  hint: `--internal` says that it is meant");
+    }
     if let Some(hint) = &refused.hint {
         out::note(&format!("  hint: {hint}"));
     }

@@ -66,5 +66,6 @@ fn entry(member: &Member, ids: &Ids, told: &Collection) -> Entry {
         interval: told.datetime.as_deref().and_then(|text| Interval::from_param(text).ok()),
         words: Box::default(),
         places: Vec::new(),
+        behind: None,
     }
 }

@@ -67,8 +67,10 @@ pub fn search(
     goes_on: impl Fn() -> bool,
 ) -> Result<Found, Stopped> {
     let mut matches = Vec::new();
-    for (place, member) in view.members.iter().enumerate() {
-        for entry in &member.entries {
+    // shared Collections stand before those of members
+    let members = view.members.iter().map(|member| member.entries.as_slice());
+    for (place, entries) in std::iter::once(view.shared.as_slice()).chain(members).enumerate() {
+        for entry in entries {
             if !goes_on() {
                 return Err(Stopped);
             }

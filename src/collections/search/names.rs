@@ -53,6 +53,7 @@ fn one_of(id: &Value, list: &[Value], ids: &Ids) -> Expr {
                 Named::Qualified { member, native } => {
                     shown.push(entry.with_literal_text(&ids.qualified(&member, &native)));
                 }
+                Named::Shared(_) => shown.push(entry.clone()),
                 Named::Bare(_) => own.push(entry.clone()),
             }
         } else {
@@ -73,6 +74,7 @@ fn compared(op: Comparison, id: &Value, literal: &Value, ids: &Ids) -> Expr {
             Named::Qualified { member, native } => {
                 with(id.clone(), literal.with_literal_text(&ids.qualified(&member, &native)))
             }
+            Named::Shared(_) => as_it_is(),
             Named::Bare(_) => with(bare(id), literal.clone()),
         },
         // Without regard to case or accents no member is told from a literal, so both names are looked at.

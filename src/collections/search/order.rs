@@ -40,6 +40,7 @@ pub enum Key {
 pub struct Position {
     /// One per key of the order.
     pub keys: Vec<Option<Key>>,
+    /// Empty: a shared Collection's.
     pub member: String,
     pub native_id: String,
 }
@@ -48,7 +49,7 @@ pub struct Position {
 pub(super) struct Match<'v> {
     pub(super) entry: &'v Arc<Entry>,
     keys: Vec<Option<Key>>,
-    /// Of its member in the view.
+    /// Of its member in the view, from 1; 0: it is shared.
     place: usize,
 }
 
@@ -60,7 +61,7 @@ impl<'v> Match<'v> {
     pub(super) fn position(&self) -> Position {
         Position {
             keys: self.keys.clone(),
-            member: self.entry.member.as_str().to_owned(),
+            member: if self.entry.behind.is_some() { String::new() } else { self.entry.member.to_string() },
             native_id: self.entry.native_id.clone(),
         }
     }
@@ -106,14 +107,16 @@ impl Position {
     /// Whether the position lies in this view: its member is still one of the federation.
     #[must_use]
     pub fn is_of(&self, view: &View) -> bool {
-        view.members.iter().any(|member| member.member.as_str() == self.member)
+        self.member.is_empty() || view.members.iter().any(|member| member.member.as_str() == self.member)
     }
 }
 
 /// Whether a Collection comes behind a position of the view.
 pub(super) fn is_after(query: &Query, view: &View, one: &Match<'_>, last: &Position) -> bool {
-    let place = view.members.iter().position(|member| member.member.as_str() == last.member);
-    let place = place.unwrap_or(view.members.len());
+    let place = match view.members.iter().position(|member| member.member.as_str() == last.member) {
+        _ if last.member.is_empty() => 0,
+        place => 1 + place.unwrap_or(view.members.len()),
+    };
     keys(&query.sortby, &one.keys, &last.keys)
         .then_with(|| one.place.cmp(&place))
         .then_with(|| one.entry.native_id.as_str().cmp(&last.native_id))

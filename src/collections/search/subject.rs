@@ -83,7 +83,10 @@ impl Subject for Entry {
             "datetime" => json!([time(self.interval?.start), time(self.interval?.end)]),
             "start_datetime" => time(self.interval?.start),
             "end_datetime" => time(self.interval?.end),
-            "federation:backends" => json!([self.member.as_str()]),
+            "federation:backends" => match &self.behind {
+                None => json!([self.member.as_str()]),
+                Some(behind) => behind.entries.iter().map(|entry| entry.member.as_str()).collect(),
+            },
             "geometry" => json!(geojson::Geometry::from(&*self.geometry(property)?)),
             other => return self.property(other).map(Cow::Borrowed),
         };

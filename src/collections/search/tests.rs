@@ -105,7 +105,7 @@ fn view(federation: &Federation, world: &World) -> View {
         let listing = Listing { collections, complete: true };
         MemberView::of(federation.member(member).unwrap(), &ids, &listing, DateTime::<Utc>::default())
     };
-    View { members: world.iter().map(part).collect() }
+    View { members: world.iter().map(part).collect(), ..View::default() }
 }
 
 /// A query, and the same as the oracle takes it.

@@ -166,7 +166,7 @@ fn types_of_the_schema_are_those_of_the_readers() {
 
 #[test]
 fn defaults_of_the_schema_are_those_of_the_readers() {
-    let bare = "[federation]\nid = \"f\"\n[registry]\ngocdb = { url = \"https://g.example\", scope = \"S\" }\n[[member]]\nid = \"A\"\nurl = \"https://a.example\"\n[member.processes]\nurl = \"https://a.example/p\"\n[[member.policy.retention]]\nkeep = \"P1D\"\n";
+    let bare = "[federation]\nid = \"f\"\n[registry]\ngocdb = { url = \"https://g.example\", scope = \"S\" }\n[[member]]\nid = \"A\"\nurl = \"https://a.example\"\n[member.processes]\nurl = \"https://a.example/p\"\n[[member.policy.retention]]\nkeep = \"P1D\"\n[[collection]]\nid = \"s\"\nholders = [\"A|c\"]\n";
     let mut written: toml::Table = bare.parse().unwrap();
     let mut tried = 0;
     for (key, said) in all_keys() {

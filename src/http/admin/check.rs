@@ -85,7 +85,8 @@ pub(super) async fn answer(State(office): State<Office>, request: Request) -> Re
     match check(&candidate, &|_| ()).await {
         Ok(report) => respond::json(&report.to_json(), Keep::Never),
         Err(wrong) => {
-            let hint = wrong.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let internal = wrong.is_internal.then(|| "`\"internal\": true` says that it is meant".to_owned());
+            let hint = internal.or(wrong.hint).map(|hint| format!("; {hint}")).unwrap_or_default();
             refused(StatusCode::BAD_REQUEST, "InvalidParameterValue", &format!("{}{hint}", wrong.sentence))
         }
     }

@@ -185,6 +185,15 @@ impl Guard {
         }
     }
 
+    /// Whether the breaker lets nobody in, without entering.
+    ///
+    /// # Errors
+    /// `circuit-open`.
+    pub fn closed(&self) -> Result<(), Failure> {
+        let entry = self.lock().entry(Instant::now());
+        entry.map(|_| ()).map_err(|why| self.unsent(why, "breaker"))
+    }
+
     fn unsent(&self, why: Failure, cause: &'static str) -> Failure {
         metrics::unsent(self.member.as_str(), cause);
         why
@@ -291,12 +300,10 @@ impl Parts {
             let why = failure(Fault::RateLimited, "member asked for a pause");
             return Door::Shut(Failure { retry_after_s: Some(seconds(left)), ..why }, "pause");
         }
-        let entry = self.breaker.look(now);
-        if let Entry::Closed(left) = entry {
-            let reason = self.breaker.standing(now).reason.map(|reason| reason.to_string()).unwrap_or_default();
-            let why = failure(Fault::CircuitOpen, &format!("not asked for a while: {reason}"));
-            return Door::Shut(Failure { retry_after_s: Some(seconds(left)), ..why }, "breaker");
-        }
+        let entry = match self.entry(now) {
+            Ok(entry) => entry,
+            Err(why) => return Door::Shut(why, "breaker"),
+        };
         if let Some(left) = left(self.unreachable, now) {
             let why = failure(Fault::Unreachable, "could not be reached a moment ago");
             return Door::Shut(Failure { retry_after_s: Some(seconds(left)), ..why }, "breaker");
@@ -316,6 +323,15 @@ impl Parts {
         }
         self.breaker.enter(now);
         Door::Open { tries }
+    }
+
+    /// What the breaker says.
+    fn entry(&self, now: Instant) -> Result<Entry, Failure> {
+        let entry = self.breaker.look(now);
+        let Entry::Closed(left) = entry else { return Ok(entry) };
+        let reason = self.breaker.standing(now).reason.map(|reason| reason.to_string()).unwrap_or_default();
+        let why = failure(Fault::CircuitOpen, &format!("not asked for a while: {reason}"));
+        Err(Failure { retry_after_s: Some(seconds(left)), ..why })
     }
 }
 
@@ -444,6 +460,10 @@ impl Guards {
 
 /// Between 0 and 1, another one each time.
 pub fn chance() -> f64 {
+    #[cfg(test)]
+    if let Some(chance) = super::wire::chance() {
+        return chance;
+    }
     // A hasher's keys differ from one to the next; that is all the chance that is needed here.
     #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]
     let chance = (RandomState::new().hash_one(0_u8) >> 32) as f64 / f64::from(u32::MAX);

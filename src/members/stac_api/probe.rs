@@ -66,6 +66,7 @@ impl StacApi {
         let before = self.known.load().contradictions;
         let observed = self.observed.lock().map(|observed| observed.clone()).unwrap_or_default();
         let distrusted = self.distrusted.load(Ordering::Relaxed);
+        let disorderly = self.disorderly.load(Ordering::Relaxed);
         self.known.rcu(|current| {
             let mut known = (**self.declared.load()).clone();
             known.search_post = current.search_post;
@@ -74,6 +75,9 @@ impl StacApi {
             findings.apply(&mut known);
             if distrusted {
                 known.distrust();
+            }
+            if disorderly {
+                known.sort = Support::Unsupported;
             }
             for note in &observed {
                 known.contradicted(note);

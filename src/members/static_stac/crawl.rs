@@ -17,7 +17,7 @@ use url::Url;
 use super::address::Base;
 use super::document::{self, Content};
 use super::fetch::{Fetched, Lost};
-use super::{Document, Documents, Facts, StaticStac, What};
+use super::{Document, Documents, Facts, StaticStac, What, holders};
 use crate::members::harvest::fetch::Validators;
 use crate::members::harvest::{Harvested, Progress};
 use crate::members::{Failure, Fault, Item, failure};
@@ -273,7 +273,7 @@ impl Crawl<'_> {
                 self.item(&step, Arc::clone(item))
             }
             _ if self.goes_round(&step, facts.hash) => return,
-            What::Catalog(id) => What::Catalog(id.clone()),
+            What::Catalog(named) => What::Catalog(named.clone()),
             What::Collection(id, place) => {
                 let bytes = place.and_then(|place| before.collections.get(place)).cloned();
                 self.collection(&step, id.clone(), bytes)
@@ -288,7 +288,7 @@ impl Crawl<'_> {
         let what = match content {
             Content::Item(item) => self.item(&step, Arc::new(*item)),
             _ if self.goes_round(&step, facts.hash) => return,
-            Content::Catalog { id } => What::Catalog(id),
+            Content::Catalog(named) => What::Catalog(named),
             Content::Collection { id, bytes } => self.collection(&step, id, Some(bytes)),
         };
         if matches!(what, What::Collection(_, None)) {
@@ -342,7 +342,9 @@ impl Crawl<'_> {
         let from = moved.as_ref().unwrap_or(&step.url);
         let holder = match &document.what {
             What::Collection(id, _) => Holder { id: (&**id).into(), is_collection: true },
-            What::Catalog(id) if !step.holder.is_collection => Holder { id: (&**id).into(), is_collection: false },
+            What::Catalog(named) if !step.holder.is_collection => {
+                Holder { id: (&*named.id).into(), is_collection: false }
+            }
             _ => step.holder.clone(),
         };
         let above = Arc::new(Above {
@@ -397,6 +399,7 @@ impl Crawl<'_> {
         };
         let reasons: Vec<String> = self.bound.into_iter().chain(lost).collect();
         found.incomplete = (!reasons.is_empty()).then(|| reasons.join("; "));
+        holders::complete(&mut found, &self.collections, &self.source.root);
         found.collections.shrink_to_fit();
         found.items.shrink_to_fit();
         found

@@ -16,9 +16,18 @@ use crate::members::scan::{Broken, Kind, Scanner};
 /// A document of the catalogue.
 #[derive(Debug)]
 pub enum Content {
-    Catalog { id: Box<str> },
+    Catalog(Box<Named>),
     Collection { id: Box<str>, bytes: Bytes },
     Item(Box<Item>),
+}
+
+/// What a Catalog says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Empty: it says none.
+    pub id: Box<str>,
+    pub title: Option<Box<str>>,
+    pub description: Option<Box<str>>,
 }
 
 /// What a document is by the members that decide it.
@@ -32,6 +41,10 @@ struct Head<'a> {
     links: Option<&'a RawValue>,
     #[serde(borrow, default)]
     extent: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    title: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    description: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +78,10 @@ pub fn read(bytes: &[u8], url: &Url, base: &Base) -> Result<(Content, Box<[Link]
             Ok((Content::Collection { id, bytes: placed()?.into() }, followed(links)))
         }
         Some("Catalog") | None if kind.is_some() || head.links.is_some() => {
-            Ok((Content::Catalog { id: id.unwrap_or_default() }, followed(links)))
+            let said = |raw: Option<&RawValue>| raw.and_then(text).filter(|text| !text.is_empty());
+            let (title, description) = (said(head.title), said(head.description));
+            let (title, description) = (title.map(Into::into), description.map(Into::into));
+            Ok((Content::Catalog(Box::new(Named { id: id.unwrap_or_default(), title, description })), followed(links)))
         }
         Some(other) => Err(format!("a `{}`, neither Catalog nor Collection nor Item", short(other))),
         None => Err("neither Catalog nor Collection nor Item".to_owned()),
@@ -168,7 +184,7 @@ mod tests {
         match read_at(text).unwrap().0 {
             Content::Collection { bytes, .. } => String::from_utf8(bytes.to_vec()).unwrap(),
             Content::Item(item) => String::from_utf8(item.bytes.to_vec()).unwrap(),
-            Content::Catalog { .. } => panic!("a Catalog"),
+            Content::Catalog(_) => panic!("a Catalog"),
         }
     }
 
@@ -195,8 +211,8 @@ mod tests {
 
     #[test]
     fn what_it_is_is_told_by_its_type_or_of_old_ones_by_what_they_have() {
-        assert!(matches!(read_at(r#"{"type":"Catalog","links":[]}"#).unwrap().0, Content::Catalog { .. }));
-        assert!(matches!(read_at(r#"{"id":"a","links":[]}"#).unwrap().0, Content::Catalog { .. }));
+        assert!(matches!(read_at(r#"{"type":"Catalog","links":[]}"#).unwrap().0, Content::Catalog(_)));
+        assert!(matches!(read_at(r#"{"id":"a","links":[]}"#).unwrap().0, Content::Catalog(_)));
         assert!(matches!(read_at(r#"{"id":"a","extent":{},"links":[]}"#).unwrap().0, Content::Collection { .. }));
         for (text, why) in [
             (r#"{"type":"FeatureCollection","features":[]}"#, "a `FeatureCollection`"),

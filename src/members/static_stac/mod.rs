@@ -1,13 +1,15 @@
 //! The kind `static-stac`: a catalogue of files, on a web server or in a folder, read by its `child` and `item` links.
 //!
 //! `address.rs` says which document a link means, and whether it belongs to the catalogue; `fetch.rs` brings a document, if it
-//! changed; `document.rs` reads it; `crawl.rs` goes from one to the next within the bounds. Searches are not its business: they
+//! changed; `document.rs` reads it; `crawl.rs` goes from one to the next within the bounds; `holders.rs` makes Collections of Catalogs
+//! that hold Items. Searches are not its business: they
 //! are answered over the snapshot (`harvest`).
 
 mod address;
 mod crawl;
 mod document;
 mod fetch;
+mod holders;
 
 use std::collections::HashMap;
 
@@ -22,6 +24,7 @@ use super::line::Line;
 use crate::federation::{self, Crawl, Federation};
 
 use address::Base;
+use document::Named;
 use fetch::Via;
 
 /// A catalogue of files.
@@ -88,8 +91,7 @@ struct Facts {
 /// What it is: its place among what was harvested.
 #[derive(Debug, Clone)]
 enum What {
-    /// With its id.
-    Catalog(Box<str>),
+    Catalog(Box<Named>),
     /// With its id; no place when another document has that id.
     Collection(Box<str>, Option<usize>),
     Item(usize),

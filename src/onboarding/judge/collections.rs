@@ -41,7 +41,7 @@ fn listed(listing: &Listing, findings: &mut Findings) -> bool {
     }
     if count == 0 {
         let why = listing.broken.clone().unwrap_or_else(|| "lists none".to_owned());
-        let remedy = format!("no collection found at {}", first.evidence.request.trim_start_matches("GET "));
+        let remedy = "answer there with all Collections, as `collections` of a JSON object";
         findings.add(error(Row::C1, format!("/collections {why}"), remedy).by(&first.evidence));
         return false;
     }

@@ -197,6 +197,12 @@ fn links(facts: &Facts<'_>, findings: &mut Findings) {
         seen += links.len();
         untyped += links.iter().filter(|link| link["type"].as_str().is_none()).count();
     }
+    if seen == 0 {
+        for row in [Row::L4, Row::C6] {
+            findings.add(Finding::unchecked(row, "no links came"));
+        }
+        return;
+    }
     findings.add_all(Row::L4, wrong, || {
         Finding::good(Row::L4, format!("{} absolute, at this site", counted(seen, "link")))
     });

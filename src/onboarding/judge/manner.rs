@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Finding, Findings, Manner, Row, counted, degraded, error, note};
+use super::{Facts, Finding, Findings, Manner, Row, Search, counted, degraded, error, note};
 use crate::onboarding::finding::PER_ROW_MAX;
 
 /// Answers below which no quantile is told.
@@ -18,8 +18,15 @@ pub fn judge(facts: &Facts<'_>, findings: &mut Findings) {
         )
         .by(evidence)
     });
-    findings
-        .add_all(Row::A1, closed.collect(), || Finding::good(Row::A1, "everything asked is open to anonymous reading"));
+    let came = facts.listing.as_ref().is_some_and(|listing| !listing.documents.is_empty())
+        || facts.search.as_ref().is_some_and(Search::works);
+    findings.add_all(Row::A1, closed.collect(), || {
+        if came {
+            Finding::good(Row::A1, "everything asked is open to anonymous reading")
+        } else {
+            Finding::unchecked(Row::A1, "neither Collections nor Items came")
+        }
+    });
     findings.add(times(manner));
     findings.add(match manner.limits.first() {
         Some(said) if said.ends_with("without `Retry-After`") => {

@@ -5,7 +5,7 @@ use crate::federation::Support;
 use crate::members::Item;
 use crate::onboarding::ask::{Asked, PageSeen, Probe, Search};
 
-const LESS: &str = "is ignored or wrong; the broker filters itself and fetches more";
+const LESS: &str = "as Item Search says; until then the broker filters itself, and fetches more";
 
 pub fn judge(facts: &Facts<'_>, search: &Search, findings: &mut Findings) {
     methods(search, findings);
@@ -59,7 +59,7 @@ fn methods(search: &Search, findings: &mut Findings) {
             note(
                 Row::S2,
                 format!("POST search {}", post.clause()),
-                "POST not offered; long geometries will be sent as bounding boxes",
+                "offer POST; until then long geometries are sent as their boxes",
             )
             .by(&post.asked.evidence),
         ),
@@ -111,7 +111,7 @@ fn wrong_parameter(row: Row, probe: &Probe) -> Option<Finding> {
         }
         Support::Unsupported => (format!("`{name}` does not find an Item that matches it"), &probe.inside),
     };
-    Some(degraded(row, seen, format!("`{name}` {LESS}")).by(&page.asked.evidence))
+    Some(degraded(row, seen, format!("answer `{name}` {LESS}")).by(&page.asked.evidence))
 }
 
 fn item_by_path(asked: &Asked, search: &Search) -> Option<Finding> {

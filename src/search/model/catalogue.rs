@@ -40,6 +40,28 @@ pub(super) struct Habits {
     pub(super) sorts_ties: bool,
     /// Tie order differs from request to request.
     pub(super) shuffles_ties: bool,
+    /// In which order a member lists that cannot sort.
+    pub(super) lists: Lists,
+    pub(super) counts: Counts,
+    /// Says of a list that it ends before its last Item, where it has no next link.
+    pub(super) says_cut: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Lists {
+    AsItIs,
+    OldestFirst,
+    NewestFirst,
+    /// Another order for every list; the pages of one list go on in it.
+    Shuffled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Counts {
+    Honestly,
+    Never,
+    /// All that it has, whatever was asked.
+    Everything,
 }
 
 pub(super) struct Catalogue {
@@ -90,8 +112,9 @@ impl Catalogue {
         }
         let mut met = BTreeSet::new();
         things.retain(|thing| met.insert((thing.item.id.clone(), thing.item.collection.clone())));
-        let offsets = dice.one_in(4) || mode == Mode::Token || by_property == Some(By::Text);
-        let no_next = mode == Mode::Keyset && dice.one_in(8);
+        let sliced = mode == Mode::Slice;
+        let offsets = dice.one_in(4) || mode == Mode::Token || sliced || by_property == Some(By::Text);
+        let no_next = (mode == Mode::Keyset || sliced) && dice.one_in(8);
         let shuffles_ties = mode == Mode::Keyset && no_next;
         let keeps_ties = mode == Mode::Keyset || (mode == Mode::Token && by_property.is_some());
         let sorts_ties = keeps_ties && !shuffles_ties && dice.one_in(2);
@@ -101,16 +124,31 @@ impl Catalogue {
                 thing.tie = rank as u64;
             }
         }
+        let (mut lists, mut counts) = (Lists::AsItIs, Counts::Honestly);
+        if sliced {
+            lists = [lists, Lists::OldestFirst, Lists::NewestFirst, Lists::Shuffled][dice.below(4) as usize];
+            counts = [counts, Counts::Never, Counts::Everything][dice.below(3) as usize];
+        }
+        // a list that is cut in silence cannot be told from a whole one
+        let says_cut = sliced && no_next && (counts != Counts::Honestly || dice.one_in(2));
+        let large = no_next && !(sliced && dice.one_in(2));
         let habits = Habits {
             sorts_ties,
-            cap: 1 + dice.below(9) as usize + if no_next { 200 } else { 20 * dice.below(2) as usize },
+            lists,
+            counts,
+            says_cut,
+            cap: 1 + dice.below(9) as usize + if large { 200 } else { 20 * dice.below(2) as usize },
             no_next,
             trailing_empty: dice.one_in(4),
             repeats: !offsets && matches!(mode, Mode::Keyset) && dice.one_in(6),
             offsets,
             shuffles_ties,
         };
-        let lead = lead.filter(|_| matches!(mode, Mode::Keyset | Mode::Token));
+        let lead = match lists {
+            Lists::OldestFirst => Some((By::Time, false)),
+            Lists::NewestFirst => Some((By::Time, true)),
+            Lists::AsItIs | Lists::Shuffled => lead.filter(|_| matches!(mode, Mode::Keyset | Mode::Token)),
+        };
         things.sort_by(|a, b| store.compare(lead, a, b));
         Self { member, things, habits, mode, takes: Takes::Never, store, first, lead }
     }
@@ -151,6 +189,7 @@ impl Catalogue {
         Leg {
             member: self.member.clone(),
             part: String::new(),
+            shared: None,
             mode: self.mode,
             ask: Ask { datetime: user, filter: pushed, ..Ask::default() },
             residual,
@@ -162,6 +201,7 @@ impl Catalogue {
             page_requests: 1,
             counts_exact: true,
             bounds: true,
+            expected: Interval::default(),
             first: self.first.clone(),
         }
     }
@@ -184,7 +224,14 @@ impl Catalogue {
     }
 
     /// The member's list for an ask, in its own order.
-    fn list(&self, condition: Option<Condition>, ask: &Ask, segment: Option<&Segment>, dice: &mut Dice) -> Vec<&Thing> {
+    fn list(
+        &self,
+        condition: Option<Condition>,
+        ask: &Ask,
+        segment: Option<&Segment>,
+        shuffle: u64,
+        dice: &mut Dice,
+    ) -> Vec<&Thing> {
         let asked = Span::of(ask.datetime);
         let mut list = Vec::with_capacity(self.things.len());
         for thing in &self.things {
@@ -198,6 +245,9 @@ impl Catalogue {
             list = shuffled.into_iter().map(|(_, thing)| thing).collect();
             list.sort_by(|a, b| self.store.by_lead(self.lead, a, b));
         }
+        if self.habits.lists == Lists::Shuffled {
+            list.sort_by_key(|thing| Dice(thing.tie ^ shuffle).roll());
+        }
         list
     }
 
@@ -209,11 +259,19 @@ impl Catalogue {
         segment: Option<&Segment>,
         dice: &mut Dice,
     ) -> Page {
-        let list = self.list(condition.filter(|_| ask.filter.is_some()), ask, segment, dice);
+        // what a list was shuffled by goes on in its tokens
+        let (page, shuffle) = match &ask.token {
+            Some(Token(text)) if self.habits.offsets => {
+                let (page, shuffle) = text.split_once(':').expect("a place");
+                (page.parse::<usize>().expect("a page"), shuffle.parse::<u64>().expect("a seed"))
+            }
+            _ => (0, if self.habits.lists == Lists::Shuffled { dice.roll() } else { 0 }),
+        };
+        let list = self.list(condition.filter(|_| ask.filter.is_some()), ask, segment, shuffle, dice);
         let size = (ask.limit as usize).min(self.habits.cap);
         let from = match &ask.token {
             None => 0,
-            Some(Token(text)) if self.habits.offsets => text.parse::<usize>().expect("an offset") * size,
+            Some(_) if self.habits.offsets => page * size,
             // behind the Item that the token names; gone Items hold their place by the member's order
             Some(Token(text)) => {
                 let (first, tie) = text.split_once('/').expect("a key");
@@ -227,10 +285,7 @@ impl Catalogue {
         let shown = &list[begin..end];
         let more = end < list.len() || (self.habits.trailing_empty && !shown.is_empty());
         let next = (more && !self.habits.no_next).then(|| match shown.last() {
-            _ if self.habits.offsets => {
-                let page = ask.token.as_ref().map_or(0, |token| token.0.parse::<usize>().expect("an offset"));
-                Token((page + 1).to_string().into())
-            }
+            _ if self.habits.offsets => Token(format!("{}:{shuffle}", page + 1).into()),
             Some(last) => Token(format!("{}/{}", self.named(last), last.tie).into()),
             None => Token("0/0".into()),
         });
@@ -238,8 +293,17 @@ impl Catalogue {
             items: shown.iter().map(|thing| thing.item.clone()).collect(),
             received: shown.len() as u32,
             next,
-            matched: Some(Matched { count: list.len() as u64, exact: true }),
+            matched: self.count(&list).map(|count| Matched { count, exact: true }),
+            cut: self.habits.says_cut && end < list.len(),
             ..Page::default()
+        }
+    }
+
+    fn count(&self, list: &[&Thing]) -> Option<u64> {
+        match self.habits.counts {
+            Counts::Honestly => Some(list.len() as u64),
+            Counts::Never => None,
+            Counts::Everything => Some(self.things.len() as u64),
         }
     }
 

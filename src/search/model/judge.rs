@@ -8,7 +8,7 @@ use crate::search::page::PageEnd;
 use crate::search::plan::{FirstKey, NullItems};
 use crate::search::session::Gap;
 
-use super::catalogue::{Catalogue, Takes};
+use super::catalogue::{Catalogue, Counts, Takes};
 use super::thing::{Span, Thing};
 use super::walk::Walk;
 use super::world::World;
@@ -74,7 +74,9 @@ fn hold_null_gaps(catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
 
 /// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.
 pub(super) fn hold_the_bounds(world: &World, end: &PageEnd) -> Result<(), String> {
-    if world.catalogues.iter().any(|catalogue| catalogue.takes == Takes::Falsely) {
+    let lies =
+        |catalogue: &Catalogue| catalogue.takes == Takes::Falsely || catalogue.habits.counts == Counts::Everything;
+    if world.catalogues.iter().any(lies) {
         return Ok(());
     }
     let asked = Span::of(world.user);

@@ -11,7 +11,7 @@
     reason = "the numbers of a test are small"
 )]
 
-mod dice;
+pub(super) mod dice;
 mod thing;
 mod oracle;
 mod segment;
@@ -34,7 +34,7 @@ use world::World;
 const HISTORIES: u64 = 20_000;
 
 /// A key ring and ids of a federation that names nobody: positions then hold exposed ids as they are.
-fn ring() -> (KeyRing, Ids) {
+pub(in crate::search) fn ring() -> (KeyRing, Ids) {
     let federation = Federation {
         id: "model".into(),
         title: String::new(),
@@ -54,6 +54,7 @@ fn ring() -> (KeyRing, Ids) {
         processes: 1,
         routing: crate::federation::Routing::default(),
         registry: crate::federation::Registry::default(),
+        shared: Vec::new(),
         members: Vec::new(),
     };
     (KeyRing::from_federation(&federation).expect("a key"), Ids::new(&federation))

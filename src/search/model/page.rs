@@ -5,7 +5,7 @@ use crate::search::merge::Step;
 use crate::search::page::{PageEnd, PageRun};
 use crate::search::plan::{Mode, Plan};
 use crate::search::session::Session;
-use crate::search::stream::Request;
+use crate::search::stream::{REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
 use super::catalogue::Catalogue;
 use super::oracle::{By, Oracle};
@@ -31,14 +31,28 @@ pub(super) fn page(
         let by_id = world.order.as_ref().is_some_and(|order| order.lead().0 == By::Id);
         // and none that cannot tell two numbers apart, between which its ids go on
         let sorts = |catalogue: &Catalogue| {
-            let ordered = catalogue.habits.sorts_ties || (by_id && catalogue.mode == Mode::Token);
+            let by_id = by_id && catalogue.mode == Mode::Token;
+            let ordered = catalogue.habits.sorts_ties || by_id || catalogue.mode == Mode::Slice;
             catalogue.member == *member && ordered && !catalogue.store.single
         };
         if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
     });
     let mut under_way: Vec<(usize, Request)> = Vec::new();
+    let mut asked = vec![0; plan.legs.len()];
     let mut rounds = 0;
     while let Step::Needs(requests) = run.step() {
+        let most = if run.given() == 0 { REQUESTS_EMPTY_MAX } else { REQUESTS_MAX };
+        for (index, _) in &requests {
+            asked[*index] += 1;
+            if asked[*index] > most {
+                return Err(format!(
+                    "request {} to {} on a page of {}",
+                    asked[*index],
+                    run.leg(*index).member,
+                    run.given()
+                ));
+            }
+        }
         under_way.extend(requests);
         if under_way.is_empty() {
             return Err("asks for input, but for none that is not under way".into());

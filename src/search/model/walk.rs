@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::collections::Ids;
 use crate::search::KeyRing;
+use crate::search::counts::Bounds;
 use crate::search::order::Key;
 use crate::search::outcome::Status;
 use crate::search::page::{LegEnd, PageEnd};
 use crate::search::plan::Plan;
 use crate::search::session::{Gap, Session};
-use crate::search::stream::REQUESTS_EMPTY_MAX;
 
-use super::catalogue::{Catalogue, Takes};
+use super::catalogue::{Catalogue, Lists, Takes};
 use super::judge::{hold_the_bounds, judge};
 use super::page::page;
 use super::thing::Condition;
@@ -38,6 +38,8 @@ pub(super) struct Walk {
     pub(super) widened: bool,
     /// Some member did not answer as it should.
     pub(super) failed_once: bool,
+    /// How many match, by the first page.
+    pub(super) counted: Option<(Option<u64>, Bounds)>,
     pub(super) followed: Followed,
 }
 
@@ -99,6 +101,7 @@ impl Client<'_> {
         let end = page(world, &self.plan, self.session.clone(), self.first, self.limit, self.outages)?;
         self.trace(world, &end);
         self.bounds_hold(&end)?;
+        self.count(world, &end)?;
         if self.walk.followed.pages == 1 {
             hold_the_bounds(world, &end)?;
         }
@@ -127,7 +130,7 @@ impl Client<'_> {
             }
         }
         self.first = false;
-        world.drift();
+        world.drift(&self.walk.given);
         Ok(true)
     }
 
@@ -141,9 +144,6 @@ impl Client<'_> {
 
     /// The bounds of a page (`paging.md` section 6).
     fn bounds_hold(&self, end: &PageEnd) -> Result<(), String> {
-        if let Some(leg) = end.legs.iter().find(|leg| leg.requests > REQUESTS_EMPTY_MAX) {
-            return Err(format!("{} requests to {}", leg.requests, leg.member));
-        }
         if end.hits.len() > self.limit as usize {
             return Err("a page larger than its limit".into());
         }
@@ -153,11 +153,35 @@ impl Client<'_> {
         Ok(())
     }
 
+    /// S25: what the first page says of how many match is true, and every later page repeats it.
+    fn count(&mut self, world: &World, end: &PageEnd) -> Result<(), String> {
+        if self.walk.followed.gap_retries > 0 {
+            return Ok(());
+        }
+        let said = (end.matched, end.bounds);
+        if !self.first {
+            let before = self.walk.counted.unwrap_or(said);
+            return if said == before { Ok(()) } else { Err(format!("{before:?} match, and then {said:?}")) };
+        }
+        self.walk.counted = Some(said);
+        let true_word = |catalogue: &Catalogue| catalogue.takes != Takes::Falsely;
+        let truth = world.matches();
+        let wrong = end.matched.is_some_and(|matched| matched != truth)
+            || end.bounds.lower.is_some_and(|lower| lower > truth)
+            || end.bounds.upper.is_some_and(|upper| upper < truth);
+        if wrong && world.catalogues.iter().all(true_word) {
+            return Err(format!("{truth} match, not {said:?}"));
+        }
+        Ok(())
+    }
+
     /// The same cursor again: a page may end early, depending on who answers first; what it gives is the same.
     fn repeat(&self, world: &mut World, end: &PageEnd) -> Result<(), String> {
         let again = page(world, &self.plan, self.session.clone(), self.first, self.limit, 0)?;
         let alike = end.hits.iter().zip(&again.hits).all(|((_, one), (_, other))| one.key == other.key);
-        if !alike && !world.catalogues.iter().any(|catalogue| catalogue.habits.shuffles_ties) {
+        let shuffles =
+            |catalogue: &Catalogue| catalogue.habits.shuffles_ties || catalogue.habits.lists == Lists::Shuffled;
+        if !alike && !world.catalogues.iter().any(shuffles) {
             return Err("the same cursor gave another page".into());
         }
         Ok(())
@@ -195,6 +219,14 @@ impl Client<'_> {
             }
             _ => false,
         };
+        // members of the model time out, are too slow to read or too large, and nothing else
+        let known = |leg: &LegEnd| {
+            let by_bound = matches!(leg.status, Status::ScanLimit | Status::TooLarge | Status::SkippedCapability);
+            fine(leg) || by_bound || (leg.status == Status::Timeout && self.outages > 0)
+        };
+        if let Some(leg) = end.legs.iter().find(|leg| !known(leg)) {
+            return Err(format!("{} is said to be {:?}", leg.member, leg.status));
+        }
         self.walk.failed_once |= !end.legs.iter().all(fine);
         if let Some(leg) = end.legs.iter().find(|leg| leg.status == Status::OrderViolation) {
             return Err(format!("{} kept its order and is not believed", leg.member));

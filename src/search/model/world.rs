@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::cql2::Expr;
-use crate::federation::Interval;
+use crate::federation::{Interval, MemberId};
+use crate::search::order::Key;
 use crate::search::plan::{Mode, Order, Plan};
 
 use super::catalogue::Catalogue;
 use super::dice::Dice;
 use super::oracle::{By, Oracle};
-use super::thing::{Condition, Thing, When, instant};
+use super::thing::{Condition, Span, Thing, When, instant};
 
 pub(super) struct World {
     pub(super) dice: Dice,
@@ -63,10 +64,11 @@ impl World {
         let long_items = dice.one_in(4);
         let mut catalogues: Vec<Catalogue> = (0..members)
             .map(|index| {
-                let mode = match (kind, dice.below(4)) {
+                let mode = match (kind, dice.below(6)) {
                     (0..=7 | 10..=15, 0) => Mode::Drain,
+                    (0..=6 | 15, 1 | 2) => Mode::Slice,
                     (0..=6 | 15, _) => Mode::Keyset,
-                    (10..=14, 1 | 2) => Mode::Keyset,
+                    (10..=14, 1..=3) => Mode::Keyset,
                     (7 | 10..=14, _) => Mode::Token,
                     _ if members == 1 => Mode::PassThrough,
                     _ => Mode::Quota,
@@ -96,20 +98,33 @@ impl World {
         };
         let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
         let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
-        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
     }
 
-    /// Items come and go between pages, where the member's paging can bear it.
-    pub(super) fn drift(&mut self) {
+    /// How many Items of all members are asked for.
+    pub(super) fn matches(&self) -> u64 {
+        let asked = Span::of(self.user);
+        let things = self.catalogues.iter().flat_map(|catalogue| &catalogue.things);
+        let meant = |thing: &Thing| self.condition.is_none_or(|condition| condition.holds(thing.value));
+        things.filter(|thing| thing.meets(&asked) && meant(thing)).count() as u64
+    }
+
+    /// Items come and go between pages, where the member's paging can bear it: page numbers cannot, and a place in the
+    /// order by turns is held by the Items given last.
+    pub(super) fn drift(&mut self, given: &[Key]) {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
-            let steady = catalogue.habits.offsets || !matches!(catalogue.mode, Mode::Keyset | Mode::Drain);
+            // the place in a window does not outlast the page
+            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && catalogue.mode != Mode::Slice);
             if steady || !dice.one_in(6) {
                 continue;
             }
             if (dice.one_in(2) || catalogue.habits.sorts_ties) && !catalogue.things.is_empty() {
                 let gone = dice.below(catalogue.things.len() as u64) as usize;
-                catalogue.things.remove(gone);
+                let anchored = self.order.is_none() && is_last_given(&catalogue.things[gone], given, &catalogue.member);
+                if !anchored {
+                    catalogue.things.remove(gone);
+                }
             } else {
                 let when = When { start_ms: dice.below(60) as i64, lasts_ms: 0, micros: 0 };
                 let id = format!("new-{:x}", dice.roll());
@@ -123,4 +138,10 @@ impl World {
             }
         }
     }
+}
+
+/// Whether it is the Item that its member gave last.
+fn is_last_given(thing: &Thing, given: &[Key], member: &MemberId) -> bool {
+    let of_member = |key: &&Key| key.collection.split_once('|').is_some_and(|(id, _)| id == member.as_str());
+    given.iter().rev().find(of_member).is_some_and(|key| key.id == thing.item.id && key.collection == thing.exposed)
 }

@@ -15,6 +15,11 @@ use super::filtered::{Candidate, Proof};
 const EXTENT_MARGIN_DEGREES: f64 = 0.01;
 /// Advertised times are often dates in some time zone: they count this much longer.
 const EXTENT_MARGIN: TimeDelta = TimeDelta::days(1);
+/// 1972, the first Landsat: where nothing advertises a beginning.
+const FIRST_EXPECTED_S: i64 = 63_072_000;
+
+const DISABLED: &str = "the federation file says `enabled = false`";
+const NO_ITEMS: &str = "its metadata records are Collections, which have no Items";
 
 /// Whether a member is asked.
 pub(super) enum Judged {
@@ -32,6 +37,8 @@ pub(super) struct Candidates {
     pub left_out: usize,
     /// The client named collections, as parameter or in the filter: there are no others.
     pub named: bool,
+    /// Its collections that are asked as shared ones, and are none of these.
+    pub excluded: Vec<String>,
 }
 
 /// What is asked of each candidate.
@@ -43,26 +50,51 @@ pub(super) struct Asking<'a> {
     pub now: DateTime<Utc>,
 }
 
-pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named], asking: Asking<'_>) -> Judged {
+/// Whether one collection of a member, named as part of a shared one, may hold a match.
+pub(super) fn one(member: &Member, view: Option<&MemberView>, native: &str, asking: Asking<'_>) -> Result<(), Refusal> {
+    let refuse = |rule, detail: &str| Err(Refusal { rule, detail: detail.to_owned() });
     if !member.enabled {
-        return pruned(Rule::Disabled, "the federation file says `enabled = false`");
+        return refuse(Rule::Disabled, DISABLED);
+    }
+    if !member.has_items() {
+        return refuse(Rule::NoItems, NO_ITEMS);
+    }
+    let listed = listed(view);
+    let complete = view.is_some_and(|view| view.known == Known::Complete);
+    let candidate = candidate(member, Some(native), &listed, entry(view, native), asking.now);
+    collection(member, native, complete && !listed.contains(&native), &candidate, asking)
+}
+
+/// `excluded` are the member's collections that are asked as shared ones when none is named.
+pub(super) fn judge(
+    member: &Member,
+    view: Option<&MemberView>,
+    named: &[Named],
+    excluded: Vec<String>,
+    asking: Asking<'_>,
+) -> Judged {
+    if !member.enabled {
+        return pruned(Rule::Disabled, DISABLED);
     }
     let complete = view.is_some_and(|view| view.known == Known::Complete);
     let listed = listed(view);
-    let wanted = if named.is_empty() { listed.clone() } else { of_member(member, named) };
+    let is_own = |native: &&str| !excluded.iter().any(|shared| shared == native);
+    let wanted =
+        if named.is_empty() { listed.iter().copied().filter(is_own).collect() } else { of_member(member, named) };
     let others = named.is_empty() && !complete;
     if !member.has_items() && (named.is_empty() || !wanted.is_empty()) {
-        return pruned(Rule::NoItems, "its metadata records are Collections, which have no Items");
+        return pruned(Rule::NoItems, NO_ITEMS);
     }
     if wanted.is_empty() && !others {
         return if named.is_empty() {
-            pruned(Rule::Collection, "it lists no collection")
+            let alone = if excluded.is_empty() { "it lists no collection" } else { "it lists no other collection" };
+            pruned(Rule::Collection, alone)
         } else {
             pruned(Rule::NotRequested, "the collections named belong to other members")
         };
     }
 
-    let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty() };
+    let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty(), excluded };
     let mut refusals: Vec<(Option<String>, Refusal)> = Vec::new();
     let test = |native: &str, left: &mut Candidates, refusals: &mut Vec<(Option<String>, Refusal)>| {
         let missing = complete && !listed.contains(&native);
@@ -86,7 +118,9 @@ pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named],
             // the filter names what they could be
             (None, Some(natives)) => {
                 left.named = true;
-                for native in natives.iter().filter(|native| !listed.contains(&native.as_str())) {
+                let unlisted = natives.iter().filter(|native| !listed.contains(&native.as_str()));
+                let excluded = left.excluded.clone();
+                for native in unlisted.filter(|native| !excluded.contains(native)) {
                     test(native, &mut left, &mut refusals);
                 }
             }
@@ -134,7 +168,7 @@ fn of_member<'a>(member: &Member, named: &'a [Named]) -> Vec<&'a str> {
     for name in named {
         let native = match name {
             Named::Qualified { member: of, native } if *of == member.id => native,
-            Named::Qualified { .. } => continue,
+            Named::Qualified { .. } | Named::Shared(_) => continue,
             Named::Bare(native) => native,
         };
         if !natives.contains(&native.as_str()) {
@@ -190,6 +224,19 @@ pub(super) fn extent(trust: Extents, entry: &Entry, question: &Question<'_>) -> 
     }
     let detail = format!("advertises {}; the query asks {}", advertised.to_param(), asked.to_param());
     Some(Refusal { rule: Rule::ExtentTime, detail })
+}
+
+/// Where in time the candidates' Items are expected, by what their collections advertise: a guess, since that is often out
+/// of date. What is not said begins with the first catalogues of satellite images and ends now.
+pub(super) fn expected(candidates: &Candidates, view: Option<&MemberView>, now: DateTime<Utc>) -> Interval {
+    let advertised = candidates.natives.iter().filter_map(|native| entry(view, native)?.interval);
+    let (mut start, mut end) = (None, now);
+    for interval in advertised {
+        start = interval.start.into_iter().chain(start).min();
+        end = interval.end.map_or(end, |until| until.max(end));
+    }
+    let first = DateTime::from_timestamp(FIRST_EXPECTED_S, 0);
+    Interval { start: start.or(first), end: Some(end) }
 }
 
 /// The rule that excluded the last candidate: of each candidate's first rule the last one.

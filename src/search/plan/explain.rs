@@ -91,7 +91,7 @@ impl Order {
 /// `required` and `discovered` stand there only where they say something unusual.
 fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
     let mut residual = leg.residual.described.clone();
-    if leg.mode == Mode::Drain {
+    if matches!(leg.mode, Mode::Drain | Mode::Slice) {
         residual.push("sortby".to_owned());
     }
     let mut json = json!({

@@ -108,6 +108,7 @@ fn federation(members: Vec<Member>) -> Federation {
         processes: 1,
         routing: crate::federation::Routing::default(),
         registry: crate::federation::Registry::default(),
+        shared: Vec::new(),
         members,
     }
 }
@@ -139,6 +140,7 @@ fn entry(member: &str, native: &str, area: Option<Area>, interval: Option<Interv
         interval,
         words: "".into(),
         places: Vec::new(),
+        behind: None,
     }
 }
 
@@ -422,7 +424,7 @@ fn a_session_keeps_its_order() {
     let unsorted = with(|can| can.sort = Support::Unsupported);
     let newest = Order::Sorted(vec![SortBy { field: "datetime".to_owned(), descending: true, ..SortBy::default() }]);
     let plan = two(able(), unsorted).plan_at(&request(&[]), at(NOW), Some(&newest));
-    assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Drain]));
+    assert_eq!((&plan.order, modes(&plan)), (&newest, vec![Mode::Keyset, Mode::Slice]));
     let plan = two(able(), able()).plan_at(&request(&[]), at(NOW), Some(&Order::Quota));
     assert_eq!((&plan.order, modes(&plan)), (&Order::Quota, vec![Mode::Quota, Mode::Quota]));
 }
@@ -442,7 +444,7 @@ fn requested_orders_decide_how_a_leg_is_read() {
         ("id", able(), Mode::Token, "+id"),
         ("-collection", able(), Mode::Token, "-collection,+id"),
         ("id", datetime_only(), Mode::Drain, ""),
-        ("datetime", unsorted(), Mode::Drain, ""),
+        ("datetime", unsorted(), Mode::Slice, ""),
         ("-id", unsorted(), Mode::Drain, ""),
     ] {
         let plan = two(abilities, able()).plan(&[("sortby", sortby)]);

@@ -3,17 +3,15 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Key, Position, Value};
+use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
 use crate::search::plan::Mode;
 
-use super::segment::{Lead, Seat};
-use super::{
-    DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream,
-    TIE_ITEMS_TELLING, TIE_PAGES_MAX,
-};
+use super::segment::Seat;
+use super::{DRAIN_ITEMS_MAX, EMPTY_PAGES_MAX, Hit, LegFailure, Next, PageAsked, REPEATED_PAGES_MAX, Request, Stream};
 
 impl Stream {
     /// Takes a page in. `last` is the position emitted up to; `keeps` the residual conditions.
@@ -25,6 +23,9 @@ impl Stream {
         last: &Position,
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
+        if self.mode == Mode::Slice {
+            return self.feed_window(page, asked, order, last, keeps);
+        }
         self.invalid += page.invalid.count;
         self.selective |= page.unsaid;
         if self.requests == 1 && !self.is_in_segments() {
@@ -70,18 +71,10 @@ impl Stream {
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) -> Result<bool, LegFailure> {
         self.examined += 1;
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
+        let Some((unseen, collection)) = self.meet(&item) else {
             self.invalid += 1;
             return Ok(true);
-        }
-        let identity = self.hasher.hash_one((&*item.id, native));
-        let unseen = self.seen.insert(identity);
-        self.list_seen.insert(identity);
-        let collection = self.exposed.of(native);
+        };
         let Some(key) = order.read(&item, &collection) else {
             self.invalid += 1;
             return Ok(unseen);
@@ -92,7 +85,7 @@ impl Stream {
             Seat::Taken | Seat::Held => {}
             Seat::Passed => {
                 // the list of its own segment brings it again
-                self.seen.remove(&identity);
+                self.forget(&item);
                 return Ok(unseen);
             }
             Seat::Invalid => {
@@ -132,34 +125,27 @@ impl Stream {
         Ok(true)
     }
 
+    /// Whether an Item is met for the first time in this stream, and the exposed id of its collection; `None` when it has
+    /// none.
+    pub(super) fn meet(&mut self, item: &Item) -> Option<(bool, Arc<str>)> {
+        let native = native_of(item, self.single_collection.as_deref())?;
+        let identity = self.hasher.hash_one((&*item.id, native));
+        let unseen = self.seen.insert(identity);
+        self.list_seen.insert(identity);
+        Some((unseen, self.exposed.of(native)))
+    }
+
+    /// An Item counts as not met: another list of the stream brings it again.
+    fn forget(&mut self, item: &Item) {
+        if let Some(native) = native_of(item, self.single_collection.as_deref()) {
+            self.seen.remove(&self.hasher.hash_one((&*item.id, native)));
+        }
+    }
+
     /// Whether a first key that comes behind the last one may stand there, as single precision cannot tell the two apart.
     fn is_near(&self, first: &Value) -> bool {
         let Some(last) = self.last_first.as_ref().filter(|last| !self.ordered.contains(last)) else { return false };
         first.compare(&last.earliest_near(self.descending), self.descending) != Ordering::Less
-    }
-
-    /// Inside a tie: whether the member orders it by the further keys and the id, as a class `ordered` tie must be.
-    fn check_tie_order(&mut self, against: Ordering, key: &Key, order: &Comparator) -> Result<(), LegFailure> {
-        let in_order = match &self.last_key {
-            Some(before) if against == Ordering::Equal => order.within_member(before, key) != Ordering::Greater,
-            _ => true,
-        };
-        self.tie_sorted &= in_order;
-        let claimed = key.values.first().is_some_and(|first| self.ordered.contains(first));
-        if claimed && !in_order { Err(Status::OrderViolation.into()) } else { Ok(()) }
-    }
-
-    /// What a stream has shown up to its last Item: everything before its tie, or, where the member orders the tie
-    /// itself, everything before that Item's id.
-    fn shown(&self) -> Option<Position> {
-        let first = self.last_first.as_ref()?;
-        match &self.last_key {
-            Some(key) if self.ordered.contains(first) && key.values.first() == Some(first) => {
-                // Items of one id may come from several collections in any order
-                Some(Position::At(Key { collection: "".into(), ..key.clone() }))
-            }
-            _ => Some(Position::Before(first.earliest_near(self.descending))),
-        }
     }
 
     /// After a page: where the stream stands and how it goes on.
@@ -209,11 +195,6 @@ impl Stream {
         self.pass_ranges(order);
     }
 
-    /// Whether the list has not come behind the first key that it began with.
-    fn is_at_start(&self) -> bool {
-        matches!((&self.start, &self.last_first), (Position::Before(start), Some(first)) if start == first)
-    }
-
     fn may_be_cut(&self, received: u32, asked: &Request) -> bool {
         self.surely_cut || (self.goes_on_by_bound() && received > 0 && (received >= asked.limit || self.said_more))
     }
@@ -235,7 +216,7 @@ impl Stream {
         }
     }
 
-    fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
+    pub(super) fn follow(&mut self, token: Token, received: u32, advanced: bool, asked: &Request) {
         self.empty_pages = if received == 0 { self.empty_pages + 1 } else { 0 };
         self.repeated_pages = if received > 0 && !advanced { self.repeated_pages + 1 } else { 0 };
         let met_before = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
@@ -246,29 +227,10 @@ impl Stream {
         self.tokens.push(token.clone());
         self.next = Next::Token(token);
     }
+}
 
-    /// A tie that is too large to be read whole is given as it comes, if the member orders it, else given up; a drain
-    /// that is too long is refused.
-    fn check_tie(&mut self, order: &Comparator) {
-        if self.mode == Mode::Drain {
-            if self.examined as u64 > DRAIN_ITEMS_MAX {
-                self.refuse_drain();
-            }
-            return;
-        }
-        let large = self.buffer.len() > self.tie_items_max;
-        let long = self.tie_pages >= TIE_PAGES_MAX && self.buffer.len() >= self.tie_items_max.min(TIE_ITEMS_TELLING);
-        if self.lead == Lead::Nulls || !self.in_tie() || !(large || long) {
-            return;
-        }
-        let told_apart = self.last_first.as_ref().is_some_and(|first| !first.may_be_several());
-        if self.tie_sorted && told_apart && matches!(self.next, Next::Token(_)) {
-            self.ordered.extend(self.last_first.clone());
-            if let Some(shown) = self.shown() {
-                self.known = order.later(&self.known, &shown).clone();
-            }
-        } else if large {
-            self.fail(self.too_large());
-        }
-    }
+/// The collection of an Item, or, where it names none, the only one that was asked for.
+fn native_of<'a>(item: &'a Item, only: Option<&'a str>) -> Option<&'a str> {
+    let native = if item.collection.is_empty() { only? } else { &*item.collection };
+    (!native.is_empty()).then_some(native)
 }

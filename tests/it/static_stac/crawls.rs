@@ -131,7 +131,12 @@ async fn a_branch_that_was_never_read_makes_answers_incomplete() {
     assert_eq!(reply.report()["complete"], false);
     assert_eq!(reply.member("S")["feature"], "one document of its catalogue could not be read");
     let strict = front.get_with("/search", "prefer", "handling=strict").await;
-    assert!(strict.status >= 500, "{}", strict.status);
+    assert_eq!(strict.status, 503, "{}", strict.text);
+    // What is missing is there when the catalogue is read again, and not before.
+    let every = front.broker.snapshot().federation.members[0].crawl.every.as_secs();
+    let wait: u64 = strict.header("retry-after").parse().unwrap();
+    assert!(wait > every / 2 && wait <= every * 5 / 4, "{wait} s of {every} s");
+    assert_eq!(reply.member("S")["retry_after_s"].as_u64().unwrap().abs_diff(wait) < 30, true, "{}", reply.text);
 
     files.well_again();
     front.broker.snapshot().members.get("S").unwrap().renew(soon()).await.unwrap();
@@ -319,4 +324,35 @@ async fn a_redirect_inside_the_catalogue_is_where_relative_links_start() {
     assert_eq!((first.items, first.collections, first.complete), (19, 4, true), "{first:?}");
     assert!(member.item("SEA_002", "there", soon()).await.unwrap().is_some());
     assert_eq!(state(&*member).await.items, 19);
+}
+
+#[tokio::test]
+async fn items_below_a_bare_catalog_have_a_collection_to_go_to() {
+    let item = |id: &str| crate::support::item("north", id, "2025-01-01T00:00:00Z").to_string();
+    let tree = [
+        ("catalog.stac.json", json!({"type": "Catalog", "stac_version": "1.0.0", "id": "root", "description": "All",
+            "links": [{"rel": "child", "href": "north/catalog.stac.json"}]}).to_string()),
+        ("north/catalog.stac.json", json!({"type": "Catalog", "stac_version": "1.0.0", "id": "north", "title": "North",
+            "description": "Items of the north", "links": [{"rel": "item", "href": "a.json"}, {"rel": "item", "href": "b.json"}]}).to_string()),
+        ("north/a.json", item("a")),
+        ("north/b.json", item("b")),
+    ];
+    let files = Files::start(tree.into_iter().map(|(path, text)| (path.to_owned(), text)).collect()).await;
+    let front = Front::of(federation_of([files.declared("S")])).await;
+    let page = front.get("/search?collections=S%7Cnorth").await;
+    assert_eq!(page.names(), ["S|north a", "S|north b"], "{}", page.text);
+    let links = page.json()["features"][0]["links"].as_array().unwrap().clone();
+    let leads = links.iter().find(|link| link["rel"] == "collection").unwrap()["href"].as_str().unwrap().to_owned();
+    let collection = front.get(&leads).await;
+    assert_eq!(collection.status, 200, "{}", collection.text);
+    let collection = collection.json();
+    assert_eq!((&collection["id"], &collection["title"]), (&json!("S|north"), &json!("North")));
+    assert_eq!(collection["extent"]["spatial"]["bbox"], json!([[10.5, 54.25, 10.5, 54.25]]));
+    let canonical = collection["links"].as_array().unwrap().iter().find(|link| link["rel"] == "canonical").unwrap();
+    assert_eq!(canonical["href"], files.base.join("north/catalog.stac.json").unwrap().as_str());
+    assert_eq!(front.get("/collections/S%7Cnorth/items").await.names().len(), 2);
+    // a second crawl that changes nothing gives the same
+    front.broker.snapshot().members.get("S").unwrap().renew(soon()).await.unwrap();
+    front.broker.refresh_now().await;
+    assert_eq!(front.get(&leads).await.status, 200);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use stac_broker::federation::{Kind, Member, Records};
@@ -33,7 +33,7 @@ pub struct Habits {
     pub links_at: Option<String>,
 }
 
-/// One request: path and query, and whether it was conditional.
+/// One request: path and query, after `HEAD` where it is one, and whether it was conditional.
 pub type Asked = (String, bool);
 
 /// A serving catalogue.
@@ -78,9 +78,10 @@ impl Catalogue {
         let habits = Arc::new(Mutex::new(habits));
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (scripted, recorded, own) = (habits.clone(), asked.clone(), url.clone());
-        let app = axum::Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
+        let app = axum::Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap| {
             let habits = scripted.lock().unwrap().clone();
-            recorded.lock().unwrap().push((uri.to_string(), headers.contains_key("if-none-match")));
+            let name = if method == Method::HEAD { format!("HEAD {uri}") } else { uri.to_string() };
+            recorded.lock().unwrap().push((name, headers.contains_key("if-none-match")));
             let answer = if kind == Kind::Csw { csw(&habits, &uri) } else { records(&habits, &uri, &own) };
             async move { tagged(&habits, &headers, answer) }
         });

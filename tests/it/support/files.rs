@@ -71,8 +71,10 @@ pub enum Trouble {
 struct Served {
     tree: Tree,
     trouble: HashMap<String, Trouble>,
-    /// Path and whether it was conditional.
+    /// Path and whether it was conditional; those that ask for a document.
     requests: Vec<(String, bool)>,
+    /// Signs of life that were asked for.
+    heads: u32,
     bytes: u64,
     validators: bool,
     open: u32,
@@ -150,6 +152,11 @@ impl Files {
         self.served().credentials.clone()
     }
 
+    /// Requests by HEAD so far.
+    pub fn heads(&self) -> u32 {
+        self.served().heads
+    }
+
     /// Most requests at once so far.
     pub fn open_max(&self) -> u32 {
         self.served().open_max
@@ -184,6 +191,10 @@ fn begin(served: &Mutex<Served>, request: &Request) -> (String, Option<String>, 
 }
 
 async fn answer(State(served): State<Arc<Mutex<Served>>>, request: Request) -> Response<Body> {
+    if request.method() == http::Method::HEAD {
+        served.lock().unwrap().heads += 1;
+        return Response::new(Body::empty());
+    }
     let (path, tag, trouble) = begin(&served, &request);
     drop(request);
     let _open = Open(Arc::clone(&served));

@@ -135,5 +135,6 @@ pub fn federation_of(members: impl IntoIterator<Item = Member>) -> Federation {
         routing: stac_broker::federation::Routing::default(),
         registry: stac_broker::federation::Registry::default(),
         members: members.into_iter().collect(),
+        shared: Vec::new(),
     }
 }

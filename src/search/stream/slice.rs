@@ -1,0 +1,352 @@
+//! How a leg is read whose member cannot sort: by windows of time, each read whole and sorted here (`paging.md` sections 3
+//! and 7).
+//!
+//! A window is asked for by `datetime`, from where the leg stands. Nothing of it is given before all of it was read, so
+//! that it does not matter in which order the member lists it, nor that the order changes from request to request. An
+//! Item belongs to the window in which its own time lies: what began before a window and lasts into it comes along and is
+//! dropped there. A window that holds too much is cut, one that holds nothing makes the next one wider; the last one is
+//! open, so that nothing is lost behind what a member advertises.
+//!
+//! An Item that spans the edge of the client's interval has its time outside of it. All such Items contain that edge, so
+//! that the edge alone is asked for where a window lies behind it.
+
+mod windows;
+
+use crate::federation::Interval;
+use crate::members::{Item, Page, Token};
+use crate::search::order::{Comparator, Key, Position, Value};
+use crate::search::outcome::Status;
+
+use super::{
+    DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN, Stream, TIE_ITEMS_MAX, micros,
+};
+use windows::{Edges, Part, Window, Windows};
+
+/// Items that a window is to hold: twice what the page expects of the leg, within these bounds. The upper one leaves room
+/// to be wrong by half before a window exceeds what is read of it.
+const AIM_MIN: u32 = 8;
+const AIM_MAX: u32 = TIE_ITEMS_MAX / 2;
+
+/// The window that is being read, and how the next one is found.
+#[derive(Default)]
+pub(super) struct Slices {
+    windows: Windows,
+    /// Items it gave to the last page.
+    share: u32,
+    /// Power of two of the width that the page began with; 0: none.
+    began: u8,
+    window: Window,
+    /// What the window is asked for by.
+    asked: Option<Interval>,
+    aim: u32,
+    /// What a window is to hold that the page begins with.
+    page_aim: u32,
+    /// Its Items so far, and their times along the order.
+    items: Vec<(Key, Item)>,
+    keys: Vec<i64>,
+    /// Documents received, those of another time than was asked for, and those that are no Items.
+    received: u32,
+    strangers: u32,
+    invalid: u32,
+    pages: u32,
+    /// What the member says that the window holds.
+    counted: Option<u64>,
+    /// The first count of the page, and two times that it counts: one that never changes is no count of a window.
+    first_count: Option<(u64, [i64; 2])>,
+    counts_lie: bool,
+    /// The member takes no notice of `datetime`: it is read whole, if it is short.
+    deaf: bool,
+}
+
+/// What a window turned out to hold.
+enum Held {
+    Whole,
+    More(Token),
+    TooMuch,
+}
+
+impl Slices {
+    pub(super) fn new(user: Option<Interval>, expected: Interval, descending: bool, share: u16, window: u8) -> Self {
+        let along = |at: i64| if descending { -at } else { at };
+        let user = user.unwrap_or_default();
+        let (start, end) =
+            (user.start.map(|at| along(at.timestamp_millis())), user.end.map(|at| along(at.timestamp_millis())));
+        let edges = if descending {
+            Edges { near: end, far: start, descending }
+        } else {
+            Edges { near: start, far: end, descending }
+        };
+        let first = along(expected.start.map_or(0, |at| at.timestamp_millis()));
+        let last = along(expected.end.map_or(0, |at| at.timestamp_millis()));
+        let width = (window > 0).then(|| 1_i64 << window.min(62));
+        Self {
+            windows: Windows::new(edges, (first.min(last), first.max(last)), width),
+            share: share.into(),
+            began: window,
+            ..Self::default()
+        }
+    }
+
+    fn begin(&mut self, window: Window, asked: Option<Interval>, aim: u32) {
+        self.window = window;
+        self.asked = asked;
+        self.aim = aim;
+        self.items.clear();
+        self.keys.clear();
+        (self.received, self.strangers, self.invalid, self.pages) = (0, 0, 0, 0);
+        self.counted = None;
+    }
+
+    /// A count of the window, unless it turns out to be one of something else: a part that counts as many as the whole,
+    /// though Items of the whole lie outside.
+    fn count(&mut self, counted: Option<u64>) {
+        self.counted = counted;
+        if let (Some((first, times)), Some(count)) = (self.first_count, counted) {
+            self.counts_lie |= first == count && !times.iter().all(|time| self.window.holds(*time));
+        }
+    }
+
+    /// What the first window that is cut says of itself: its count, and the first and the last time of what does not last.
+    fn keep_count(&mut self) {
+        let moments = self.items.iter().zip(&self.keys).filter(|((_, item), _)| item.times.start.is_none());
+        let times = moments.map(|(_, time)| *time);
+        if let (None, Some(count), Some(first), Some(last)) =
+            (self.first_count, self.counted, times.clone().min(), times.max())
+        {
+            self.first_count = Some((count, [first, last]));
+        }
+    }
+
+    fn trusted(&self) -> Option<u64> {
+        self.counted.filter(|_| !self.counts_lie)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.windows.is_whole(self.window)
+    }
+}
+
+impl Stream {
+    /// A time along the order, and back.
+    fn along(&self, at_ms: i64) -> i64 {
+        if self.descending { -at_ms } else { at_ms }
+    }
+
+    fn time_along(&self, value: Option<&Value>) -> Option<i64> {
+        match value {
+            Some(Value::Time(at)) => Some(self.along(*at)),
+            _ => None,
+        }
+    }
+
+    /// How wide the next page's window is, as the nearest power of two of its milliseconds; 0: all that is left.
+    pub fn window(&self) -> u8 {
+        let width = self.slices.windows.width().filter(|_| self.is_sliced());
+        // the root of two lies in the middle between one power and the next
+        let nearest = |width: i64| width.saturating_mul(1_414) / 1_000;
+        width.map_or(0, |width| u8::try_from(nearest(width).max(2).ilog2()).unwrap_or_default())
+    }
+
+    /// Whether the page found nothing but a narrower window to go on with.
+    pub fn is_narrowed(&self) -> bool {
+        self.window() > 0 && (self.slices.began == 0 || self.window() < self.slices.began)
+    }
+
+    /// The next request: the next page of the window, or the first of a new one.
+    pub(super) fn request_window(&mut self, need: u32) -> Request {
+        self.requests += 1;
+        if let Next::Token(token) = &self.next {
+            let token = Some(token.clone());
+            return Request { limit: self.list_size, token, datetime: self.slices.asked, ..Request::default() };
+        }
+        let from = match &self.known {
+            Position::After(_) => self.time_along(self.known.first()).map(|behind| behind + 1),
+            known => self.time_along(known.first()),
+        };
+        let limit =
+            self.ranges.as_ref().and_then(|ranges| ranges.front()).and_then(|range| self.time_along(range.to.first()));
+        let aim = self.aim(need);
+        self.slices.page_aim = self.slices.page_aim.max(aim);
+        let window = self.slices.windows.next(from, limit, Part(aim, self.slices.page_aim));
+        let asked = self.asked_by(window);
+        self.slices.begin(window, asked, aim);
+        self.seen.clear();
+        self.list_seen.clear();
+        self.tokens.clear();
+        self.empty_pages = 0;
+        self.repeated_pages = 0;
+        let size =
+            if self.slices.is_whole() || self.slices.deaf { TIE_ITEMS_MAX } else { (2 * aim).max(SELECTIVE_PAGE_MIN) };
+        self.list_size = size.clamp(1, self.page_max);
+        Request { limit: self.list_size, datetime: asked, ..Request::default() }
+    }
+
+    fn aim(&self, need: u32) -> u32 {
+        let share = self.slices.share;
+        let expected = if share > 0 { need.min(share + 2 * share.isqrt() + 1) } else { need };
+        let aim = if self.selective { AIM_MAX } else { expected.saturating_mul(2) };
+        aim.clamp(AIM_MIN, AIM_MAX)
+    }
+
+    /// The interval that holds something of every Item of a window that lies in the client's interval.
+    fn asked_by(&self, window: Window) -> Option<Interval> {
+        let first = |key: Option<i64>| key.and_then(|key| micros(self.along(key), 0));
+        // Items cut to this millisecond may lie up to 999 µs behind it
+        let last = |key: Option<i64>| key.and_then(|key| micros(self.along(key), 999));
+        let (start, end) =
+            if self.descending { (first(window.to), last(window.from)) } else { (first(window.from), last(window.to)) };
+        let user = self.user_interval.unwrap_or_default();
+        let interval = match (start, end, user.start, user.end) {
+            (_, Some(end), Some(edge), _) if edge > end => Interval::instant(edge),
+            (Some(start), _, _, Some(edge)) if start > edge => Interval::instant(edge),
+            _ => Interval { start: start.max(user.start), end: end.into_iter().chain(user.end).min() },
+        };
+        (interval != Interval::default()).then_some(interval)
+    }
+
+    /// Takes a page of a window in.
+    pub(super) fn feed_window(
+        &mut self,
+        page: Page,
+        asked: &Request,
+        order: &Comparator,
+        last: &Position,
+        keeps: &mut dyn FnMut(&Item) -> bool,
+    ) {
+        self.selective |= page.unsaid;
+        self.slices.pages += 1;
+        self.slices.received = self.slices.received.saturating_add(page.received);
+        self.slices.invalid += page.invalid.count;
+        if asked.token.is_none() {
+            self.slices.count(page.matched.filter(|matched| matched.exact).map(|matched| matched.count));
+        }
+        if self.requests == 1 && self.start == Position::Start && self.ranges.is_none() && asked.token.is_none() {
+            // a count of what the client asks for only where the window is all of it
+            self.matched = self.slices.counted.filter(|_| self.slices.window.to.is_none());
+        }
+        let met = self.list_seen.len();
+        for item in page.items {
+            self.take_into_window(item, order);
+        }
+        let advanced = self.list_seen.len() > met;
+        match self.held(page.next, page.received, page.cut, asked) {
+            Held::Whole => self.window_is_read(order, last, keeps),
+            Held::TooMuch => self.cut_window(),
+            Held::More(token) => self.follow(token, page.received, advanced, asked),
+        }
+        self.pass_ranges(order);
+    }
+
+    fn take_into_window(&mut self, item: Item, order: &Comparator) {
+        self.examined += 1;
+        let Some((unseen, collection)) = self.meet(&item) else {
+            self.slices.invalid += 1;
+            return;
+        };
+        let Some(key) = order.read(&item, &collection) else {
+            self.slices.invalid += 1;
+            return;
+        };
+        self.slices.strangers += u32::from(self.slices.asked.is_some_and(|asked| !item.meets_time(&asked)));
+        let time = self.time_along(key.values.first());
+        if let Some(time) = time.filter(|time| unseen && self.slices.window.holds(*time)) {
+            self.slices.keys.push(time);
+            self.slices.items.push((key, item));
+        }
+    }
+
+    /// What the window holds, as far as its pages tell.
+    fn held(&mut self, next: Option<Token>, received: u32, cut: bool, asked: &Request) -> Held {
+        let slices = &self.slices;
+        let (whole, total) = (slices.is_whole(), slices.trusted());
+        let Some(token) = next else {
+            let full = received > 0 && received >= asked.limit && total != Some(slices.received.into());
+            let said_more = total.is_some_and(|total| total > slices.received.into()) && asked.token.is_none();
+            self.suspicious_ends += u32::from(full && !cut);
+            let more = cut || full || (said_more && received > 0);
+            return if more && !slices.windows.is_behind(slices.window) { Held::TooMuch } else { Held::Whole };
+        };
+        let again = self.tokens.contains(&token) || asked.token.as_ref() == Some(&token);
+        if received == 0 && again {
+            return Held::Whole;
+        }
+        let most = self.tie_items_max;
+        if slices.deaf {
+            return if u64::from(slices.received) > DRAIN_ITEMS_MAX { Held::TooMuch } else { Held::More(token) };
+        }
+        if whole {
+            return if slices.items.len() > most { Held::TooMuch } else { Held::More(token) };
+        }
+        let left = total.map(|total| total.saturating_sub(slices.received.into()));
+        let nearly = left.is_some_and(|left| left <= u64::from(received));
+        let long = slices.pages >= REQUESTS_MAX || slices.received as usize > most;
+        // half of what was seen is enough for the page
+        let rich = slices.keys.len() >= 2 * slices.aim as usize;
+        if long || (rich && !nearly) { Held::TooMuch } else { Held::More(token) }
+    }
+
+    /// All of a window was read: its Items are sorted among those at hand, and the leg stands behind it.
+    fn window_is_read(&mut self, order: &Comparator, last: &Position, keeps: &mut dyn FnMut(&Item) -> bool) {
+        self.invalid += self.slices.invalid;
+        for (key, item) in std::mem::take(&mut self.slices.items) {
+            let behind = order.key_after(&key, last) && order.key_after(&key, &self.start);
+            if behind && self.in_ranges(&key, order) && keeps(&item) {
+                self.kept += 1;
+                self.buffer.push_back(Hit { key, item, page: 0 });
+            }
+        }
+        self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
+        let Slices { window, keys, page_aim, .. } = &self.slices;
+        let (window, own, aim) = (*window, keys.len(), *page_aim as usize);
+        self.slices.windows.read(window, own, aim);
+        match window.to {
+            None => self.known = Position::End,
+            Some(to) => {
+                let read = Position::After(Value::Time(self.along(to)));
+                self.known = order.later(&self.known, &read).clone();
+            }
+        }
+        self.next = Next::Bound(self.known.clone());
+    }
+
+    /// The window holds too much: a narrower one is asked for, or it is given up.
+    fn cut_window(&mut self) {
+        let slices = &mut self.slices;
+        slices.keep_count();
+        slices.keys.sort_unstable();
+        if slices.strangers > slices.received / 2 && !slices.deaf {
+            slices.deaf = true;
+            slices.windows.open();
+            self.next = Next::Bound(self.known.clone());
+        } else if slices.deaf {
+            let feature = "sort; and its `datetime` does not narrow what it returns".to_owned();
+            self.fail(LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() });
+        } else if slices.windows.cut(slices.window, &slices.keys, slices.trusted(), slices.aim as usize) {
+            self.next = Next::Bound(self.known.clone());
+        } else {
+            // Items that last into this millisecond would fill the next one too
+            let tie_only = slices.keys.len() > slices.received as usize / 2;
+            self.fail(LegFailure { tie_only, ..Status::TooLarge.into() });
+        }
+    }
+
+    /// A member refused the token it gave: what its page would show is asked for in another way.
+    pub(super) fn window_refused(&mut self) {
+        if self.slices.is_whole() {
+            self.next = Next::Bound(self.known.clone());
+        } else {
+            self.cut_window();
+        }
+    }
+
+    /// What is given up with a window that can be neither read nor cut.
+    pub(super) fn window_given_up(&self) -> Position {
+        self.slices.window.to.map_or(Position::End, |to| Position::After(Value::Time(self.along(to))))
+    }
+
+    /// The failure of a leg whose allowance is used up: where it got on, the next page goes on.
+    pub(super) fn window_out_of_allowance(&self) -> LegFailure {
+        let stuck = matches!(self.next, Next::Token(_)) && self.slices.is_whole() && self.known == self.start;
+        if stuck { LegFailure { tie_only: true, ..Status::TooLarge.into() } } else { Status::ScanLimit.into() }
+    }
+}

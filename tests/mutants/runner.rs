@@ -1,0 +1,298 @@
+//! Builds the tests of a copy that holds every mutant behind a switch, runs them once for each, and prints a table.
+
+mod list;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use list::Mutant;
+
+/// Histories of the model that are run first, and those that are run when they find nothing.
+const HISTORIES_FIRST: u32 = 500;
+const HISTORIES_MOST: u32 = 20_000;
+/// A run that takes longer than this, and longer than so many times the run without a mutant, does not end by itself.
+const RUN_LEAST: Duration = Duration::from_secs(60);
+const RUN_TIMES: u32 = 20;
+/// Address space of a run in KiB: a mutant that grows for ever must not take the machine with it.
+const MEMORY_KIB_MAX: u32 = 4 << 20;
+/// The tests that may catch a mutant: what they are filtered by, and the model among them.
+const TESTS: [&str; 3] = ["search::", "members::item::", "federation::interval::"];
+const MODEL: &str = "search::model";
+/// What the copy holds of the tree.
+const COPIED: [&str; 6] = ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "federation.toml"];
+
+/// The switch, which the copy has at the end of its `lib.rs`.
+const SWITCH: &str = r#"
+/// Whether this mutant is chosen.
+pub(crate) fn mutant(name: &str) -> bool {
+    static CHOSEN: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| std::env::var("STAC_BROKER_MUTANT").unwrap_or_default());
+    *CHOSEN == name
+}
+"#;
+
+/// How a mutant fared.
+enum Fate {
+    /// What failed first.
+    Caught(String),
+    Survived,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caught(by) => write!(out, "caught by {by}"),
+            Self::Survived => write!(out, "SURVIVED"),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let target = PathBuf::from(arguments.next().unwrap_or_else(|| "target".into()));
+    let wanted: Vec<String> = arguments.collect();
+    match run(&target, &wanted) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err((status, why)) => {
+            eprintln!("{why}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Whether every mutant fared as it should. An error is the status to end with and a sentence.
+fn run(target: &Path, wanted: &[String]) -> Result<bool, (u8, String)> {
+    let cannot = |why: String| (2, why);
+    let mut mutants = every_mutant().map_err(cannot)?;
+    let copy = target.join("mutants").join("tree");
+    copy_tree(&copy).map_err(|why| (2, format!("the copy cannot be made: {why}")))?;
+    rewrite(&copy, &mutants).map_err(|why| (1, why))?;
+    let mut named = BTreeSet::new();
+    mutants.retain(|mutant| named.insert(mutant.name.clone()));
+    if wanted.iter().any(|word| word == "--list") {
+        mutants.iter().for_each(|mutant| println!("{:<44} {}", mutant.name, mutant.means.replace('\n', " ")));
+        return Ok(true);
+    }
+    mutants.retain(|mutant| wanted.is_empty() || wanted.iter().any(|word| mutant.name.contains(word)));
+    let tests = build(&copy, target).map_err(cannot)?;
+    let begun = Instant::now();
+    let healthy = fate(&tests, "", HISTORIES_FIRST, RUN_LEAST * RUN_TIMES);
+    if let Fate::Caught(by) = healthy {
+        return Err((2, format!("the tests fail without a mutant: {by}")));
+    }
+    let bound = RUN_LEAST.max(begun.elapsed() * RUN_TIMES);
+    let fates = all_fates(&tests, &mutants, bound);
+    let mut good = true;
+    for mutant in &mutants {
+        let fate = &fates[&mutant.name];
+        let as_it_should = matches!(fate, Fate::Survived) != mutant.equivalent.is_empty();
+        good &= as_it_should;
+        let argued = if mutant.equivalent.is_empty() { "" } else { " (said to be equivalent)" };
+        println!("{} {:<44} {fate}{argued}", if as_it_should { "ok  " } else { "FAIL" }, mutant.name);
+    }
+    let survived = fates.values().filter(|fate| matches!(fate, Fate::Survived)).count();
+    let equivalent = mutants.iter().filter(|mutant| !mutant.equivalent.is_empty()).count();
+    println!(
+        "\n{} mutants, {} caught, {survived} survived; {equivalent} of them are said to be equivalent; {} s",
+        mutants.len(),
+        mutants.len() - survived,
+        begun.elapsed().as_secs()
+    );
+    Ok(good)
+}
+
+fn every_mutant() -> Result<Vec<Mutant>, String> {
+    let mut files: Vec<PathBuf> = fs::read_dir("tests/mutants")
+        .map_err(|why| format!("tests/mutants cannot be read: {why}"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "mutants"))
+        .collect();
+    files.sort();
+    let mut mutants = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(&file).map_err(|why| format!("{name} cannot be read: {why}"))?;
+        mutants.extend(list::read(&text).map_err(|why| format!("{name}: {why}"))?);
+    }
+    Ok(mutants)
+}
+
+/// Makes the copy anew.
+fn copy_tree(copy: &Path) -> std::io::Result<()> {
+    let _absent = fs::remove_dir_all(copy.join("src"));
+    fs::create_dir_all(copy)?;
+    for name in COPIED {
+        copy_below(Path::new(name), &copy.join(name))?;
+    }
+    Ok(())
+}
+
+fn copy_below(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        if from.exists() {
+            fs::copy(from, to)?;
+        }
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy_below(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn rewrite(copy: &Path, mutants: &[Mutant]) -> Result<(), String> {
+    let mut sources = Vec::new();
+    sources_below(copy, &copy.join("src"), &mut sources).map_err(|why| format!("the copy cannot be read: {why}"))?;
+    let found = list::locate(mutants, &sources)?;
+    for (path, text) in &mut sources {
+        if let Some(places) = found.get(path) {
+            *text = list::rewrite(text, places.clone())?;
+        }
+        if path == "src/lib.rs" {
+            *text = format!("#![allow(warnings)]\n{text}{SWITCH}");
+        }
+        fs::write(copy.join(path), text).map_err(|why| format!("the copy cannot be written: {why}"))?;
+    }
+    Ok(())
+}
+
+/// The Rust files of a folder, with their paths from the root.
+fn sources_below(root: &Path, folder: &Path, sources: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources_below(root, &path, sources)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            sources.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// Builds the tests of the copy, and gives where they are.
+fn build(copy: &Path, target: &Path) -> Result<PathBuf, String> {
+    let manifest = copy.join("Cargo.toml");
+    set_apart(&manifest, &copy.join("Cargo.lock")).map_err(|why| format!("the copy cannot be set apart: {why}"))?;
+    let built = Command::new("cargo")
+        .args(["test", "--lib", "--no-run", "--locked", "--message-format=json-render-diagnostics"])
+        .arg("--manifest-path")
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(target)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|why| format!("cargo cannot be run: {why}"))?;
+    if !built.status.success() {
+        return Err("the copy does not build: a mutant is no Rust at its place".into());
+    }
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let executable = messages.lines().rev().find_map(|line| {
+        let (_, rest) = line.split_once("\"executable\":\"")?;
+        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
+    });
+    executable.ok_or_else(|| "cargo named no test binary".into())
+}
+
+/// Makes the copy a package of its own, so that it shares what others build for the tree and overwrites nothing of it.
+fn set_apart(manifest: &Path, lock: &Path) -> std::io::Result<()> {
+    let text = fs::read_to_string(manifest)?;
+    let version = text.lines().find(|line| line.starts_with("version = ")).unwrap_or_default().to_owned();
+    let mutant = format!("{}-mutants\"", version.trim_end_matches('"'));
+    fs::write(manifest, format!("{}\n[workspace]\n", text.replacen(&version, &mutant, 1)))?;
+    let name = "name = \"stac-broker\"\n";
+    let locked = fs::read_to_string(lock)?;
+    fs::write(lock, locked.replacen(&format!("{name}{version}"), &format!("{name}{mutant}"), 1))
+}
+
+/// Runs every mutant, as many at once as there are processors.
+fn all_fates(tests: &Path, mutants: &[Mutant], bound: Duration) -> BTreeMap<String, Fate> {
+    let most = std::env::var("MUTANTS_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(HISTORIES_MOST);
+    let next = AtomicUsize::new(0);
+    let fates = Mutex::new(BTreeMap::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _worker in 0..workers {
+            scope.spawn(|| {
+                while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut found = fate(tests, &mutant.name, HISTORIES_FIRST, bound);
+                    if matches!(found, Fate::Survived) && mutant.equivalent.is_empty() {
+                        found = fate(tests, &mutant.name, most, bound * (most / HISTORIES_FIRST).max(1));
+                    }
+                    eprintln!("{}: {found}", mutant.name);
+                    fates.lock().expect("a worker").insert(mutant.name.clone(), found);
+                }
+            });
+        }
+    });
+    fates.into_inner().expect("a worker")
+}
+
+/// What the tests say of one mutant; of none when the name is empty.
+fn fate(tests: &Path, mutant: &str, histories: u32, bound: Duration) -> Fate {
+    let histories = histories.to_string();
+    let variables = [("STAC_BROKER_MUTANT", mutant), ("STAC_BROKER_MODEL_HISTORIES", &histories)];
+    let model = one_run(tests, &[MODEL], &variables, bound);
+    let by = model.or_else(|| one_run(tests, &[&TESTS[..], &["--skip", MODEL]].concat(), &variables, bound));
+    by.map_or(Fate::Survived, Fate::Caught)
+}
+
+/// Runs some tests; a word on what failed, if anything did.
+fn one_run(tests: &Path, arguments: &[&str], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
+    let limited = format!("ulimit -v {MEMORY_KIB_MAX}; exec \"$0\" \"$@\"");
+    let log = tests.with_extension(format!("{}.{}.log", variables[0].1, arguments.len()));
+    let file = fs::File::create(&log).ok()?;
+    let begun = Instant::now();
+    let mut child = Command::new("sh")
+        .args(["-c", &limited])
+        .arg(tests)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .env("RUST_BACKTRACE", "0")
+        .stdout(file.try_clone().ok()?)
+        .stderr(file)
+        .spawn()
+        .ok()?;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if begun.elapsed() > bound => break None,
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let _gone = fs::remove_file(&log);
+    let Some(status) = status else {
+        let _ended = child.kill();
+        let _reaped = child.wait();
+        return Some(format!("no end within {} s", bound.as_secs()));
+    };
+    if status.success() { None } else { Some(word(&text)) }
+}
+
+/// What failed: the first history of the model, or the first test and how many more.
+fn word(text: &str) -> String {
+    if let Some((_, rest)) = text.split_once("STAC_BROKER_MODEL_SEED=") {
+        let line = rest.lines().next().unwrap_or_default();
+        let (seed, why) = line.split_once(": ").unwrap_or((line, ""));
+        let why: String = why.chars().take(40).collect();
+        return format!("history {seed} ({why})");
+    }
+    let failed: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect();
+    match failed.split_first() {
+        Some((first, [])) => format!("test {first}"),
+        Some((first, more)) => format!("test {first} and {} more", more.len()),
+        None => "an end without a result".into(),
+    }
+}
