@@ -273,8 +273,8 @@ impl Merge {
         let missing = leg.stream.missing_nulls(&self.order).filter(|(gap, _)| !leg.session.gaps.contains(gap));
         if let Some((gap, failure)) = missing {
             leg.session.push_gap(gap);
-            leg.failure = Some(failure);
-            leg.tie_given_up = true;
+            leg.tie_given_up |= failure.is_some();
+            leg.failure = failure.or(leg.failure.take());
         }
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
             // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)

@@ -105,6 +105,14 @@ pub struct Gap {
     pub place: Option<Place>,
 }
 
+impl Gap {
+    /// It reaches to the end of the order, and no page can fill it.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.to == Some(Position::End) && self.status == Status::SkippedCapability
+    }
+}
+
 impl SessionLeg {
     /// Of a leg that begins.
     #[must_use]
@@ -173,10 +181,9 @@ impl SessionLeg {
     /// Adds a gap; with too many of them the two oldest become one that covers both. One to the end of the order, of
     /// what can be asked for on no page, stays apart behind the others.
     pub fn push_gap(&mut self, gap: Gap) {
-        let lasting = |gap: &Gap| gap.to == Some(Position::End);
-        let place = self.gaps.iter().position(lasting).unwrap_or(self.gaps.len());
+        let place = self.gaps.iter().position(Gap::is_lasting).unwrap_or(self.gaps.len());
         self.gaps.insert(place, gap);
-        let passing = self.gaps.iter().filter(|gap| !lasting(gap)).count();
+        let passing = self.gaps.iter().filter(|gap| !gap.is_lasting()).count();
         if passing > GAPS_PER_MEMBER_MAX {
             let oldest = self.gaps.remove(0);
             if let Some(next) = self.gaps.first_mut() {

@@ -122,10 +122,10 @@ pub struct Stream {
     first: FirstKey,
     /// Of a list that holds Items with and without a key.
     lead: Lead,
-    /// A list of values came to Items without one.
+    /// What is left of a list is of the other segment.
     values_over: bool,
-    /// Items without a key are out of reach, and that was not declared yet.
-    nulls_missing: bool,
+    /// Items without a key are out of reach, and that was not declared yet: whether they are asked for.
+    nulls_missing: Option<bool>,
     user_interval: Option<Interval>,
     /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
     ranges: Option<VecDeque<Range>>,
@@ -260,8 +260,8 @@ impl Stream {
         };
         let single_collection = leg.only_collection().map(Into::into);
         let resumed = matches!(next, Next::Token(_));
-        // behind the nulls is nothing
-        let over = start == Position::After(Value::Null) || ranges.as_ref().is_some_and(VecDeque::is_empty);
+        let lead = Lead::of(&leg.first, session, &start, resumed);
+        let over = lead.leaves_nothing(&start) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         Self {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
@@ -278,10 +278,10 @@ impl Stream {
                 made: HashMap::new(),
             },
             known: if over { Position::End } else { start.clone() },
-            lead: Lead::of(&leg.first, session, &start, resumed),
+            lead,
             first: leg.first.clone(),
             values_over: false,
-            nulls_missing: false,
+            nulls_missing: None,
             ranges,
             walked: place.is_some_and(by_token),
             list_start,
@@ -580,7 +580,7 @@ impl Stream {
     pub fn walk(&self) -> Option<Place> {
         // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
-        if self.is_sliced() {
+        if self.is_sliced() || self.has_no_place() {
             return None;
         }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());

@@ -43,6 +43,7 @@ mod rewriting;
 mod rooms;
 mod schema;
 mod shared;
+mod sorting;
 mod slices;
 mod static_stac;
 mod support;

@@ -160,6 +160,8 @@ pub struct Quirks {
     pub classes: Vec<&'static str>,
     /// Without a time an Item breaks the list at its place: the next page is refused.
     pub null_times_break: bool,
+    /// Items without a property stand behind those with the largest one, as in some databases; else before the smallest.
+    pub nulls_are_large: bool,
 }
 
 /// The classes that a member with all of CQL2 declares, in new and in old spelling.
@@ -441,7 +443,7 @@ impl ScriptedMember {
         let url = Url::parse(&format!("http://{address}/stac")).unwrap();
         let id = self.id.clone();
         let state = Arc::new(State {
-            store: Store::new(&self.items, &self.documents),
+            store: Store::new(&self.items, &self.documents, self.quirks.nulls_are_large),
             script: self,
             base: url.to_string(),
             searches: AtomicUsize::new(0),
