@@ -9,12 +9,15 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[allow(dead_code, reason = "shared with benchmarks that need more of it")]
 mod parts;
 
 use std::error::Error;
-use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use parts::role::Role;
 use parts::{ITEMS_PER_PAGE, MEMBERS, ROLE};
 
 const WARM_UP: usize = 50;
@@ -31,51 +34,6 @@ fn main() -> Outcome<()> {
         Ok("proxy") => runtime.block_on(parts::proxy()),
         Ok("broker") => runtime.block_on(parts::broker()),
         _ => runtime.block_on(measure()),
-    }
-}
-
-/// A process of this benchmark; ends with it.
-struct Role {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Role {
-    /// Starts this program again in a role and reads the address it prints.
-    fn start(role: &str, upstream: &str) -> Outcome<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .env(ROLE, role)
-            .env(parts::UPSTREAM, upstream)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        let output = child.stdout.take().ok_or("no output")?;
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line)?;
-        Ok(Self { child, url: line.trim().to_owned() })
-    }
-
-    /// CPU time of the process so far, user and system.
-    fn cpu(&self) -> Outcome<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("stat")?.split_whitespace().collect();
-        let ticks: u64 =
-            fields.get(11).ok_or("utime")?.parse::<u64>()? + fields.get(12).ok_or("stime")?.parse::<u64>()?;
-        // USER_HZ is 100 on every Linux there is
-        Ok(Duration::from_millis(ticks * 10))
-    }
-
-    fn resident_mb(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("VmRSS")?;
-        let kb: f64 = line.split_whitespace().nth(1).ok_or("VmRSS")?.parse()?;
-        Ok(kb / 1024.0)
     }
 }
 
@@ -128,12 +86,16 @@ async fn per_request(client: &reqwest::Client, url: &str, role: &Role) -> Outcom
 /// Keeps many searches under way for a few seconds; gives the largest resident memory seen.
 async fn crowd(client: &reqwest::Client, url: &str, broker: &Role) -> Outcome<f64> {
     let until = Instant::now() + Duration::from_secs(8);
+    let numbers = Arc::new(AtomicUsize::new(0));
     let searches: Vec<_> = (0..AT_ONCE)
         .map(|_| {
-            let (client, url) = (client.clone(), url.to_owned());
+            let (client, url, numbers) = (client.clone(), url.to_owned(), Arc::clone(&numbers));
             tokio::spawn(async move {
                 while Instant::now() < until {
-                    if get(&client, &url).await.is_err() {
+                    // Equal searches at one time would be one request to each member.
+                    let number = numbers.fetch_add(1, Ordering::Relaxed);
+                    let unlike = format!("{url}&datetime=2020-01-01T00:00:00.{number:06}Z/..");
+                    if get(&client, &unlike).await.is_err() {
                         return false;
                     }
                 }

@@ -7,9 +7,15 @@ pub const ITEMS_PER_PAGE: usize = 100;
 const ASSETS_PER_ITEM: usize = 20;
 
 /// 100 Items of about 11 KB, newest first, with times that interleave with the other members'.
+#[allow(dead_code, reason = "some ask for another number of Items")]
 pub fn page(base: &str, member: usize) -> String {
+    page_of(ITEMS_PER_PAGE, base, member)
+}
+
+/// The same with so many Items, at most 100.
+pub fn page_of(items: usize, base: &str, member: usize) -> String {
     let mut text = String::from(r#"{"type":"FeatureCollection","features":["#);
-    for number in 0..ITEMS_PER_PAGE {
+    for number in 0..items {
         if number > 0 {
             text.push(',');
         }

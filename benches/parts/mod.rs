@@ -1,6 +1,8 @@
 //! The processes of the whole-path benchmark: canned members, a plain proxy, the broker.
 
 mod canned;
+pub mod clients;
+pub mod role;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -22,6 +24,8 @@ pub use canned::{ITEMS_PER_PAGE, MEMBERS};
 
 pub const ROLE: &str = "STAC_BROKER_BENCH_ROLE";
 pub const UPSTREAM: &str = "STAC_BROKER_BENCH_UPSTREAM";
+/// Items of a member's page.
+pub const ITEMS: &str = "STAC_BROKER_BENCH_ITEMS";
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -41,12 +45,13 @@ struct Canned {
 
 /// Five members, each on its own port, each with one canned page in memory.
 pub async fn members() -> Outcome<()> {
+    let items = std::env::var(ITEMS)?.parse()?;
     let mut addresses = Vec::new();
     let mut servers = Vec::new();
     for member in 0..MEMBERS {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let canned = Canned { base: base.as_str().into(), page: canned::page(&base, member).into() };
+        let canned = Canned { base: base.as_str().into(), page: canned::page_of(items, &base, member).into() };
         let app = Router::new()
             .route("/", get(landing))
             .route("/conformance", get(conformance))

@@ -144,7 +144,7 @@ fn default_filter(command: &Command) -> &'static str {
 
 /// Runs a command that waits for others.
 pub(crate) fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread().event_interval(crate::http::EVENTS_EVERY).enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             out::note(&format!("error: cannot start the runtime: {error}"));

@@ -46,10 +46,10 @@ impl Ids {
         self.shared.iter().find(|shared| shared.id == id)
     }
 
-    /// The shared Collection that a member's own is part of.
+    /// Every shared Collection, in the order of the file.
     #[must_use]
-    pub fn shared_of(&self, member: &MemberId, native: &str) -> Option<&Shared> {
-        self.shared.iter().find(|shared| shared.native(member) == Some(native))
+    pub fn all_shared(&self) -> &[Shared] {
+        &self.shared
     }
 
     /// The member that has this id, or had it before (`renamed_from`).

@@ -155,6 +155,22 @@ impl Area {
         }
     }
 
+    /// Whether all of the other lies in it. Never says yes when it does not.
+    #[must_use]
+    pub fn holds(&self, other: &Self) -> bool {
+        let within = |inner: &Rect<f64>| {
+            let boxed = self.boxes.iter().any(|outer| {
+                outer.min().x <= inner.min().x
+                    && outer.min().y <= inner.min().y
+                    && inner.max().x <= outer.max().x
+                    && inner.max().y <= outer.max().y
+            });
+            boxed
+                && self.geometry.as_ref().is_none_or(|geometry| geo::Contains::contains(geometry, &inner.to_polygon()))
+        };
+        !other.boxes.is_empty() && other.boxes.iter().all(within)
+    }
+
     /// Whether the area reaches the north (`1.0`) or south (`-1.0`) pole.
     fn reaches(&self, pole: f64) -> bool {
         self.boxes.iter().any(|rect| rect.max().y * pole >= 90.0 || rect.min().y * pole >= 90.0)

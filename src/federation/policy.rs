@@ -242,6 +242,27 @@ impl Policy {
         self.admits_by(&rules, question, now)
     }
 
+    /// The times of which the member surely has everything that is asked of this collection (S11): by its rules, and
+    /// because the area asked for lies within its focus. Several are alternatives.
+    #[must_use]
+    pub fn covers(&self, collection: &str, question: &Question<'_>, now: DateTime<Utc>) -> Vec<Interval> {
+        let within = |focus: Option<&Area>| match (focus, question.area) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(focus), Some(asked)) => focus.holds(asked),
+        };
+        let fits = |id: &String| self.ids_prefixes.iter().any(|prefix| id.starts_with(prefix.as_str()));
+        let has_ids = self.ids_prefixes.is_empty() || question.ids.is_none_or(|ids| ids.iter().all(fits));
+        if !self.sees(collection) || !within(self.focus.as_ref()) || !has_ids {
+            return Vec::new();
+        }
+        let mut rules = self.retention.iter().filter(|rule| rule.collections.matches(collection)).peekable();
+        if rules.peek().is_none() {
+            return vec![Interval::default()];
+        }
+        rules.filter(|rule| within(rule.focus.as_ref())).filter_map(|rule| rule.sure(now)).collect()
+    }
+
     /// The oldest time that the member may keep of this collection (by its own id); `None`: without limit.
     #[must_use]
     pub fn keeps_from(&self, collection: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

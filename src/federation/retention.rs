@@ -11,6 +11,9 @@ use super::policy::Patterns;
 /// Sites purge and publish at their own hour and their clocks differ from ours: rolling edges count this much wider.
 const ROLLING_MARGIN: TimeDelta = TimeDelta::hours(1);
 
+/// What lies this near to a rolling edge may be gone already where a site is to have every Item (S11).
+const PURGE_MARGIN: TimeDelta = TimeDelta::days(1);
+
 const SECONDS_PER_DAY: u64 = 86_400;
 /// Longest period that is read; 10 000 years, the reach of RFC 3339.
 const MONTHS_MAX: u32 = 120_000;
@@ -62,6 +65,22 @@ impl Retention {
             (until, newest) => until.or(newest),
         };
         Interval { start: from.max(oldest), end }
+    }
+
+    /// The times of which the rule surely has every Item (S11): sites purge and publish at their own hour, so the last day
+    /// before a rolling edge and the hour before a lag do not count. `None`: it is sure of none.
+    #[must_use]
+    pub fn sure(&self, now: DateTime<Utc>) -> Option<Interval> {
+        // an edge beyond the calendar is none
+        let oldest = self.keep.and_then(|keep| keep.before(now)?.checked_add_signed(PURGE_MARGIN));
+        let newest = self.lag.and_then(|lag| lag.before(now)?.checked_sub_signed(ROLLING_MARGIN));
+        let end = match (self.until, newest) {
+            (Some(until), Some(newest)) => Some(until.min(newest)),
+            (until, newest) => until.or(newest),
+        };
+        let start = self.from.max(oldest);
+        let some = start.zip(end).is_none_or(|(start, end)| start < end);
+        some.then_some(Interval { start, end })
     }
 
     /// What the rule keeps, to follow `keeps`: for example `the last 90 days`.

@@ -125,6 +125,7 @@ async fn rendered(State(office): State<Office>) -> Response {
         metrics::harvest(member.as_str(), &seen);
     }
     metrics::buffered(crate::members::held_bytes());
+    metrics::tasks(tokio::runtime::Handle::current().metrics().num_alive_tasks());
     snapshot.members.measure();
     let told = office.broker.reloads.told();
     if snapshot.federation.registry.gocdb.is_some() {

@@ -14,7 +14,6 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
@@ -29,6 +28,7 @@ use crate::telemetry::context::Context;
 use crate::telemetry::{metrics, otlp};
 
 use super::App;
+use super::admission::{Admission, Full, Turn};
 use super::clients::{self, Clients};
 use super::exception::{self, Exception};
 use super::links::{self, Links};
@@ -48,8 +48,7 @@ pub struct Face {
     pub queryables: Queryables,
     /// What members did otherwise than they should.
     pub seen: Seen,
-    /// One permit per request in progress.
-    admission: Semaphore,
+    pub admission: Admission,
     pub clients: Clients,
     closed: AtomicBool,
 }
@@ -58,7 +57,7 @@ impl Face {
     /// Whether a request would be served now.
     pub fn is_open(&self) -> bool {
         !self.closed.load(Ordering::Relaxed)
-            && self.admission.available_permits() > 0
+            && self.admission.is_open()
             && !self.app.broker.snapshot().members.is_full()
     }
 
@@ -76,6 +75,8 @@ pub struct Call {
     pub request_id: Arc<str>,
     /// Whose request it is, where that is known.
     pub client: Option<IpAddr>,
+    /// Since when its client waits.
+    pub came: Instant,
 }
 
 impl Call {
@@ -97,13 +98,13 @@ pub struct Door {
 
 impl Door {
     pub fn new(app: App) -> Self {
-        let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max.min(Semaphore::MAX_PERMITS);
+        let in_flight_max = app.broker.snapshot().federation.limits.in_flight_max;
         let face = Arc::new(Face {
             app,
             processes: Catalogue::default(),
             queryables: Queryables::default(),
             seen: Seen::default(),
-            admission: Semaphore::new(in_flight_max),
+            admission: Admission::new(in_flight_max),
             clients: Clients::default(),
             closed: AtomicBool::new(false),
         });
@@ -188,8 +189,19 @@ impl Door {
         response
     }
 
+    /// Room for a request, now or soon.
+    async fn turn(&self, snapshot: &Snapshot) -> Result<Turn, Full> {
+        if snapshot.members.is_full() { Err(Full) } else { self.face.admission.enter().await }
+    }
+
+    /// Looks whether this machine keeps up with what was let in, for ever.
+    pub async fn watch(self) -> Infallible {
+        self.face.admission.clone().watch().await
+    }
+
     /// Preflight, loops, the base address, and room for the request.
     async fn admitted(&self, mut request: Request, request_id: &Arc<str>, snapshot: &Arc<Snapshot>) -> Response {
+        let came = Instant::now();
         if request.method() == Method::OPTIONS {
             return StatusCode::NO_CONTENT.into_response();
         }
@@ -207,17 +219,16 @@ impl Door {
 
         let is_exempt = request.uri().path().starts_with("/health/");
         let rate = snapshot.federation.limits.client_rate_per_s;
-        if let Some(Err(seconds)) =
-            client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, Instant::now()))
+        if let Some(Err(seconds)) = client.filter(|_| !is_exempt).map(|from| self.face.clients.admit(from, rate, came))
         {
             return Problem::too_many(rate, seconds).into_response();
         }
-        let permit = self.face.admission.try_acquire();
-        if (permit.is_err() || snapshot.members.is_full()) && !is_exempt {
+        let turn = if is_exempt { None } else { Some(self.turn(snapshot).await) };
+        if turn.as_ref().is_some_and(Result::is_err) {
             return Problem::overloaded().into_response();
         }
         let (snapshot, request_id) = (Arc::clone(snapshot), Arc::clone(request_id));
-        let call = Call { snapshot, links: Arc::new(links), request_id, client };
+        let call = Call { snapshot, links: Arc::new(links), request_id, client, came };
         request.extensions_mut().insert(call);
         let response = match self.router.clone().oneshot(request).await {
             Ok(response) => response,

@@ -6,6 +6,7 @@
 
 mod access;
 mod admin;
+mod admission;
 mod clients;
 mod collection_search;
 mod collections;
@@ -46,6 +47,10 @@ pub use admin::{Office, serve as serve_admin};
 pub use features::published;
 pub use links::via;
 pub use server::serve;
+
+/// Steps of work after which a thread of the runtime looks for new requests and answers. A step can take the better part
+/// of a millisecond (reading one member's page), and a refusal is promised within 50 ms; looking costs a microsecond.
+pub const EVENTS_EVERY: u32 = 16;
 
 /// What every handler sees.
 #[derive(Clone)]

@@ -130,7 +130,7 @@ async fn posted(call: &Call, body: Body) -> Result<Vec<u8>, Problem> {
 pub fn clock(call: &Call, wait_s: Option<u32>) -> Clock {
     let most = call.snapshot.federation.limits.deadline;
     let wait = wait_s.map_or(most, |seconds| most.min(Duration::from_secs(seconds.into())));
-    Clock { now: Utc::now(), deadline: Instant::now() + wait }
+    Clock { now: Utc::now(), deadline: call.came + wait }
 }
 
 /// Searches and writes one page; `more` are further links of the answer.

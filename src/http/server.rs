@@ -61,11 +61,15 @@ pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = (
     let tls = tls::acceptor(&app.broker)?;
     let door = Door::new(app);
     let closing = door.clone();
+    let watching = door.clone().watch();
     let answer = move |request| {
         let door = door.clone();
         async move { door.answer(request).await }
     };
-    accept_until(listener, tls, stop, DRAIN, answer, || closing.close()).await
+    tokio::select! {
+        served = accept_until(listener, tls, stop, DRAIN, answer, || closing.close()) => served,
+        never = watching => match never {},
+    }
 }
 
 /// The loop itself, whatever answers. `closing` is called when the stop comes, before the drain, which takes at most

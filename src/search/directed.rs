@@ -41,6 +41,7 @@ fn leg(member: &str, mode: Mode) -> Leg {
     Leg {
         member: MemberId::new(member),
         part: String::new(),
+        shared: None,
         mode,
         ask: Ask::default(),
         residual: Residual::default(),
@@ -62,7 +63,7 @@ fn newest_first() -> Order {
 }
 
 fn plan(legs: Vec<Leg>, order: Order) -> Plan {
-    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+    Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
 }
 
 /// Runs a page against members that answer by a function of member, request and how often they were asked.

@@ -5,11 +5,12 @@
 //! of. Whatever is thereby decided for every Collection of the member becomes a constant, so that a condition that is
 //! false for all of a member shows it before anybody is asked. Pure; what a condition means is not known here.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::collections::Ids;
 use crate::collections::ids::Named;
-use crate::cql2::{Comparison, Expr, Value};
+use crate::cql2::{Comparison, Expr, Subject, Value};
 use crate::federation::MemberId;
 
 /// The property that names an Item's Collection.
@@ -20,6 +21,48 @@ pub const COLLECTION: &str = "collection";
 pub fn localised(filter: &Expr, member: &MemberId, ids: &Ids) -> Expr {
     let local = Local { member, ids, prefix: ids.qualified(member, "") };
     filter.clone().map_leaves(&mut |leaf| local.leaf(leaf)).folded()
+}
+
+/// The condition as it holds for Items of a shared Collection, whose only name is the shared one: what is thereby decided
+/// becomes a constant.
+#[must_use]
+pub fn of_shared(filter: &Expr, id: &str) -> Expr {
+    let subject = InShared(id);
+    let decided = |leaf: Expr| {
+        let properties = leaf.properties();
+        let only = properties.len() == 1 && properties.contains(COLLECTION);
+        drop(properties);
+        let known = if only { leaf.holds(&subject) } else { None };
+        known.map_or(leaf, Expr::Constant)
+    };
+    filter.clone().map_leaves(&mut { decided }).folded()
+}
+
+/// The collections of a member that a condition names as the member's own, `MEMBER|collection`.
+#[must_use]
+pub fn named_in(filter: &Expr, member: &MemberId, ids: &Ids) -> Vec<String> {
+    let mut natives = Vec::new();
+    filter.visit_values(&mut |value| {
+        if let Some(Named::Qualified { member: of, native }) = value.literal_text().map(|text| ids.parse(text))
+            && of == *member
+        {
+            natives.push(native);
+        }
+    });
+    natives
+}
+
+/// An Item of which nothing is known but its Collection.
+struct InShared<'a>(&'a str);
+
+impl Subject for InShared<'_> {
+    fn json(&self, property: &str) -> Option<Cow<'_, str>> {
+        (property == COLLECTION).then(|| serde_json::Value::from(self.0).to_string().into())
+    }
+
+    fn geometry(&self, _property: &str) -> Option<Cow<'_, geo::Geometry<f64>>> {
+        None
+    }
 }
 
 /// Whether a value is the property of this name, whatever is disregarded in comparing it.

@@ -1,7 +1,7 @@
 //! Who is asked what, decided without I/O: every member is a [`Leg`], [`Pruned`] with its rule, or [`Refused`] for lack of a feature.
 //!
-//! Five stages, one file each: `filtered.rs` reads what a filter proves (S16), `candidates.rs` finds which collections of
-//! a member may hold a match (S15), `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
+//! Stages, one file each: `filtered.rs` reads what a filter proves (S16), `candidates.rs` finds which collections of
+//! a member may hold a match (S15), `shared.rs` who serves which `windows.rs` of a shared Collection (S11), `sorting.rs` chooses the order and how each leg is read (S4, S5), `leg.rs` says what is pushed down and what stays
 //! with the broker (S8), the filter's part of it in `condition.rs`, and for members that read parameters otherwise in `otherwise.rs`, `explain.rs` tells people. A member is left out only on proof: what is not known is asked.
 
 mod filtered;
@@ -10,7 +10,9 @@ mod condition;
 pub mod explain;
 mod leg;
 mod otherwise;
+pub mod shared;
 mod sorting;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -19,18 +21,20 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::collections::ids::Named;
 use crate::collections::{Ids, MemberView};
 use crate::cql2::Expr;
-use crate::federation::{Area, Federation, Interval, Member, MemberId, Question, Refusal};
+use crate::federation::{Area, Federation, Interval, Member, MemberId, Question, Refusal, Shared};
 use crate::members::{Ask, Capabilities};
 
-use super::filter::localised;
+use super::filter::{localised, named_in};
 use super::request::{Invalid, SearchRequest, SortBy};
 use super::residual::Residual;
 
 use candidates::{Asking, Candidates, Judged};
 pub(super) use condition::shown;
 use filtered::Proof;
+use shared::Share;
 pub(super) use sorting::null_filter;
 
 /// What the plan knows of one member. `None` where nothing was discovered.
@@ -44,8 +48,10 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub order: Order,
-    /// In the order of the file.
+    /// Members' own collections in the order of the file, then shared Collections, each by the rank of its holders.
     pub legs: Vec<Leg>,
+    /// Legs that are asked only when the one fails that they take over from (S13).
+    pub standby: Vec<Leg>,
     pub pruned: Vec<Pruned>,
     /// `skipped-capability`, with the feature.
     pub refused: Vec<Refused>,
@@ -86,6 +92,8 @@ pub struct Leg {
     pub member: MemberId,
     /// Which share of the member this is: empty for its own collections, else the shared collection it is a holder of.
     pub part: String,
+    /// Of a shared Collection: what of it.
+    pub shared: Option<Share>,
     pub mode: Mode,
     /// Conditions and sort keys in the member's own terms; `limit` and `token` are set for each request.
     pub ask: Ask,
@@ -159,7 +167,7 @@ pub struct Refused {
 /// A condition that nobody can honour, named. None of this release's conditions is of that kind: a sort key that no
 /// member can sort by is drained, and what cannot be drained is refused member by member.
 pub fn plan<'a>(
-    federation: &Federation,
+    federation: &'a Federation,
     ids: &Ids,
     facts: impl Fn(&MemberId) -> Facts<'a>,
     request: &SearchRequest,
@@ -169,43 +177,111 @@ pub fn plan<'a>(
     let area = asked_area(request);
     let question = Question { interval: request.datetime, area: area.as_ref(), ids: request.ids.as_deref() };
     let named: Vec<_> = request.collections.iter().map(|given| ids.parse(given)).collect();
+    let scene = Scene { federation, facts: &facts, request, question: &question, now };
 
-    let (mut pruned, mut refused, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut refused, mut asked, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for member in &federation.members {
         let known = facts(&member.id);
         let filter = request.filter.as_ref().map(|filter| Arc::new(localised(filter, &member.id, ids)));
         let proof = filter.as_deref().map(Proof::of);
         let asking = Asking { question: &question, proof: proof.as_ref(), now };
-        match candidates::judge(member, known.collections, &named, asking) {
-            Judged::Pruned(refusal) => pruned.push(Pruned { member: member.id.clone(), refusal }),
+        let excluded = if named.is_empty() { taken_as_shared(member, ids, request) } else { Vec::new() };
+        match candidates::judge(member, known.collections, &named, excluded, asking) {
+            Judged::Pruned(refusal) => left.push((member, refusal)),
             Judged::Asked(candidates) => {
                 let abilities = known.capabilities.cloned().unwrap_or_else(|| Capabilities::implied(member));
                 let filter = filter.filter(|filter| !is_true(filter));
                 match unsearchable(&candidates, &abilities) {
-                    None => asked.push(Asked {
-                        member,
-                        expected: candidates::expected(&candidates, known.collections, now),
-                        candidates,
-                        abilities,
-                        filter,
-                    }),
+                    None => asked.push((
+                        None,
+                        Asked {
+                            member,
+                            expected: candidates::expected(&candidates, known.collections, now),
+                            candidates,
+                            abilities,
+                            filter,
+                        },
+                    )),
                     Some(feature) => refused.push(lacking(member, feature)),
                 }
             }
         }
     }
+    let mut waiting = Vec::new();
+    for shared in federation.shared.iter().filter(|shared| is_asked(shared, &named)) {
+        let parts = shared::parts(shared, &scene);
+        asked.extend(parts.asked.into_iter().map(|(part, share, asked)| (Some((part, share)), asked)));
+        waiting.extend(parts.standby);
+        left.extend(parts.pruned);
+        refused.extend(parts.refused.into_iter().map(|(member, feature)| lacking(member, feature)));
+    }
 
-    let order = order.cloned().unwrap_or_else(|| sorting::choose(request, &asked));
+    let order = order.cloned().unwrap_or_else(|| sorting::choose(request, asked.iter().map(|(_, asked)| asked)));
     let alone = asked.len() == 1;
     let mut legs = Vec::new();
-    for asked in &asked {
+    for (of, asked) in &asked {
         match sorting::read(&order, asked, request, alone) {
-            Ok(reading) => legs.push(leg::make(asked, request, area.as_ref(), &reading)),
+            Ok(reading) => legs.push(leg::make(asked, request, area.as_ref(), &reading, of.clone())),
             Err(feature) => refused.push(lacking(asked.member, feature)),
         }
     }
-    let unsorted = if order == Order::Quota { sorting::unsorted(&asked) } else { Vec::new() };
-    Ok(Plan { order, legs, pruned, refused, unsorted })
+    // in the quota order a leg keeps its place in its own list, where nobody else can go on
+    let waiting = waiting.into_iter().filter(|_| order != Order::Quota);
+    let standby = waiting.filter_map(|(part, share, asked)| {
+        let reading = sorting::read(&order, &asked, request, false).ok()?;
+        Some(leg::make(&asked, request, area.as_ref(), &reading, Some((part, share))))
+    });
+    let standby = standby.collect();
+    let unsorted =
+        if order == Order::Quota { sorting::unsorted(asked.iter().map(|(_, asked)| asked)) } else { Vec::new() };
+    // one member may lack the same for several shares
+    let mut seen: Vec<MemberId> = Vec::new();
+    refused.retain(|lacking| {
+        let fresh = !seen.contains(&lacking.member);
+        seen.push(lacking.member.clone());
+        fresh
+    });
+    let pruned = pruned(federation, left, &legs, &refused);
+    Ok(Plan { order, legs, standby, pruned, refused, unsorted })
+}
+
+/// What the shares of a shared Collection are decided from.
+struct Scene<'a, 's> {
+    federation: &'a Federation,
+    facts: &'s dyn Fn(&MemberId) -> Facts<'a>,
+    request: &'s SearchRequest,
+    question: &'s Question<'s>,
+    now: DateTime<Utc>,
+}
+
+/// A search that names no collection treats shared ones as shared.
+fn is_asked(shared: &Shared, named: &[Named]) -> bool {
+    named.is_empty() || named.iter().any(|name| matches!(name, Named::Shared(id) if *id == shared.id))
+}
+
+/// The member's collections that are asked as shared ones, unless the filter names them as the member's own.
+fn taken_as_shared(member: &Member, ids: &Ids, request: &SearchRequest) -> Vec<String> {
+    let taken = ids.all_shared().iter().filter_map(|shared| shared.native(&member.id));
+    let own = request.filter.as_ref().map(|filter| named_in(filter, &member.id, ids)).unwrap_or_default();
+    taken.filter(|native| !own.iter().any(|named| named == native)).map(str::to_owned).collect()
+}
+
+/// Each member of which nothing is asked, in the order of the file, with the rule that excluded the last of what it has.
+fn pruned(federation: &Federation, left: Vec<(&Member, Refusal)>, legs: &[Leg], refused: &[Refused]) -> Vec<Pruned> {
+    let mut last: Vec<(&Member, Refusal)> = Vec::new();
+    for (member, refusal) in left {
+        match last.iter_mut().find(|(known, _)| known.id == member.id) {
+            Some((_, known)) if known.rule < refusal.rule => *known = refusal,
+            Some(_) => {}
+            None => last.push((member, refusal)),
+        }
+    }
+    let takes_part = |member: &Member| {
+        legs.iter().any(|leg| leg.member == member.id) || refused.iter().any(|lacking| lacking.member == member.id)
+    };
+    last.retain(|(member, _)| !takes_part(member));
+    last.sort_by_key(|(member, _)| federation.members.iter().position(|known| known.id == member.id));
+    last.into_iter().map(|(member, refusal)| Pruned { member: member.id.clone(), refusal }).collect()
 }
 
 /// A member that may hold a match.

@@ -10,6 +10,8 @@ use crate::federation::{Area, Interval, MemberId, Policy};
 use crate::members::Item;
 use crate::members::item::Properties;
 
+use super::plan::windows::Windows;
+
 /// Conditions on an Item, in the member's own terms. Empty: everything passes.
 #[derive(Debug, Clone, Default)]
 pub struct Residual {
@@ -17,6 +19,10 @@ pub struct Residual {
     pub collections: Option<Vec<String>>,
     /// The collections that the federation sees, where the member's list is not known and so cannot be named.
     pub policy: Option<Arc<Policy>>,
+    /// Native ids the Item's collection must be none of.
+    pub others_than: Vec<String>,
+    /// Of a shared Collection: when Items begin that are taken from this holder (S12).
+    pub windows: Windows,
     pub ids: Option<Vec<String>>,
     pub datetime: Option<Interval>,
     /// The whole condition, with the member's own collection ids: evaluated also where the member says it does it.
@@ -85,6 +91,8 @@ impl Residual {
         // a member that gives no collection is taken at its word where only one was asked for
         let collection = if item.collection.is_empty() { self.only_collection() } else { &item.collection };
         one_of(self.collections.as_deref(), collection)
+            && !self.others_than.iter().any(|other| other == collection)
+            && self.windows.own(item)
             && self.policy.as_ref().is_none_or(|policy| policy.sees(collection))
             && one_of(self.ids.as_deref(), &item.id)
             && self.datetime.is_none_or(|asked| item.meets_time(&asked))

@@ -19,7 +19,7 @@ use table::{
     ACCESS_LOST, BUFFERED, CACHE, COLLECTIONS, CONTRADICTIONS, CURSOR_BYTES, CURSOR_ERRORS, DROPPED, GAPS, IN_FLIGHT,
     INFO, MEMBER_ITEMS, MEMBER_REQUESTS, MEMBER_SECONDS, OUTCOMES, PAGES, POLICY, PRUNED, QUARANTINED, REFUSALS,
     REFUSED, REGISTRY_ANSWERS, REGISTRY_MEMBERS, RELOADS, REQUEST_SECONDS, REQUESTS, SHORT_PAGES, SPANS, SUSPICIOUS,
-    UP,
+    TASKS, UP,
 };
 
 /// Upper bounds of the latency histograms, in seconds: from an answer out of memory to the longest deadline.
@@ -180,6 +180,12 @@ pub fn cursor_given(bytes: usize) {
 pub fn buffered(bytes: usize) {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     gauge!(BUFFERED).set(bytes as f64);
+}
+
+/// Tasks of the runtime that are alive at this moment: what only grows is a leak.
+pub fn tasks(alive: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    gauge!(TASKS).set(alive as f64);
 }
 
 /// A request of a client in progress, however it ends.

@@ -277,7 +277,12 @@ pub struct Served {
 impl Served {
     /// Waits until it prints its address; goes on reading what else it says.
     pub fn start(file: &File) -> Self {
-        let mut child = program()
+        Self::of(program(), file)
+    }
+
+    /// The same of a program that somebody names.
+    pub fn of(mut program: Command, file: &File) -> Self {
+        let mut child = program
             .args(["serve", "-f", file.path(), "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -177,6 +177,7 @@ impl Catalogue {
         Leg {
             member: self.member.clone(),
             part: String::new(),
+            shared: None,
             mode: self.mode,
             ask: Ask { datetime: user, filter: pushed, ..Ask::default() },
             residual,

@@ -89,7 +89,7 @@ impl World {
         };
         let filter = self.condition.map(|condition| Arc::new(Expr::from_text(&condition.text()).expect("a filter")));
         let legs = self.catalogues.iter().map(|catalogue| catalogue.leg(self.user, filter.as_ref())).collect();
-        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new() }
+        Plan { order, legs, pruned: Vec::new(), refused: Vec::new(), unsorted: Vec::new(), standby: Vec::new() }
     }
 
     /// How many Items of all members are asked for.
@@ -106,7 +106,8 @@ impl World {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
             // the place in a window does not outlast the page
-            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && catalogue.mode != Mode::Slice);
+            let numbered = catalogue.habits.offsets && catalogue.mode != Mode::Slice;
+            let steady = numbered || catalogue.mode == Mode::Token;
             if steady || !dice.one_in(6) {
                 continue;
             }

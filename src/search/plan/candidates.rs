@@ -18,6 +18,9 @@ const EXTENT_MARGIN: TimeDelta = TimeDelta::days(1);
 /// 1972, the first Landsat: where nothing advertises a beginning.
 const FIRST_EXPECTED_S: i64 = 63_072_000;
 
+const DISABLED: &str = "the federation file says `enabled = false`";
+const NO_ITEMS: &str = "its metadata records are Collections, which have no Items";
+
 /// Whether a member is asked.
 pub(super) enum Judged {
     Asked(Candidates),
@@ -34,6 +37,8 @@ pub(super) struct Candidates {
     pub left_out: usize,
     /// The client named collections, as parameter or in the filter: there are no others.
     pub named: bool,
+    /// Its collections that are asked as shared ones, and are none of these.
+    pub excluded: Vec<String>,
 }
 
 /// What is asked of each candidate.
@@ -45,26 +50,51 @@ pub(super) struct Asking<'a> {
     pub now: DateTime<Utc>,
 }
 
-pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named], asking: Asking<'_>) -> Judged {
+/// Whether one collection of a member, named as part of a shared one, may hold a match.
+pub(super) fn one(member: &Member, view: Option<&MemberView>, native: &str, asking: Asking<'_>) -> Result<(), Refusal> {
+    let refuse = |rule, detail: &str| Err(Refusal { rule, detail: detail.to_owned() });
     if !member.enabled {
-        return pruned(Rule::Disabled, "the federation file says `enabled = false`");
+        return refuse(Rule::Disabled, DISABLED);
+    }
+    if !member.has_items() {
+        return refuse(Rule::NoItems, NO_ITEMS);
+    }
+    let listed = listed(view);
+    let complete = view.is_some_and(|view| view.known == Known::Complete);
+    let candidate = candidate(member, Some(native), &listed, entry(view, native), asking.now);
+    collection(member, native, complete && !listed.contains(&native), &candidate, asking)
+}
+
+/// `excluded` are the member's collections that are asked as shared ones when none is named.
+pub(super) fn judge(
+    member: &Member,
+    view: Option<&MemberView>,
+    named: &[Named],
+    excluded: Vec<String>,
+    asking: Asking<'_>,
+) -> Judged {
+    if !member.enabled {
+        return pruned(Rule::Disabled, DISABLED);
     }
     let complete = view.is_some_and(|view| view.known == Known::Complete);
     let listed = listed(view);
-    let wanted = if named.is_empty() { listed.clone() } else { of_member(member, named) };
+    let is_own = |native: &&str| !excluded.iter().any(|shared| shared == native);
+    let wanted =
+        if named.is_empty() { listed.iter().copied().filter(is_own).collect() } else { of_member(member, named) };
     let others = named.is_empty() && !complete;
     if !member.has_items() && (named.is_empty() || !wanted.is_empty()) {
-        return pruned(Rule::NoItems, "its metadata records are Collections, which have no Items");
+        return pruned(Rule::NoItems, NO_ITEMS);
     }
     if wanted.is_empty() && !others {
         return if named.is_empty() {
-            pruned(Rule::Collection, "it lists no collection")
+            let alone = if excluded.is_empty() { "it lists no collection" } else { "it lists no other collection" };
+            pruned(Rule::Collection, alone)
         } else {
             pruned(Rule::NotRequested, "the collections named belong to other members")
         };
     }
 
-    let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty() };
+    let mut left = Candidates { natives: Vec::new(), others: false, left_out: 0, named: !named.is_empty(), excluded };
     let mut refusals: Vec<(Option<String>, Refusal)> = Vec::new();
     let test = |native: &str, left: &mut Candidates, refusals: &mut Vec<(Option<String>, Refusal)>| {
         let missing = complete && !listed.contains(&native);
@@ -88,7 +118,9 @@ pub(super) fn judge(member: &Member, view: Option<&MemberView>, named: &[Named],
             // the filter names what they could be
             (None, Some(natives)) => {
                 left.named = true;
-                for native in natives.iter().filter(|native| !listed.contains(&native.as_str())) {
+                let unlisted = natives.iter().filter(|native| !listed.contains(&native.as_str()));
+                let excluded = left.excluded.clone();
+                for native in unlisted.filter(|native| !excluded.contains(native)) {
                     test(native, &mut left, &mut refusals);
                 }
             }

@@ -17,7 +17,7 @@ use crate::search::request::intersecting;
 
 use super::Asked;
 use super::filtered::{Proof, named};
-use super::leg::{Share, by_post, flat};
+use super::leg::{Pushed, by_post, flat};
 
 /// Characters of one part of the filter in an explanation.
 const SHOWN_CHARACTERS_MAX: usize = 160;
@@ -26,7 +26,7 @@ const SHOWN_CHARACTERS_MAX: usize = 160;
 const FILTER_GET_BYTES_MAX: usize = 3 << 10;
 
 /// Puts the filter where it belongs.
-pub(super) fn condition(share: &mut Share, asked: &Asked<'_>) {
+pub(super) fn condition(share: &mut Pushed, asked: &Asked<'_>) {
     let Some(filter) = &asked.filter else { return };
     share.residual.filter = Some(Arc::clone(filter));
     share.residual.member = Some(asked.member.id.clone());
@@ -59,7 +59,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn place(&mut self, share: &mut Share, asked: &Asked<'_>, part: &Expr) {
+    fn place(&mut self, share: &mut Pushed, asked: &Asked<'_>, part: &Expr) {
         let text = part.to_text();
         let described = format!("filter: {}", shown(&text));
         let support = match asked.abilities.condition(part) {
@@ -81,7 +81,7 @@ impl Parts {
     }
 
     /// Says a part by a parameter, if there is one for it; true when that says all of it.
-    fn say(&mut self, share: &mut Share, asked: &Asked<'_>, part: &Expr) -> bool {
+    fn say(&mut self, share: &mut Pushed, asked: &Asked<'_>, part: &Expr) -> bool {
         match Proof::of(part) {
             Proof::Ids(ids) => say_ids(share, asked, ids),
             Proof::Time { property, interval } => {
@@ -97,7 +97,7 @@ impl Parts {
 
     /// An Item's `datetime` lies between its start and its end, so an interval around it meets the Item whichever of them
     /// a member looks at. Its start proves something only of what lies behind it.
-    fn say_time(&mut self, share: &Share, asked: &Asked<'_>, property: &str, interval: Interval) {
+    fn say_time(&mut self, share: &Pushed, asked: &Asked<'_>, property: &str, interval: Interval) {
         if share.ask.datetime.is_some() || asked.abilities.datetime == Support::Unsupported {
             return;
         }
@@ -118,7 +118,7 @@ impl Parts {
 }
 
 /// Whether the list of collections that the member is asked for says all of a part.
-fn is_said_by_collections(share: &Share, asked: &Asked<'_>, part: &Expr) -> bool {
+fn is_said_by_collections(share: &Pushed, asked: &Asked<'_>, part: &Expr) -> bool {
     let plain = match part {
         Expr::Not(inner) => inner,
         part => part,
@@ -128,7 +128,7 @@ fn is_said_by_collections(share: &Share, asked: &Asked<'_>, part: &Expr) -> bool
         && natives.is_some_and(|natives| Proof::of(part).is_only_of(natives))
 }
 
-fn say_ids(share: &mut Share, asked: &Asked<'_>, ids: Vec<String>) -> bool {
+fn say_ids(share: &mut Pushed, asked: &Asked<'_>, ids: Vec<String>) -> bool {
     let ids = match &share.ask.ids {
         None => ids,
         Some(before) => before.iter().filter(|id| ids.contains(id)).cloned().collect(),
@@ -142,7 +142,7 @@ fn say_ids(share: &mut Share, asked: &Asked<'_>, ids: Vec<String>) -> bool {
     asked.abilities.ids == Support::Exact
 }
 
-fn say_place(share: &mut Share, asked: &Asked<'_>, op: SpatialOp, left: &Value, right: &Value) -> bool {
+fn say_place(share: &mut Pushed, asked: &Asked<'_>, op: SpatialOp, left: &Value, right: &Value) -> bool {
     let Some(("geometry", Value::Geometry(shape))) = named(left, right) else { return false };
     if op == SpatialOp::Disjoint || share.ask.bbox.is_some() || share.ask.intersects.is_some() {
         return false;

@@ -76,6 +76,15 @@ impl Proof {
         }
     }
 
+    /// The interval in which the `datetime` of every Item lies that meets it, where that is known.
+    pub(super) fn time(&self) -> Option<Interval> {
+        match self {
+            Self::Time { property, interval } if *property == TIMES[0] => Some(*interval),
+            Self::Every(parts) => parts.iter().find_map(Self::time),
+            _ => None,
+        }
+    }
+
     /// Whether an Item of one of these collections meets it, whatever else the Item is.
     pub(super) fn is_only_of(&self, natives: &[String]) -> bool {
         match self {

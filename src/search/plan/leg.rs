@@ -12,11 +12,19 @@ use crate::search::residual::Residual;
 
 use super::condition;
 use super::otherwise;
+use super::shared::Share;
 use super::sorting::{Reading, null_filter};
 use super::{Asked, FirstKey, Leg, Mode, NullItems};
 
-pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>, reading: &Reading) -> Leg {
-    let mut share = Share { ask: Ask::default(), residual: Residual::default(), pushdown: Vec::new() };
+/// `of` tells the share of a shared Collection, with its part; otherwise it is the member's own.
+pub(super) fn make(
+    asked: &Asked<'_>,
+    request: &SearchRequest,
+    area: Option<&Area>,
+    reading: &Reading,
+    of: Option<(String, Share)>,
+) -> Leg {
+    let mut share = Pushed { ask: Ask::default(), residual: Residual::default(), pushdown: Vec::new() };
     let room = room(asked, request);
     collections(&mut share, asked, room.collections);
     if let Some(ids) = &request.ids {
@@ -30,6 +38,16 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
             share.ask.datetime = Some(interval);
         }
         share.residual.datetime = Some(interval);
+    }
+    if let Some((_, of)) = of.as_ref().filter(|(_, of)| !of.windows.is_all()) {
+        if asked.abilities.datetime != Support::Unsupported {
+            share.ask.datetime = of.windows.asked_within(request.datetime.as_ref());
+            if request.datetime.is_none() && share.ask.datetime.is_some() {
+                share.pushdown.push("datetime".to_owned());
+            }
+        }
+        share.residual.windows = of.windows.clone();
+        share.remains("owned instant in window");
     }
     place(&mut share, asked, request, area);
     condition::condition(&mut share, asked);
@@ -53,13 +71,14 @@ pub(super) fn make(asked: &Asked<'_>, request: &SearchRequest, area: Option<&Are
     let mode = if reading.mode == Mode::Slice && !bounds { Mode::Drain } else { reading.mode };
     Leg {
         member: asked.member.id.clone(),
-        part: String::new(),
+        reason: of.as_ref().map_or_else(|| reason(asked), |(_, of)| of.reason()),
+        part: of.as_ref().map_or_else(String::new, |(part, _)| part.clone()),
+        shared: of.map(|(_, of)| of),
         mode,
         ask: share.ask,
         residual: share.residual,
         pushdown: share.pushdown,
         page_max,
-        reason: reason(asked),
         discovered: asked.abilities.discovered,
         required: asked.member.policy.required,
         page_requests,
@@ -95,13 +114,13 @@ pub(super) fn sign(descending: bool) -> char {
 }
 
 /// A leg in the making.
-pub(super) struct Share {
+pub(super) struct Pushed {
     pub ask: Ask,
     pub residual: Residual,
     pub pushdown: Vec<String>,
 }
 
-impl Share {
+impl Pushed {
     /// Notes a condition where it belongs; true when it is pushed down.
     fn condition(&mut self, name: &str, support: Support) -> bool {
         if support != Support::Exact {
@@ -121,11 +140,11 @@ impl Share {
 }
 
 /// Restricts the member to the collections that are left, by its own ids; never to another member's.
-fn collections(share: &mut Share, asked: &Asked<'_>, has_room: bool) {
+fn collections(share: &mut Pushed, asked: &Asked<'_>, has_room: bool) {
     let candidates = &asked.candidates;
     let policy = &asked.member.policy;
     if !candidates.named {
-        if sees_everything(policy) && candidates.left_out == 0 {
+        if sees_everything(policy) && candidates.left_out == 0 && candidates.excluded.is_empty() {
             return;
         }
         if candidates.others {
@@ -133,6 +152,10 @@ fn collections(share: &mut Share, asked: &Asked<'_>, has_room: bool) {
             if !sees_everything(policy) {
                 share.residual.policy = Some(Arc::new(policy.clone()));
                 share.remains("collections of the policy");
+            }
+            if !candidates.excluded.is_empty() {
+                share.residual.others_than.clone_from(&candidates.excluded);
+                share.remains("collections that are asked as shared ones");
             }
             return;
         }
@@ -161,7 +184,7 @@ fn sees_everything(policy: &Policy) -> bool {
 }
 
 /// `bbox` and `intersects`.
-fn place(share: &mut Share, asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>) {
+fn place(share: &mut Pushed, asked: &Asked<'_>, request: &SearchRequest, area: Option<&Area>) {
     let abilities = &asked.abilities;
     share.residual.area = area.cloned();
     if let Some(bbox) = request.bbox {

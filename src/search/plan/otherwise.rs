@@ -8,10 +8,10 @@ use crate::federation::retention::Period;
 use crate::members::capabilities::IDS_ALONE_MAX;
 
 use super::Asked;
-use super::leg::Share;
+use super::leg::Pushed;
 
 /// Changes what a leg is asked for. The residual conditions stand already: they hold whatever the member is asked.
-pub(super) fn adjust(share: &mut Share, asked: &Asked<'_>) {
+pub(super) fn adjust(share: &mut Pushed, asked: &Asked<'_>) {
     if asked.abilities.ids_alone {
         ids_alone(share);
     }
@@ -24,7 +24,7 @@ pub(super) fn adjust(share: &mut Share, asked: &Asked<'_>) {
 }
 
 /// Where `ids` override all other conditions, nothing else is asked, and all of it is left to the broker.
-fn ids_alone(share: &mut Share) {
+fn ids_alone(share: &mut Pushed) {
     let Some(ids) = &share.ask.ids else { return };
     if ids.len() > IDS_ALONE_MAX {
         share.ask.ids = None;

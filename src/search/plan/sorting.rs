@@ -34,8 +34,9 @@ impl Reading {
 /// The order of a first page: as requested, else newest first if every member asked can deliver it.
 ///
 /// A text is ordered as its member orders it where nobody can know how that is and nobody else is asked.
-pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
-    if let (Some(first), [alone]) = (request.sortby.first(), asked)
+pub(super) fn choose<'a>(request: &SearchRequest, asked: impl Iterator<Item = &'a Asked<'a>>) -> Order {
+    let asked: Vec<&Asked<'_>> = asked.collect();
+    if let (Some(first), [alone]) = (request.sortby.first(), asked.as_slice())
         && is_collated(first, &alone.abilities)
         && delivers(&alone.abilities, first)
     {
@@ -44,13 +45,15 @@ pub(super) fn choose(request: &SearchRequest, asked: &[Asked<'_>]) -> Order {
     if !request.sortby.is_empty() {
         return Order::Sorted(request.sortby.clone());
     }
-    if unsorted(asked).is_empty() { Order::Sorted(vec![newest_first()]) } else { Order::Quota }
+    if unsorted(asked.into_iter()).is_empty() { Order::Sorted(vec![newest_first()]) } else { Order::Quota }
 }
 
 /// The members that cannot deliver newest first.
-pub(super) fn unsorted(asked: &[Asked<'_>]) -> Vec<MemberId> {
-    let cannot = asked.iter().filter(|asked| !delivers(&asked.abilities, &newest_first()));
-    cannot.map(|asked| asked.member.id.clone()).collect()
+pub(super) fn unsorted<'a>(asked: impl Iterator<Item = &'a Asked<'a>>) -> Vec<MemberId> {
+    let cannot = asked.filter(|asked| !delivers(&asked.abilities, &newest_first()));
+    let mut members: Vec<MemberId> = cannot.map(|asked| asked.member.id.clone()).collect();
+    members.dedup();
+    members
 }
 
 fn newest_first() -> SortBy {

@@ -36,6 +36,7 @@ pub(super) const CURSOR_ERRORS: &str = "stac_broker_cursor_errors_total";
 pub(super) const CURSOR_BYTES: &str = "stac_broker_cursor_bytes";
 pub(super) const IN_FLIGHT: &str = "stac_broker_requests_in_flight";
 pub(super) const BUFFERED: &str = "stac_broker_buffered_bytes";
+pub(super) const TASKS: &str = "stac_broker_tasks";
 pub(super) const CACHE: &str = "stac_broker_cache_answers_total";
 pub(super) const ACCESS_LOST: &str = "stac_broker_access_lines_lost_total";
 pub(super) const SPANS: &str = "stac_broker_trace_spans_total";
@@ -129,6 +130,12 @@ pub const METRICS: &[Metric] = &[
     metric(CURSOR_BYTES, Kind::Histogram, &[], "Size of the cursors given to clients."),
     metric(IN_FLIGHT, Kind::Gauge, &[], "Requests of clients in progress."),
     metric(BUFFERED, Kind::Gauge, &[], "Bytes of members' answers that are held at this moment."),
+    metric(
+        TASKS,
+        Kind::Gauge,
+        &[],
+        "Tasks of the process that are alive: connections, requests, work in the background.",
+    ),
     metric(CACHE, Kind::Counter, &["cache", "result"], "Answers about members' metadata, by where they came from."),
     metric(ACCESS_LOST, Kind::Counter, &[], "Lines of the access log that could not be written."),
     metric(SPANS, Kind::Counter, &["result"], "Spans of traces: exported to the collector, or lost on the way."),

@@ -1,0 +1,169 @@
+//! Faults under load, with clients that leave, walks, and a reload each minute: no task, socket or memory is left, and no
+//! valid cursor is refused. The promise is ten minutes: `STAC_BROKER_LOAD_S=600`.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::clients::Clients;
+use super::program::{Held, Program};
+use super::{members, phase, unlike};
+use crate::support::front::sent;
+use crate::support::{Fails, Running};
+
+const CLIENTS: usize = 8;
+/// How long a fault lasts, and between two clients that leave at once.
+const FAULT: Duration = Duration::from_millis(300);
+const LEAVE: Duration = Duration::from_millis(20);
+const RELOAD: Duration = Duration::from_secs(60);
+/// Idle connections to members are kept for 90 s: until then there may be more of them than before.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
+/// What may be more than before: connections of checks and probes that happen to be under way.
+const FEW: usize = 8;
+/// Memory may grow by a twentieth, and by what an allocator keeps of one burst.
+const GROWTH_PARTS: usize = 20;
+const GROWTH_KIB: usize = 8 << 10;
+
+fn faults() -> [Fails; 7] {
+    [
+        Fails::Hang,
+        Fails::Html,
+        Fails::Truncated,
+        Fails::Huge(8 << 20),
+        Fails::Trickle(Duration::from_millis(20)),
+        Fails::Status(503, None),
+        Fails::Status(500, None),
+    ]
+}
+
+/// What happened in a round.
+#[derive(Debug, Default)]
+struct Happened {
+    searches: AtomicUsize,
+    left: AtomicUsize,
+    pages_walked: AtomicUsize,
+    faults: AtomicUsize,
+    reloads: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Happened {
+    fn goes_on(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+}
+
+fn one_more(count: &AtomicUsize) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+#[expect(clippy::print_stdout, reason = "figures are for reading")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_faults_under_load() {
+    let Some(phase) = phase() else { return };
+    let members = members(4, Duration::from_millis(2)).await;
+    let program = Program::over(&members, "connect_ms = 500\nmember_deadline_ms = 500", "").await;
+    round(&program, &members, (phase / 5).min(Duration::from_secs(60))).await;
+    let before = settled(&program, None).await;
+    println!("before: {before:?}");
+    let happened = round(&program, &members, phase).await;
+    let after = settled(&program, Some(before)).await;
+    println!("{happened:?}\nafter:  {after:?}");
+    assert!(after.tasks <= before.tasks + FEW && after.files <= before.files + FEW, "{before:?} -> {after:?}");
+    let most = before.resident_kib + before.resident_kib / GROWTH_PARTS + GROWTH_KIB;
+    assert!(after.resident_kib <= most, "{before:?} -> {after:?}");
+}
+
+/// Load and faults for so long.
+async fn round(program: &Program, members: &[Running], time: Duration) -> Happened {
+    let happened = Happened::default();
+    let load = async {
+        // New ones for each round, so that their connections end with it.
+        let all = Clients::of(program.address(), unlike);
+        let seen = all.closed_loop(CLIENTS, time).await;
+        happened.searches.store(seen.len(), Ordering::Relaxed);
+        happened.over.store(true, Ordering::Relaxed);
+        assert!(seen.iter().all(|one| [200, 502, 503, 504].contains(&one.status)));
+    };
+    tokio::join!(
+        load,
+        strike(members, &happened),
+        leave(program, &happened),
+        walk(program, &happened),
+        tell(program, &happened)
+    );
+    members.iter().for_each(Running::heals);
+    happened
+}
+
+/// One member after the other goes wrong in one way after the other.
+async fn strike(members: &[Running], happened: &Happened) {
+    for (n, fault) in faults().into_iter().cycle().enumerate() {
+        if !happened.goes_on() {
+            return;
+        }
+        let member = &members[n % members.len()];
+        member.breaks(fault);
+        tokio::time::sleep(FAULT).await;
+        member.heals();
+        members.iter().for_each(Running::forget);
+        one_more(&happened.faults);
+    }
+}
+
+/// Clients that ask and go away before they are answered.
+async fn leave(program: &Program, happened: &Happened) {
+    while happened.goes_on() {
+        let mut stream = TcpStream::connect(program.address()).await.unwrap();
+        let request = format!("GET {} HTTP/1.1\r\nhost: broker\r\n\r\n", unlike(happened.left.load(Ordering::Relaxed)));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        drop(stream);
+        one_more(&happened.left);
+        tokio::time::sleep(LEAVE).await;
+    }
+}
+
+/// Walks over whatever is there, over reloads too.
+async fn walk(program: &Program, happened: &Happened) {
+    let (client, first) = (reqwest::Client::new(), format!("{}/search?limit=50", program.base()));
+    let mut address = first.clone();
+    while happened.goes_on() {
+        let page = sent(client.get(&address)).await;
+        assert!([200, 502, 503, 504].contains(&page.status), "{} {}", page.status, page.text);
+        let next = page.next().filter(|_| page.status == 200);
+        address = next.map_or_else(|| first.clone(), |link| link["href"].as_str().unwrap().to_owned());
+        one_more(&happened.pages_walked);
+        tokio::time::sleep(LEAVE).await;
+    }
+}
+
+/// Reloads, and says how it goes.
+#[expect(clippy::print_stdout, reason = "a long run says how it goes")]
+async fn tell(program: &Program, happened: &Happened) {
+    let mut told = Instant::now();
+    while happened.goes_on() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if told.elapsed() >= RELOAD {
+            program.reload().await;
+            one_more(&happened.reloads);
+            told = Instant::now();
+            println!("{:?}", program.held().await);
+        }
+    }
+}
+
+/// What is held when all is quiet: when it is no more than before, or when idle connections have ended.
+async fn settled(program: &Program, before: Option<Held>) -> Held {
+    let until = Instant::now() + SETTLE_MAX;
+    loop {
+        let held = program.held().await;
+        let is_quiet = before.is_some_and(|before| held.tasks <= before.tasks && held.files <= before.files);
+        if is_quiet || Instant::now() >= until {
+            return held;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
