@@ -12,12 +12,15 @@
 //! becomes: true
 //! ```
 //!
-//! `was` is what the file holds exactly once, white space apart, with the part that changes between « and ». What ends
+//! `file` is a file, or what several begin with: `src/search/stream` is that file and the folder of its parts. `was` is
+//! what they hold exactly once, white space apart, with the part that changes between « and ». What ends
 //! with `;` is a statement, anything else an expression. A `becomes` with `MUTANT` in it takes the place of the part as it
 //! stands, and `MUTANT` is true when the mutant is chosen. `row` names the row of the design's table (`paging.md` section
 //! 10); `equivalent` is the argument why no test can find the mutant. Blocks of one name are one mutant of several places;
 //! the first of them says what it means.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const OPENS: char = '«';
@@ -99,33 +102,20 @@ fn marked(was: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Mutant {
-    /// Where the part that changes stands in the file's text.
-    ///
-    /// # Errors
-    /// When the snippet is not there, or more than once.
-    pub fn place(&self, text: &str) -> Result<Range<usize>, String> {
-        let (before, part, after) = marked(&self.was).ok_or("nothing is marked")?;
+    /// Where the part that changes stands in a text: once in each copy of the snippet.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let Some((before, part, after)) = marked(&self.was) else { return Vec::new() };
         let [before, part, after] = [before, part, after].map(without_space);
         let snippet = format!("{before}{part}{after}");
         // the places of what is no white space, so that a snippet is found however it is broken into lines
-        let places: Vec<usize> = text.char_indices().filter(|(_, c)| !c.is_whitespace()).map(|(at, _)| at).collect();
         let bare = without_space(text);
-        let mut found = bare.match_indices(&snippet).map(|(at, _)| bare[..at].chars().count());
-        let Some(first) = found.next() else {
-            return Err(format!("mutant `{}`: its snippet is not in {}", self.name, self.file));
-        };
-        if found.next().is_some() {
-            return Err(format!("mutant `{}`: its snippet is more than once in {}", self.name, self.file));
+        if !bare.contains(&snippet) {
+            return Vec::new();
         }
-        let begin = first + before.chars().count();
-        let end = begin + part.chars().count();
-        let start = places.get(begin).copied().unwrap_or(text.len());
-        // behind the last character of the part, not before the next one
-        let stop = match end.checked_sub(1).and_then(|last| places.get(last)) {
-            Some(&last) if end > begin => last + text[last..].chars().next().map_or(0, char::len_utf8),
-            _ => start,
-        };
-        Ok(start..stop)
+        let places: Vec<usize> = text.char_indices().filter(|(_, c)| !c.is_whitespace()).map(|(at, _)| at).collect();
+        let found = bare.match_indices(&snippet).map(|(at, _)| bare[..at].chars().count() + before.chars().count());
+        let length = part.chars().count();
+        found.map(|begin| part_at(text, &places, begin..begin + length)).collect()
     }
 
     /// What takes the place of the part, which now reads `original`.
@@ -140,30 +130,52 @@ impl Mutant {
     }
 }
 
+/// The range in the text of a range of its characters that are no white space.
+fn part_at(text: &str, places: &[usize], bare: Range<usize>) -> Range<usize> {
+    let start = places.get(bare.start).copied().unwrap_or(text.len());
+    // behind the last character of the part, not before the next one
+    let last = bare.end.checked_sub(1).and_then(|last| places.get(last)).filter(|_| !bare.is_empty());
+    start..last.map_or(start, |&last| last + text[last..].chars().next().map_or(0, char::len_utf8))
+}
+
 fn without_space(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// Puts every mutant of one file behind its switch. Parts may lie inside one another, and several mutants may change one.
+/// The places of a file's mutants.
+pub type Places<'a> = Vec<(Range<usize>, &'a Mutant)>;
+
+/// Finds every mutant in the sources, which are given with their paths.
 ///
 /// # Errors
-/// When a snippet is not found once, or when two parts overlap.
-pub fn rewrite(text: &str, mutants: &[&Mutant]) -> Result<String, String> {
-    let (mut places, mut wrong) = (Vec::new(), Vec::new());
+/// Names each mutant whose snippet is not there, or more than once.
+pub fn locate<'a>(mutants: &'a [Mutant], sources: &[(String, String)]) -> Result<BTreeMap<String, Places<'a>>, String> {
+    let (mut found, mut wrong) = (BTreeMap::<String, Places>::new(), Vec::new());
     for mutant in mutants {
-        match mutant.place(text) {
-            Ok(place) => places.push((place, *mutant)),
-            Err(why) => wrong.push(why),
+        let mut here = Vec::new();
+        for (path, text) in sources.iter().filter(|(path, _)| path.starts_with(&mutant.file)) {
+            here.extend(mutant.places(text).into_iter().map(|place| (path, place)));
+        }
+        match &here[..] {
+            [(path, place)] => found.entry((*path).clone()).or_default().push((place.clone(), mutant)),
+            _ => {
+                wrong.push(format!("mutant `{}`: its snippet is {} times in {}", mutant.name, here.len(), mutant.file))
+            }
         }
     }
-    if !wrong.is_empty() {
-        return Err(wrong.join("\n"));
-    }
+    if wrong.is_empty() { Ok(found) } else { Err(wrong.join("\n")) }
+}
+
+/// Puts the mutants of one file behind their switches. Parts may lie inside one another, and several mutants may change
+/// one.
+///
+/// # Errors
+/// When two parts overlap.
+pub fn rewrite(text: &str, mut places: Places<'_>) -> Result<String, String> {
     // outer parts before those inside them
-    places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    places.sort_by_key(|(place, _)| (place.start, Reverse(place.end)));
     let mut written = String::new();
-    let end = write(text, 0..text.len(), &places, &mut written)?;
-    debug_assert_eq!(end, places.len());
+    write(text, 0..text.len(), &places, &mut written)?;
     Ok(written)
 }
 

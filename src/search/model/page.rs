@@ -8,7 +8,8 @@ use crate::search::session::Session;
 use crate::search::stream::{REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
 use super::catalogue::Catalogue;
-use super::oracle::Oracle;
+use super::oracle::{By, Oracle};
+use super::segment::Segment;
 use super::world::World;
 
 /// Requests and answers of one page.
@@ -26,11 +27,15 @@ pub(super) fn page(
     let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
     run.with_ties_of(|member| {
         let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
+        let lead = world.order.as_ref().map(|order| order.lead().0);
         let member = world.catalogues.iter().find(|catalogue| catalogue.member == *member);
-        let Some(Catalogue { habits, mode, .. }) = member else { return (usize::MAX, false) };
-        // a member that gives its ties in another order each time cannot be walked
-        let ties_max = if habits.shuffles_ties { usize::MAX } else { world.ties_max };
-        (ties_max, simple && (habits.sorts_ties || matches!(mode, Mode::Token | Mode::Slice)))
+        let Some(Catalogue { habits, mode, store, .. }) = member else { return (usize::MAX, false) };
+        // a member that cannot tell two numbers apart goes on with its ids between them
+        let sorts = habits.sorts_ties || (lead == Some(By::Id) && *mode == Mode::Token) || *mode == Mode::Slice;
+        let ordered = simple && sorts && !store.single;
+        // one that gives its ties in another order each time cannot be walked, and numbers never are
+        let walked = !habits.shuffles_ties && lead != Some(By::Number);
+        (if ordered || walked { world.ties_max } else { usize::MAX }, ordered)
     });
     let mut under_way: Vec<(usize, Request)> = Vec::new();
     let mut asked = vec![0; plan.legs.len()];
@@ -71,12 +76,14 @@ pub(super) fn page(
         let answer = if fails {
             Err((Fault::Timeout, None))
         } else {
-            Ok(catalogue.answer(world.condition, &ask, &mut world.dice))
+            let segment = request.filter.as_deref().map(Segment::of);
+            Ok(catalogue.answer(world.condition, &ask, segment.as_ref(), &mut world.dice))
         };
+        let part = request.filter.as_ref().map(|filter| filter.to_text());
         world.trace.say(|| match &answer {
             Ok(page) => {
-                let items = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection));
-                format!("    {} {ask:?} -> {:?}", leg.member, items.collect::<Vec<_>>())
+                let items = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection, &item.bytes));
+                format!("    {} {ask:?} {part:?} -> {:?}", leg.member, items.collect::<Vec<_>>())
             }
             Err(fault) => format!("    {} {ask:?} -> {fault:?}", leg.member),
         });

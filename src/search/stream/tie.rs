@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::search::order::{Comparator, Key, Position, Value};
 use crate::search::outcome::Status;
-use crate::search::plan::Mode;
+use crate::search::plan::{FirstKey, Mode};
 use crate::search::session::{Class, Place};
 
 use super::segment::Lead;
@@ -89,7 +89,7 @@ impl Stream {
         };
         let page = if ordered {
             self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.is_of_one_list(watermark) {
+        } else if self.is_of_one_list(watermark) && !self.has_no_place() {
             let first = self.buffer.front().and_then(|hit| hit.key.values.first());
             let tie =
                 first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page);
@@ -149,7 +149,8 @@ impl Stream {
             return;
         }
         let goes_on = matches!(self.next, Next::Token(_));
-        if goes_on && self.tie_sorted && self.buffer.len() >= self.tie_items_telling {
+        let told_apart = self.last_first.as_ref().is_some_and(|first| !first.may_be_several());
+        if goes_on && self.tie_sorted && told_apart && self.buffer.len() >= self.tie_items_telling {
             self.ordered.extend(self.last_first.clone());
             if let Some(shown) = self.shown() {
                 self.known = order.later(&self.known, &shown).clone();
@@ -159,7 +160,7 @@ impl Stream {
             if large || !self.tie_sorted || self.tie_pages >= 2 * TIE_PAGES_MAX {
                 self.open_walk();
             }
-        } else if self.buffer.len() > self.tie_items_max * if goes_on { 2 } else { 1 } {
+        } else if self.buffer.len() > self.tie_items_max.saturating_mul(if goes_on { 2 } else { 1 }) {
             self.fail(self.too_large());
         }
     }
@@ -167,10 +168,14 @@ impl Stream {
     /// Whether the tie that is being read can be walked: not when a part of it was given in order, or is asked for in
     /// order. A tie that was read whole and has grown is read on instead, up to twice the bound.
     ///
-    /// Nor are numbers walked: what a member stores in single precision may stand in one tie there and in two here.
+    /// Nor are values that a member may hold for several walked, as it goes on with its own order between these; nor lists
+    /// of which it is not known where Items without a key stand; nor shares of a shared Collection, as inside a walk nobody can take over and equal Items do not meet.
     fn may_walk(&self) -> bool {
-        let alone = self.buffer.front().and_then(|hit| hit.key.values.first()) == self.last_first.as_ref();
-        if !alone || matches!(self.last_first, Some(Value::Number(_))) {
+        let Some(tie) = &self.last_first else { return false };
+        let alone = self.buffer.front().and_then(|hit| hit.key.values.first()) == Some(tie);
+        let several = matches!(tie, Value::Number(_)) || tie.may_be_several();
+        let mixed = matches!(self.first, FirstKey::Unbounded { nulls_last: false });
+        if !alone || several || mixed || self.shared {
             return false;
         }
         let of_the_tie = |position: &Position| position.first() == self.last_first.as_ref();

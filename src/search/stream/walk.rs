@@ -235,7 +235,7 @@ impl Stream {
         let datetime = if self.is_bounded() { self.within_the_tie(&tie) } else { self.user_interval };
         let filter = self.condition(&Position::Before(tie));
         self.requests += 1;
-        Some(Request { limit, token, datetime, filter })
+        Some(Request { limit, token, datetime, filter, ..Request::default() })
     }
 
     /// The user's interval as far as it lies in a tie, or its nearer edge, which all its Items of the tie then contain.
@@ -300,6 +300,9 @@ impl Stream {
                 continue;
             };
             let unseen = walk.seen.insert(self.hasher.hash_one((&*key.id, &*key.collection)));
+            if self.is_of_the_other_segment(&key, &walk.tie) {
+                continue;
+            }
             self.stand(walk, &key, order)?;
             match walk.stands {
                 Ordering::Less => continue,
@@ -315,7 +318,7 @@ impl Stream {
                 continue;
             }
             self.kept += 1;
-            let hit = Hit { key, item, page: 0, walked: true };
+            let hit = Hit { key, item, page: 0, walked: true, replicas: Vec::new() };
             walk.buffer.push_back(Walked { hit, page: walk.pages.len() - 1, index });
         }
         if walk.stands == Ordering::Greater && self.is_sorted() {
@@ -345,6 +348,13 @@ impl Stream {
         }
         walk.stands = stands;
         Ok(())
+    }
+
+    /// Whether an Item has no key while the tie has one, or the other way round: such come along where a member cannot
+    /// tell them apart, and stand anywhere.
+    fn is_of_the_other_segment(&self, key: &Key, tie: &Value) -> bool {
+        let is_null = key.values.first() == Some(&Value::Null);
+        self.is_in_segments() && is_null != (*tie == Value::Null)
     }
 
     /// Whether the member sorts by the first key, so that a tie is over at the first Item behind it.

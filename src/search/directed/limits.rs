@@ -1,0 +1,175 @@
+//! Members that lead nowhere, and the bounds of a page.
+
+use super::*;
+use crate::search::order::Position;
+use crate::search::session::{Gap, Place, SessionLeg};
+
+/// As [`answer`], of a member that goes on with this token.
+fn numbered(range: std::ops::Range<i64>, next: Option<&str>) -> Page {
+    answer(range.map(|n| item(&format!("i{n:05}"), 1_000_000 - n)).collect(), next)
+}
+
+#[test]
+fn disorder_on_a_later_page_is_declared_from_the_start_of_the_session() {
+    let plan = plan(vec![leg("A", Mode::Keyset), leg("B", Mode::Keyset)], newest_first());
+    let b = || answer(vec![item("b3", 30), item("b2", 20), item("b1", 10)], None);
+    let end = first(&plan, 2, |member, _, _| {
+        Ok(if member == "B" { b() } else { answer(vec![item("a4", 40), item("a3", 25)], None) })
+    });
+    assert_eq!(ids(&end), ["a4", "b3"]);
+    let later = page(&plan, end.next.expect("a next page"), false, 2, |member, _, _| {
+        Ok(if member == "B" { b() } else { answer(vec![item("a3", 25), item("a1", 5), item("a2", 15)], None) })
+    });
+    assert_eq!(later.legs[0].status, Status::OrderViolation);
+    assert_eq!(later.legs[0].gaps[0].from, Position::Start, "what it gave earlier cannot be trusted either");
+}
+
+#[test]
+fn a_page_with_items_examines_no_more_than_its_allowance() {
+    let mut useless = leg("A", Mode::Keyset);
+    useless.residual = Residual { ids: Some(vec!["none".into()]), selective: true, ..Residual::default() };
+    let plan = plan(vec![useless, leg("B", Mode::Keyset)], newest_first());
+    let end = first(&plan, 10, |member, _, count| {
+        let from = 1_000 * i64::try_from(count).expect("a count");
+        Ok(match member {
+            "A" => numbered(from..from + 1_000, Some(&format!("after-{count}"))),
+            _ => answer(vec![item("b2", 2_000_000), item("b1", 0)], None),
+        })
+    });
+    assert_eq!(ids(&end), ["b2"], "the page ends early");
+    assert_eq!(end.legs[0].requests, 3, "2,000 Items may be examined, and the third page has gone beyond");
+    assert!(end.next.is_some() && end.legs[0].gaps.is_empty());
+}
+
+#[test]
+fn empty_pages_with_new_tokens_are_followed_three_times() {
+    let plan = plan(vec![leg("A", Mode::Keyset), leg("B", Mode::Keyset)], newest_first());
+    let empty_before = |pages: usize| {
+        first(&plan, 10, |member, _, count| {
+            Ok(match member {
+                "A" if count < pages => answer(Vec::new(), Some(&format!("t{count}"))),
+                "A" => answer(vec![item("a", 9)], None),
+                _ => answer(vec![item("b", 8)], None),
+            })
+        })
+    };
+    assert_eq!(ids(&empty_before(3)), ["a", "b"]);
+    let end = empty_before(4);
+    assert_eq!((ids(&end), end.legs[0].status), (vec!["b"], Status::NoProgress));
+}
+
+#[test]
+fn an_empty_page_that_repeats_its_token_is_the_end() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let end = first(&plan, 10, |_, request, _| {
+        Ok(if request.token.is_none() { answer(vec![item("a", 9)], Some("t")) } else { answer(Vec::new(), Some("t")) })
+    });
+    assert_eq!((ids(&end), end.legs[0].status), (vec!["a"], Status::Exhausted));
+    assert!(end.legs[0].gaps.is_empty() && end.next.is_none());
+}
+
+#[test]
+fn pages_that_lead_in_a_circle_are_left() {
+    for (mode, order) in [(Mode::Keyset, newest_first()), (Mode::PassThrough, Order::Quota)] {
+        let plan = plan(vec![leg("A", mode)], order);
+        let end = first(&plan, 100, |_, _, count| {
+            let from = 3 * i64::try_from(count).expect("a count");
+            Ok(numbered(from..from + 3, Some(if count % 2 == 0 { "x" } else { "y" })))
+        });
+        assert_eq!(end.legs[0].status, Status::NoProgress, "{mode:?}");
+        assert_eq!(end.legs[0].requests, 3, "{mode:?}: the third page leads where the first did");
+    }
+}
+
+#[test]
+fn a_member_that_refuses_its_token_is_read_on_by_bound() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let mut refused = 0;
+    let end = first(&plan, 10, |_, request, _| {
+        if request.token.is_some() {
+            refused += 1;
+            return Err(Fault::TokenRefused);
+        }
+        let below = request.datetime.and_then(|asked| asked.end).map_or(i64::MAX, |end| end.timestamp_millis());
+        let list: Vec<Item> = (0..9).rev().filter(|ms| *ms <= below).map(|ms| item(&format!("i{ms}"), ms)).collect();
+        Ok(answer(list.into_iter().take(3).collect(), Some("t")))
+    });
+    assert_eq!((refused, end.legs[0].gaps.len()), (2, 0));
+    assert_eq!(ids(&end), ["i8", "i7", "i6", "i5"], "each list begins with the last tie of the one before");
+    assert!(end.next.is_some() && decide(&end, &plan, Handling::Lenient) == Verdict::Complete);
+}
+
+#[test]
+fn a_token_of_a_cursor_that_is_refused_leads_back_to_the_start_of_its_tie() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let mut run_out = Session::begin(&plan, [0; 12], 0);
+    run_out.legs[0].place =
+        Some(Place { token: Some(Token("old".into())), size: 5, bound: Position::Start, ..Place::default() });
+    let end = page(&plan, run_out, false, 10, |_, request, _| {
+        if request.token.is_some() { Err(Fault::TokenRefused) } else { Ok(numbered(0..3, None)) }
+    });
+    assert_eq!(end.hits.len(), 3);
+    assert_eq!(end.legs[0].status, Status::Exhausted);
+}
+
+#[test]
+fn a_member_that_cannot_sort_and_does_not_count_is_left_out_when_it_has_too_much() {
+    let plan = plan(vec![leg("A", Mode::Drain), leg("B", Mode::Keyset)], newest_first());
+    let end = first(&plan, 10, |member, _, count| {
+        let from = 600 * i64::try_from(count).expect("a count");
+        Ok(match member {
+            "A" => numbered(from..from + 600, (count < 2).then_some(if count == 0 { "2" } else { "3" })),
+            _ => answer(vec![item("b", 2)], None),
+        })
+    });
+    assert_eq!(ids(&end), ["b"]);
+    assert_eq!(end.legs[0].status, Status::SkippedCapability);
+}
+
+#[test]
+fn a_member_that_stops_ordering_its_large_tie_is_not_believed() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let tie = |numbers: &[i64], next: &str| {
+        answer(numbers.iter().map(|n| item(&format!("t{n:05}"), 50)).collect(), Some(next))
+    };
+    let ordered: Vec<i64> = (0..1_100).collect();
+    let end = first(&plan, 10, |_, _, _| Ok(tie(&ordered, "2")));
+    assert_eq!(end.hits.len(), 10);
+    let mut session = end.next.expect("a next page");
+    for _page in 0..200 {
+        let end = page(&plan, session, false, 100, |_, request, _| {
+            let first_page = request.token.is_none();
+            Ok(if first_page { tie(&ordered, "2") } else { tie(&[1_200, 1_150, 1_300], "3") })
+        });
+        if end.legs[0].status == Status::OrderViolation {
+            assert_eq!(end.legs[0].gaps[0].from, Position::Start);
+            return;
+        }
+        session = end.next.expect("a next page, until the disorder is met");
+    }
+    panic!("the disorder was not met");
+}
+
+#[test]
+fn a_place_in_the_order_by_turns_outlives_the_item_that_it_names() {
+    let plan = plan(vec![leg("A", Mode::Quota)], Order::Quota);
+    let mut list: Vec<Item> = (0..8).map(|n| item(&format!("a{n}"), 0)).collect();
+    let end = page(&plan, Session::begin(&plan, [0; 12], 0), true, 3, |_, _, _| Ok(answer(list.clone(), None)));
+    assert_eq!(ids(&end), ["a0", "a1", "a2"]);
+    list.remove(2);
+    list.insert(0, item("new", 0));
+    let later = page(&plan, end.next.expect("a next page"), false, 3, |_, _, _| Ok(answer(list.clone(), None)));
+    assert_eq!(ids(&later), ["a3", "a4", "a5"], "nothing is passed over or given again");
+}
+
+#[test]
+fn five_gaps_become_four_that_cover_them_all() {
+    let at = |ms: i64| Position::Before(crate::search::order::Value::Time(ms));
+    let mut leg = SessionLeg::default();
+    for n in 0..5 {
+        let (from, to) = (at(10 * n), Some(at(10 * n + 5)));
+        leg.push_gap(Gap { from, to, status: Status::Timeout, place: None });
+    }
+    assert_eq!(leg.gaps.len(), 4);
+    assert_eq!((&leg.gaps[0].from, &leg.gaps[0].to), (&at(0), &Some(at(15))), "widened outward");
+}
