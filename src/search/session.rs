@@ -46,10 +46,17 @@ pub struct SessionLeg {
     pub class: Class,
     /// Of a leg that is read by windows: how wide the last one was, as the power of two of its milliseconds.
     pub window: u8,
-    /// The holder that took over what this one failed to give (S13): it is not asked again, and nothing is missing.
-    pub covered_by: Option<String>,
+    /// The holders that took over what this one failed to give (S13): it is not asked again, and nothing is missing.
+    pub covered_by: Option<Cover>,
     /// Of a `retry-missed` session: the parts that are asked for, in their order. Empty: everything.
     pub ranges: Vec<Range>,
+}
+
+/// Who took over from a leg, and how that had failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    pub members: Vec<String>,
+    pub status: Status,
 }
 
 /// How a leg takes part in one tie of the first key (`paging.md` section 5). Sticky: a tie that grows must not be read in
@@ -107,6 +114,12 @@ impl Gap {
 }
 
 impl SessionLeg {
+    /// Of a leg that begins.
+    #[must_use]
+    pub fn begin(leg: &Leg) -> Self {
+        Self { member: leg.member.to_string(), part: leg.part.clone(), ..Self::default() }
+    }
+
     /// Whether this is the session of a leg of the plan.
     #[must_use]
     pub fn is_of(&self, leg: &Leg) -> bool {

@@ -11,7 +11,7 @@ use crate::search::page::{LegEnd, PageEnd};
 use crate::search::plan::Plan;
 use crate::search::session::{Gap, Session};
 
-use super::catalogue::{Catalogue, Lists, Takes};
+use super::catalogue::{Catalogue, Counts, Lists, Takes};
 use super::judge::{hold_the_bounds, judge};
 use super::page::page;
 use super::thing::Condition;
@@ -164,7 +164,8 @@ impl Client<'_> {
             return if said == before { Ok(()) } else { Err(format!("{before:?} match, and then {said:?}")) };
         }
         self.walk.counted = Some(said);
-        let true_word = |catalogue: &Catalogue| catalogue.takes != Takes::Falsely;
+        let true_word =
+            |catalogue: &Catalogue| catalogue.takes != Takes::Falsely && catalogue.habits.counts != Counts::Everything;
         let truth = world.matches();
         let wrong = end.matched.is_some_and(|matched| matched != truth)
             || end.bounds.lower.is_some_and(|lower| lower > truth)

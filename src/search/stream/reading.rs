@@ -120,7 +120,8 @@ impl Stream {
             && keeps(&item)
         {
             self.kept += 1;
-            self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
+            let page = self.pages.len().saturating_sub(1);
+            self.buffer.push_back(Hit { key, item, page, replicas: Vec::new() });
         }
         Ok(true)
     }
