@@ -57,9 +57,11 @@ pub(super) struct Followed {
 pub(super) fn history(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<Followed, String> {
     let plan = world.plan();
     for catalogue in &world.catalogues {
-        let Catalogue { member, mode, things, habits, takes, .. } = catalogue;
+        let Catalogue { member, mode, things, habits, takes, store, first, .. } = catalogue;
         let condition = world.condition.map(Condition::text);
-        world.trace.say(|| format!("{member} {mode:?} {} Items {habits:?} {takes:?} {condition:?}", things.len()));
+        world.trace.say(|| {
+            format!("{member} {mode:?} {} Items {habits:?} {takes:?} {store:?} {first:?} {condition:?}", things.len())
+        });
     }
     let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
     let limit = 1 + world.dice.below(20) as u32;
@@ -227,6 +229,9 @@ impl Client<'_> {
             return Err(format!("{} is said to be {:?}", leg.member, leg.status));
         }
         self.walk.failed_once |= !end.legs.iter().all(fine);
+        if let Some(leg) = end.legs.iter().find(|leg| leg.status == Status::OrderViolation) {
+            return Err(format!("{} kept its order and is not believed", leg.member));
+        }
         let must_stay = world.order.is_some() && self.walk.followed.gap_retries == 0;
         for leg in &end.legs {
             let known = self.walk.gaps.entry(leg.member.to_string()).or_default();
