@@ -27,6 +27,7 @@ const TESTS: [&str; 3] = ["search::", "members::item::", "federation::interval::
 const MODEL: &str = "search::model";
 /// Slow, and about what no mutant changes.
 const SKIPPED: [&str; 6] = ["--skip", MODEL, "--skip", "collections::", "--skip", "search::plan::tests::property"];
+
 /// How a mutant fared.
 enum Fate {
     /// What failed first.
@@ -165,13 +166,20 @@ fn all_fates(tests: &Path, mutants: &[Mutant], bound: Duration) -> BTreeMap<Stri
 fn fate(tests: &Path, mutant: &str, histories: u32, bound: Duration) -> Fate {
     let histories = histories.to_string();
     let variables = [("STAC_BROKER_MUTANT", mutant), ("STAC_BROKER_MODEL_HISTORIES", &histories)];
-    let model = one_run(tests, &[MODEL], &variables, bound);
-    let by = model.or_else(|| one_run(tests, &[&TESTS[..], &SKIPPED].concat(), &variables, bound));
+    let model = one_run(tests, &[MODEL.to_owned()], &variables, bound);
+    let by = model.or_else(|| one_run(tests, &others(), &variables, bound));
     by.map_or(Fate::Survived, Fate::Caught)
 }
 
+/// The arguments for the tests beside the model.
+fn others() -> Vec<String> {
+    let skipped = std::env::var("MUTANTS_SKIP").unwrap_or_default();
+    let skipped = skipped.split_whitespace().flat_map(|name| ["--skip", name]);
+    TESTS.into_iter().chain(SKIPPED).chain(skipped).map(str::to_owned).collect()
+}
+
 /// Runs some tests; a word on what failed, if anything did.
-fn one_run(tests: &Path, arguments: &[&str], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
+fn one_run(tests: &Path, arguments: &[String], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
     let limited = format!("ulimit -v {MEMORY_KIB_MAX}; exec \"$0\" \"$@\"");
     let log = tests.with_extension(format!("{}.{}.log", variables[0].1, arguments.len()));
     let file = fs::File::create(&log).ok()?;
