@@ -206,12 +206,24 @@ impl Broker {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Warns of a holder that lacks what a shared Collection names, when that is seen first: it is left out.
+    fn tell_holders(&self, part: &MemberView) {
+        let snapshot = self.snapshot();
+        for shared in snapshot.federation.shared.iter() {
+            let Some(native) = shared.native(&part.member).filter(|native| part.lacks(native)) else { continue };
+            if !snapshot.view.member(&part.member).is_some_and(|before| before.lacks(native)) {
+                tracing::warn!(member = %part.member, collection = %native, shared = %shared.id, "holder left out, it lacks the collection");
+            }
+        }
+    }
+
     /// Puts a new Snapshot in place of the current one: the member's new list, or its last good one, marked.
     fn publish(&self, member: &MemberId, outcome: Result<&MemberView, &Failure>) {
         match outcome {
             Ok(part) => {
                 let (listed, quarantined) = (part.entries.len(), part.quarantined.len());
                 tracing::debug!(member = %member, listed, quarantined, "collections read");
+                self.tell_holders(part);
             }
             Err(failure) => {
                 tracing::warn!(member = %member, fault = ?failure.fault, detail = %failure.detail, "collections not read");

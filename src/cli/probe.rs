@@ -44,6 +44,7 @@ pub(super) fn run(federation: Federation, format: Format) -> ExitCode {
             outcomes.into_iter().map(|(id, outcome)| finding(&snapshot, &id, outcome, &unproven)).collect();
         let listed = Catalogue::default().list(&snapshot).await;
         tell_processes(&snapshot, &listed, &mut findings);
+        tell_shared(&snapshot, &mut findings);
         let bar = out::progress(Some(asked), "holding policies against what members have");
         tell_policies(&snapshot, &mut findings, &|| bar.inc(1)).await;
         bar.finish_and_clear();
@@ -125,6 +126,23 @@ async fn tell_policies(snapshot: &Snapshot, findings: &mut [Finding], told: &(dy
         told();
     });
     futures::stream::iter(asks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+/// Adds which shared Collections name a Collection that their holder does not have, or not in a form that can be listed.
+fn tell_shared(snapshot: &Snapshot, findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|finding| finding.failure.is_none()) {
+        let Some(declared) = snapshot.federation.member(&finding.id) else { continue };
+        let Some(part) = snapshot.view.member(&declared.id) else { continue };
+        let shared = snapshot.federation.shared.iter();
+        for (shared, native) in shared.filter_map(|shared| Some((shared, shared.native(&declared.id)?))) {
+            let what = format!("the shared collection `{}` names `{native}` here", shared.id);
+            if part.lacks(native) {
+                finding.warnings.push(format!("{what}, which it does not have: it is left out as a holder"));
+            } else if part.puts_aside(native).is_some() {
+                finding.warnings.push(format!("{what}, which is searched but cannot be listed"));
+            }
+        }
+    }
 }
 
 /// Adds what was found of processes: how many each member offers, and what unequal ones of one name differ in.

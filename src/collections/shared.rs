@@ -18,7 +18,7 @@ use crate::federation::{Area, Interval, MemberId, Shared};
 
 use super::document::united;
 use super::object::{Object, Writer, array, text};
-use super::view::{Entry, Known, MemberView};
+use super::view::{Entry, MemberView};
 use super::{repair, search};
 
 /// Values of one summary that are written; with more it says little, and a joined one could outgrow its parts.
@@ -44,7 +44,7 @@ pub(super) fn entry(shared: &Shared, members: &[MemberView]) -> Option<Arc<Entry
         }
         let entry = view.entry(&holder.native);
         // one that is searched but not listed says nothing of its extent
-        whole &= entry.is_some() || (view.known == Known::Complete && view.puts_aside(&holder.native).is_none());
+        whole &= entry.is_some() || view.lacks(&holder.native);
         entries.extend(entry.cloned());
     }
     let first = entries.first()?;

@@ -258,6 +258,12 @@ impl MemberView {
         self.entries.get(at)
     }
 
+    /// Whether it surely has no Collection of this native id.
+    #[must_use]
+    pub fn lacks(&self, native: &str) -> bool {
+        self.known == Known::Complete && self.entry(native).is_none() && self.puts_aside(native).is_none()
+    }
+
     /// The Collection of this native id that is searched but not listed.
     #[must_use]
     pub fn puts_aside(&self, native: &str) -> Option<&Quarantined> {

@@ -357,6 +357,18 @@ mod tests {
     }
 
     #[test]
+    fn two_bounds_on_one_number_are_said_as_the_narrower() {
+        for (text, query) in [
+            ("gsd < 1 AND gsd < 2", json!({"gsd": {"lt": 1}})),
+            ("gsd <= 2 AND gsd <= 1.5 AND gsd > 1", json!({"gsd": {"lte": 1.5, "gt": 1}})),
+            ("gsd >= 1 AND gsd BETWEEN 2 AND 3", json!({"gsd": {"gte": 2, "lte": 3}})),
+        ] {
+            assert_eq!(write(&Expr::from_text(text).unwrap()), Some(query), "{text}");
+        }
+        assert_eq!(write(&Expr::from_text("platform > 'a' AND platform > 'b'").unwrap()), None);
+    }
+
+    #[test]
     fn what_servers_agree_on_is_written_and_reads_back_equal() {
         for (text, query) in [
             ("gsd = 10", json!({"gsd": {"eq": 10}})),
@@ -393,7 +405,7 @@ mod tests {
             "gsd = '10'",
             "platform < 'x'",
             "gsd IN ('1', 'x')",
-            "gsd < 1 AND gsd < 2",
+            "gsd = 1 AND gsd = 2",
             "id = 'x'",
             "collection IN ('x')",
             "created < '2020-01-01T00:00:00Z'",

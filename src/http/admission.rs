@@ -26,8 +26,9 @@ const GROW_PARTS: usize = 16;
 const FEWEST_PER_CORE: usize = 4;
 /// For each request in progress so many may wait: they wait about so many times as long as a request takes.
 const WAITING_PER_TURN: usize = 8;
-/// Longest wait for a turn; a client that waited in vain could have been told before.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a turn: a third of the longest time that a page may take by default. The turns that are to be expected
+/// come much sooner; it ends the wait of those that were expected and did not come.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The door's count of requests.
 #[derive(Debug, Clone)]
@@ -66,6 +67,10 @@ impl Admission {
     /// # Errors
     /// [`Full`], at once unless a turn was to be expected.
     pub async fn enter(&self) -> Result<Turn, Full> {
+        self.enter_within(WAIT_MAX).await
+    }
+
+    async fn enter_within(&self, wait_max: Duration) -> Result<Turn, Full> {
         let turn = {
             let mut turns = self.lock();
             match turns.place(Instant::now()) {
@@ -84,7 +89,7 @@ impl Admission {
                 }
             }
         };
-        timeout(WAIT_MAX, turn).await.ok().and_then(Result::ok).ok_or(Full)
+        timeout(wait_max, turn).await.ok().and_then(Result::ok).ok_or(Full)
     }
 
     /// Looks whether the machine is late, for ever.

@@ -35,12 +35,12 @@ fn fewer_are_let_in_as_long_as_the_machine_is_late_and_more_again_when_it_is_not
     turns.look(Duration::ZERO);
     assert_eq!(turns.allowed, 8, "nobody wants more");
     turns.running = 8;
-    let looks = (1..).find(|_| {
+    let looks = (1..100).find(|_| {
         turns.look(Duration::ZERO);
         turns.running = turns.allowed;
         turns.allowed == 1_000
     });
-    assert!(looks.is_some_and(|looks| looks < 100), "all again within a second: {looks:?}");
+    assert!(looks.is_some(), "all again within a second");
 }
 
 #[test]
@@ -102,10 +102,10 @@ async fn a_client_that_leaves_takes_no_turn_with_it() {
 }
 
 #[tokio::test]
-async fn a_wait_has_an_end() {
+async fn a_wait_has_an_end_and_leaves_nothing() {
     let admission = narrow();
-    let _first = admission.enter().await.unwrap();
-    let began = Instant::now();
-    assert!(matches!(admission.enter().await, Err(Full)));
-    assert!(began.elapsed() >= WAIT_MAX);
+    let first = admission.enter().await.unwrap();
+    assert!(matches!(admission.enter_within(MS).await, Err(Full)));
+    drop(first);
+    assert_eq!(admission.lock().running, 0, "nobody has the turn that came too late");
 }

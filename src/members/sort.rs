@@ -15,6 +15,9 @@ pub const TEXT_KEY_BYTES_MAX: usize = 256;
 /// precision (24 binary digits, half of the last of which is lost).
 const SINGLE_PRECISION: f64 = 1.0 / (1 << 22) as f64;
 
+/// From this number on, 64-bit floating point does not tell every integer from the next.
+const INTEGERS_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// What the values of a sort key are, as its sortable declares; a value of another type counts as null (S2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum KeyKind {
@@ -59,7 +62,11 @@ impl Value {
         if kind == KeyKind::Time {
             return times::parse(text.as_bytes()).map_or(Self::Null, |at| Self::Time(at.timestamp_millis()));
         }
-        Self::Text(text[..text.floor_char_boundary(TEXT_KEY_BYTES_MAX)].into())
+        let mut end = text.len().min(TEXT_KEY_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self::Text(text[..end].into())
     }
 
     /// Ascending order, nulls last. Values of different types follow the order of the variants, so that the order
@@ -90,6 +97,22 @@ impl Value {
     pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
         let ascending = self.ascending(other);
         if descending && *self != Self::Null && *other != Self::Null { ascending.reverse() } else { ascending }
+    }
+
+    /// Whether a text ends where keys are cut.
+    #[must_use]
+    pub fn is_cut(text: &str) -> bool {
+        text.len() + char::MAX.len_utf8() > TEXT_KEY_BYTES_MAX
+    }
+
+    /// Whether a member may tell values apart that are this one here: it then sorts a tie by more than what follows.
+    #[must_use]
+    pub fn may_be_several(&self) -> bool {
+        match self {
+            Self::Text(text) => Self::is_cut(text),
+            Self::Number(number) => number.abs() >= INTEGERS_EXACT,
+            _ => false,
+        }
     }
 
     /// The earliest value that may still come behind this one in a list of a member that stores numbers in single

@@ -25,7 +25,7 @@ use super::order::{Key, Position, Value};
 use super::outcome::Status;
 use super::plan::Order;
 use super::request::{KeyKind, SortBy};
-use super::session::{Class, Gap, Place, Session, SessionLeg};
+use super::session::{Class, Cover, Gap, Place, Session, SessionLeg};
 
 /// First byte of a cursor; a change of [`Body`] takes a new one and goes on reading the old.
 const VERSION: u8 = 3;
@@ -274,7 +274,7 @@ struct FurtherLeg {
     part: String,
     class: Class,
     window: u8,
-    covered_by: Option<String>,
+    covered_by: Option<(Vec<String>, Status)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -447,7 +447,10 @@ impl Further {
                 leg.part = further.part;
                 leg.class = further.class;
                 leg.window = further.window;
-                leg.covered_by = further.covered_by.map(|id| ids.member(&id).map_or(id, ToString::to_string));
+                leg.covered_by = further.covered_by.map(|(members, status)| {
+                    let now = |id: String| ids.member(&id).map_or(id, ToString::to_string);
+                    Cover { members: members.into_iter().map(now).collect(), status }
+                });
             }
         }
     }
@@ -455,7 +458,8 @@ impl Further {
 
 impl FurtherLeg {
     fn of(leg: &SessionLeg) -> Self {
-        Self { part: leg.part.clone(), class: leg.class, window: leg.window, covered_by: leg.covered_by.clone() }
+        let covered_by = leg.covered_by.clone().map(|cover| (cover.members, cover.status));
+        Self { part: leg.part.clone(), class: leg.class, window: leg.window, covered_by }
     }
 }
 
@@ -570,7 +574,7 @@ mod tests {
             part: "sentinel-2-l2a".into(),
             class: Class::Walker,
             window: 9,
-            covered_by: Some("VITO".into()),
+            covered_by: Some(Cover { members: vec!["VITO".into()], status: Status::Timeout }),
             ended: false,
             ranges: vec![Range { from: Position::Start, to: Position::After(Value::Time(9)), place: None }],
         };

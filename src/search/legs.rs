@@ -71,6 +71,7 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
         limit: request.limit,
         token: request.token,
         datetime: request.datetime.or(leg.ask.datetime),
+        ids: among(leg.ask.ids.as_ref(), request.ids),
         filter: joined(leg.ask.filter.as_ref(), request.filter.as_ref()),
         ..leg.ask.clone()
     };
@@ -90,6 +91,14 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
         }
     };
     (index, elapsed_ms, answer)
+}
+
+/// Ids that are asked for in particular, of those that are asked for at all.
+fn among(own: Option<&Vec<String>>, asked: Option<Vec<String>>) -> Option<Vec<String>> {
+    match (own, asked) {
+        (Some(own), Some(asked)) => Some(asked.into_iter().filter(|id| own.contains(id)).collect()),
+        (own, asked) => asked.or_else(|| own.cloned()),
+    }
 }
 
 /// Both conditions.

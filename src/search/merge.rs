@@ -11,6 +11,7 @@ use crate::members::{Fault, Item, Page};
 
 use super::order::{Comparator, Position};
 use super::outcome::Status;
+use super::owners::{Owned, Owners, United};
 use super::session::{Gap, SessionLeg};
 use super::stream::{Bound, Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, Stream};
 
@@ -44,6 +45,21 @@ pub struct MergeLeg {
     /// It said of an answer that it is not complete.
     pub partial: Option<std::sync::Arc<str>>,
     pub returned: u32,
+    /// As [`Leg::rank`](super::plan::Leg::rank).
+    pub rank: usize,
+    /// It stands by: it is asked when the leg of this index fails.
+    pub waits_for: Option<usize>,
+    /// It serves windows of time, not all of it.
+    pub is_windowed: bool,
+    /// Other holders may give the same Items.
+    pub united: Option<United>,
+}
+
+impl MergeLeg {
+    /// Whether it takes no part now: it failed, or stands by.
+    fn is_out(&self) -> bool {
+        self.dead || self.waits_for.is_some()
+    }
 }
 
 pub struct Merge {
@@ -55,13 +71,25 @@ pub struct Merge {
     pub watermark: Position,
     pub hits: Vec<(usize, Hit)>,
     pub deduplicated: u32,
+    pub owners: Owners,
     /// The page ended before it was full.
     pub short: bool,
 }
 
 impl Merge {
     pub fn new(order: Comparator, watermark: Position, limit: u32, legs: Vec<MergeLeg>) -> Self {
-        Self { order, legs, limit, last: watermark.clone(), watermark, hits: Vec::new(), deduplicated: 0, short: false }
+        let owners = Owners::new(&order);
+        Self {
+            owners,
+            order,
+            legs,
+            limit,
+            last: watermark.clone(),
+            watermark,
+            hits: Vec::new(),
+            deduplicated: 0,
+            short: false,
+        }
     }
 
     /// Goes on until input is needed or the page is done.
@@ -69,7 +97,18 @@ impl Merge {
         while self.hits.len() < self.limit as usize && !self.short {
             let Some(leg) = self.smallest() else { break };
             match self.legs[leg].stream.bound(&self.order) {
-                Bound::Head => self.emit(leg),
+                Bound::Head => match self.owned(leg) {
+                    Owned::Here => self.emit(leg),
+                    Owned::Elsewhere => {
+                        self.legs[leg].stream.pop();
+                        self.deduplicated += 1;
+                    }
+                    Owned::Asking(step) => return step,
+                    Owned::Unknown(higher) => {
+                        let feature = Some("ids".to_owned());
+                        self.give_up(higher, LegFailure { feature, ..Status::SkippedCapability.into() });
+                    }
+                },
                 Bound::AtLeast(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
                 Bound::AtLeast(_) if self.legs[leg].asked.is_none() && self.allowance_is_over(leg) => {
                     let failure = self.legs[leg].stream.out_of_allowance();
@@ -82,14 +121,18 @@ impl Merge {
         Step::Done
     }
 
-    /// The leg of the smallest bound; of equal Heads the one that stands first. `None` when no live leg is left.
+    /// The leg of the smallest bound; of equal Heads the one of the highest holder, else the one that stands first. `None` when no live leg is left.
     fn smallest(&self) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (index, leg) in self.legs.iter().enumerate() {
-            if leg.dead || leg.stream.is_over() {
+            if leg.is_out() || leg.stream.is_over() {
                 continue;
             }
-            if best.is_none_or(|best| self.compare(index, best) == Ordering::Less) {
+            let comes_before = |best: usize| {
+                let by_rank = || leg.rank.cmp(&self.legs[best].rank);
+                self.compare(index, best).then_with(by_rank) == Ordering::Less
+            };
+            if best.is_none_or(comes_before) {
                 best = Some(index);
             }
         }
@@ -112,28 +155,51 @@ impl Merge {
     }
 
     fn emit(&mut self, leg: usize) {
-        let Some(hit) = self.legs[leg].stream.pop() else { return };
+        let Some(mut hit) = self.legs[leg].stream.pop() else { return };
         if !self.order.key_after(&hit.key, &self.last) {
             self.deduplicated += 1;
             return;
         }
         self.last = Position::At(hit.key.clone());
         self.legs[leg].returned += 1;
+        self.take_replicas(leg, &mut hit);
         self.hits.push((leg, hit));
+    }
+
+    /// The same Item at other holders: equal keys are one Item of a shared Collection (S14). Each of them has it at hand by
+    /// now, or surely lacks it, since nothing smaller than this Item is unseen.
+    fn take_replicas(&mut self, of: usize, hit: &mut Hit) {
+        let member = self.legs[of].member.clone();
+        for (index, other) in self.legs.iter_mut().enumerate() {
+            let is_same = |head: &Hit| self.order.keys_of(&head.key, &hit.key) == Ordering::Equal;
+            if index == of || other.is_out() || !other.stream.head().is_some_and(is_same) {
+                continue;
+            }
+            other.stream.pop();
+            self.deduplicated += 1;
+            if other.member != member && !hit.replicas.contains(&other.member) {
+                hit.replicas.push(other.member.clone());
+            }
+        }
     }
 
     /// Every leg that must be read before the next Item can be given, with its request.
     fn needs(&mut self) -> Vec<(usize, Request)> {
         let head = (0..self.legs.len())
-            .filter(|&leg| !self.legs[leg].dead && self.legs[leg].stream.bound(&self.order) == Bound::Head)
+            .filter(|&leg| !self.legs[leg].is_out() && self.legs[leg].stream.bound(&self.order) == Bound::Head)
             .min_by(|&a, &b| self.compare(a, b));
+        let smallest = self.smallest();
         let mut needs = Vec::new();
         for leg in 0..self.legs.len() {
             let candidate = &self.legs[leg];
-            let open = !candidate.dead && candidate.asked.is_none() && candidate.stream.failure.is_none();
+            let open = !candidate.is_out() && candidate.asked.is_none() && candidate.stream.failure.is_none();
             let blocks = matches!(candidate.stream.bound(&self.order), Bound::AtLeast(_))
                 && head.is_none_or(|head| self.compare(leg, head) != Ordering::Greater);
-            if open && blocks && !self.allowance_is_over(leg) {
+            // a window whose turn has not come is not read ahead of it
+            let is_ahead = candidate.is_windowed
+                && candidate.stream.requests == 0
+                && smallest.is_some_and(|smallest| self.compare(leg, smallest) == Ordering::Greater);
+            if open && blocks && !(head.is_none() && is_ahead) && !self.allowance_is_over(leg) {
                 needs.push((leg, self.ask(leg)));
             }
         }
@@ -159,10 +225,14 @@ impl Merge {
     }
 
     /// A leg's failure takes effect: its bound is the smallest and nothing more can be had of it.
-    fn fail(&mut self, index: usize) {
+    pub(super) fn fail(&mut self, index: usize) {
         let leg = &mut self.legs[index];
         let Some(failure) = leg.stream.failure.clone() else { return };
         leg.failure = Some(failure.clone());
+        if self.take_over(index, &failure) {
+            return;
+        }
+        let leg = &mut self.legs[index];
         if !self.hits.is_empty() {
             self.short = true;
             return;
@@ -184,6 +254,10 @@ impl Merge {
     pub fn feed(&mut self, index: usize, page: Page, mut keeps: impl FnMut(&Item) -> bool) {
         let leg = &mut self.legs[index];
         let Some(asked) = leg.asked.take() else { return };
+        if let Some(ids) = &asked.ids {
+            self.hear(index, ids, &page, keeps);
+            return;
+        }
         if !leg.answered {
             leg.answered = true;
             let start = self.order.later(&self.watermark, &leg.stream.start).clone();
@@ -199,22 +273,27 @@ impl Merge {
         let missing = leg.stream.missing_nulls(&self.order).filter(|(gap, _)| !leg.session.gaps.contains(gap));
         if let Some((gap, failure)) = missing {
             leg.session.push_gap(gap);
-            leg.failure = Some(failure);
-            leg.tie_given_up = true;
+            leg.tie_given_up |= failure.is_some();
+            leg.failure = failure.or(leg.failure.take());
         }
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
             // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)
             leg.session.open_gap(Position::Start, failure.status);
-            leg.failure = Some(failure);
+            leg.failure = Some(failure.clone());
             leg.dead = true;
+            if self.take_over(index, &failure) {
+                self.legs[index].session.close_gap(&self.last);
+            }
         }
     }
 
     /// A leg's request failed. It takes effect when the leg's bound is the smallest.
     pub fn feed_failure(&mut self, index: usize, fault: Fault, retry_after_s: Option<u32>) {
         let leg = &mut self.legs[index];
-        leg.asked = None;
-        if fault == Fault::TokenRefused {
+        let asked = leg.asked.take();
+        if asked.is_some_and(|asked| asked.ids.is_some()) {
+            self.give_up(index, LegFailure { retry_after_s, ..Status::from(fault).into() });
+        } else if fault == Fault::TokenRefused {
             leg.stream.token_refused();
         } else {
             leg.stream.fail(LegFailure { retry_after_s, ..Status::from(fault).into() });

@@ -90,6 +90,8 @@ fn restricted(leg: &SessionLeg, until: &Position, order: &Comparator) -> Session
         window: leg.window,
         ended: ranges.is_empty(),
         place: ranges.first().and_then(|range| range.place.clone()),
+        // what no page can have stays known, as it tells how the member's list is read
+        gaps: leg.gaps.iter().filter(|gap| gap.is_lasting()).cloned().collect(),
         ranges,
         ..SessionLeg::default()
     }

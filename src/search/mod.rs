@@ -11,7 +11,10 @@ pub mod residual;
 pub mod order;
 mod stream;
 mod merge;
+mod replicas;
+mod owners;
 mod quota;
+mod taking;
 mod page;
 mod progress;
 mod missed;
@@ -231,9 +234,22 @@ fn answer(
     let items = end
         .hits
         .into_iter()
-        .map(|(member, hit)| Found { member, collection: hit.key.collection, item: hit.item, replicas: Vec::new() })
+        .map(|(member, hit)| {
+            let replicas = replicas_of(snapshot, &hit);
+            Found { member, collection: hit.key.collection, item: hit.item, replicas }
+        })
         .collect();
     Ok(Answer { items, next: sealed.next, retry: sealed.retry.or(sealed.missed), number_matched: end.matched, report })
+}
+
+/// The same Item at other holders, under their own names.
+fn replicas_of(snapshot: &Snapshot, hit: &stream::Hit) -> Vec<Replica> {
+    let shared = snapshot.ids.shared(&hit.key.collection).filter(|_| !hit.replicas.is_empty());
+    let replica = |member: &MemberId| {
+        let native = shared?.native(member)?;
+        Some(Replica { member: member.clone(), collection: snapshot.ids.qualified(member, native).into() })
+    };
+    hit.replicas.iter().filter_map(replica).collect()
 }
 
 /// Says of members that are not asked for a while why, and for how long.

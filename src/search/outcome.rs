@@ -122,7 +122,7 @@ pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
         return failed(&broken, true, "a page that may lack Items was not accepted");
     }
     if nobody_contributed(end) {
-        let all: Vec<&LegEnd> = end.legs.iter().collect();
+        let all: Vec<&LegEnd> = end.legs.iter().filter(|leg| leg.covered_by.is_empty()).collect();
         return failed(&all, false, "no member that was asked could answer");
     }
     if end.legs.is_empty()
@@ -137,7 +137,9 @@ pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
 /// S20: each one failed; none has ended in this session or got as far as its allowance.
 fn nobody_contributed(end: &PageEnd) -> bool {
     let failed = |leg: &LegEnd| leg.broken && !leg.ended && leg.status != Status::ScanLimit;
-    end.hits.is_empty() && !end.legs.is_empty() && end.legs.iter().all(failed)
+    // one that was taken over contributes nothing, and those that took over are legs of their own
+    let mut legs = end.legs.iter().filter(|leg| leg.covered_by.is_empty()).peekable();
+    end.hits.is_empty() && legs.peek().is_some() && legs.all(failed)
 }
 
 fn is_required(plan: &Plan, member: &MemberId) -> bool {

@@ -2,8 +2,6 @@
 //!
 //! The facade over the sorted merge and the quota interleave. Pure: the caller asks the members and feeds the answers.
 
-use std::collections::BTreeSet;
-
 use crate::federation::MemberId;
 use crate::members::{Fault, Item, Page};
 
@@ -12,12 +10,14 @@ use super::merge::{Merge, MergeLeg, Step};
 use super::missed;
 use super::order::{Comparator, Position};
 use super::outcome::Status;
-use super::plan::{Leg, Order, Plan};
+use super::plan::shared::Share;
+use super::plan::{Leg, Order, Plan, shared_id};
 use super::progress;
 use super::quota::{Quota, QuotaLeg};
 use super::residual::Fit;
 use super::session::{Gap, Session, SessionLeg};
 use super::stream::{Hit, LegFailure, Stream};
+use super::taking::{Active, Taking};
 
 /// Up to this many Items in all, every member is asked for a full page.
 const FULL_PAGES_ITEMS_MAX: u32 = 500;
@@ -31,8 +31,8 @@ pub struct PageRun<'a> {
     /// Members of the session that are not asked on this page, with the reason unless they had ended.
     absent: Vec<(SessionLeg, Option<Status>)>,
     joined: Vec<MemberId>,
-    /// Index of each engine leg in `plan.legs`.
-    planned: Vec<usize>,
+    /// The plan's leg of each engine leg.
+    planned: Vec<&'a Leg>,
     /// Items of each engine leg that contradict what its member says it evaluates.
     contradictions: Vec<u32>,
 }
@@ -66,6 +66,8 @@ pub struct LegEnd {
     pub member: MemberId,
     /// As [`Leg::part`].
     pub part: String,
+    /// The holders that took over from it, now or on an earlier page.
+    pub covered_by: Vec<String>,
     pub status: Status,
     pub feature: Option<String>,
     pub returned: u32,
@@ -94,15 +96,7 @@ impl Session {
             bounds: Bounds::default(),
             watermark: Position::Start,
             turn: String::new(),
-            legs: plan
-                .legs
-                .iter()
-                .map(|leg| SessionLeg {
-                    member: leg.member.to_string(),
-                    part: leg.part.clone(),
-                    ..SessionLeg::default()
-                })
-                .collect(),
+            legs: plan.legs.iter().map(SessionLeg::begin).collect(),
         }
     }
 }
@@ -117,35 +111,12 @@ impl<'a> PageRun<'a> {
         limit: u32,
         prefix: impl Fn(&MemberId) -> String,
     ) -> Self {
-        let mut active = Vec::new();
-        let mut absent = Vec::new();
-        for leg in &session.legs {
-            match plan.legs.iter().position(|planned| leg.is_of(planned)) {
-                _ if leg.ended => absent.push((leg.clone(), None)),
-                Some(index) => active.push((index, leg.clone())),
-                None => absent.push((leg.clone(), Some(absence(plan, &leg.member)))),
-            }
-        }
-        for (leg, status) in &mut absent {
-            if let Some(status) = status {
-                leg.open_gap(session.watermark.clone(), *status);
-            }
-        }
-        let joined = plan
-            .legs
-            .iter()
-            .filter(|leg| !session.legs.iter().any(|known| known.is_of(leg)))
-            .map(|leg| leg.member.clone())
-            .collect::<BTreeSet<_>>();
-        let joined = joined.into_iter().collect();
-        if session.order == Order::Quota {
-            active.sort_by(|(a, _), (b, _)| plan.legs[*a].member.cmp(&plan.legs[*b].member));
-        }
-        let planned: Vec<usize> = active.iter().map(|(index, _)| *index).collect();
-        let legs = active.into_iter().map(|(index, leg)| (&plan.legs[index], leg));
+        let Taking { active, absent, joined } = Taking::of(plan, &session);
+        let planned: Vec<&Leg> = active.iter().map(|one| one.leg).collect();
         let engine = match &session.order {
             Order::Quota => {
-                let legs: Vec<_> = legs.map(|(leg, state)| QuotaLeg::new(leg, state, &prefix(&leg.member))).collect();
+                let legs = active.into_iter().map(|one| QuotaLeg::new(one.leg, one.state, &prefix(&one.leg.member)));
+                let legs: Vec<_> = legs.collect();
                 let turn = turn_among(&legs, &session.turn);
                 Engine::Quota(Quota::new(legs, turn, limit))
             }
@@ -153,8 +124,9 @@ impl<'a> PageRun<'a> {
                 let order = Comparator::new(keys.clone());
                 let count =
                     u32::try_from(session.legs.iter().filter(|leg| !leg.ended).count()).unwrap_or(u32::MAX).max(1);
-                let legs = legs
-                    .map(|(leg, state)| MergeLeg {
+                let legs = active
+                    .into_iter()
+                    .map(|Active { leg, state, waits_for }| MergeLeg {
                         member: leg.member.clone(),
                         stream: Stream::new(leg, &state, &session.watermark, &order, &prefix(&leg.member)),
                         first_need: first_need(limit, count, if first { None } else { Some(state.share) }),
@@ -166,6 +138,10 @@ impl<'a> PageRun<'a> {
                         tie_given_up: false,
                         partial: None,
                         returned: 0,
+                        rank: leg.rank(),
+                        waits_for,
+                        is_windowed: leg.shared.as_ref().is_some_and(|share| !share.windows.is_all()),
+                        united: leg.shared.as_ref().and_then(Share::united),
                     })
                     .collect();
                 Engine::Sorted(Merge::new(order, session.watermark.clone(), limit, legs))
@@ -203,12 +179,12 @@ impl<'a> PageRun<'a> {
     /// The plan's leg of an index.
     #[must_use]
     pub fn leg(&self, index: usize) -> &'a Leg {
-        &self.plan.legs[self.planned[index]]
+        self.planned[index]
     }
 
     /// Takes a member's answer in.
     pub fn feed(&mut self, index: usize, answer: Result<Page, (Fault, Option<u32>)>) {
-        let residual = &self.plan.legs[self.planned[index]].residual;
+        let residual = &self.planned[index].residual;
         let contradictions = &mut self.contradictions[index];
         // what was not said to the member is no promise that it broke
         let unsaid = matches!(&answer, Ok(page) if page.unsaid);
@@ -264,16 +240,18 @@ impl<'a> PageRun<'a> {
             leg.contradictions = count;
         }
         for (leg, status) in absent {
+            let covered = leg.covered_by.as_ref().map(|cover| cover.status);
             end.legs.push(LegEnd {
                 member: MemberId::new(&leg.member),
                 part: leg.part.clone(),
-                status: status.unwrap_or(Status::Exhausted),
+                covered_by: leg.covered_by.as_ref().map_or_else(Vec::new, |cover| cover.members.clone()),
+                status: status.or(covered).unwrap_or(Status::Exhausted),
                 feature: None,
                 returned: 0,
                 requests: 0,
                 gaps: leg.gaps.clone(),
                 broken: status.is_some(),
-                ended: status.is_none(),
+                ended: status.is_none() && covered.is_none(),
                 contradictions: 0,
                 suspicious_ends: 0,
                 retry_after_s: None,
@@ -295,7 +273,7 @@ impl<'a> PageRun<'a> {
     fn first_count(&self) -> Option<u64> {
         let honest = self.plan.refused.is_empty()
             && self.contradictions.iter().all(|count| *count == 0)
-            && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective);
+            && self.plan.legs.iter().all(|leg| leg.counts_exact && !leg.residual.selective && !self.plan.is_split(leg));
         if !honest {
             return None;
         }
@@ -303,6 +281,7 @@ impl<'a> PageRun<'a> {
             Engine::Sorted(merge) => merge
                 .legs
                 .iter()
+                .filter(|leg| leg.waits_for.is_none())
                 .map(|leg| {
                     leg.stream.matched.filter(|_| leg.stream.failure.is_none() && !leg.dead && leg.partial.is_none())
                 })
@@ -318,10 +297,10 @@ impl<'a> PageRun<'a> {
 
     fn first_bounds(&self) -> Bounds {
         let count = |index: usize, kept: u64, whole: bool, counted: Option<u64>| {
-            let leg = &self.plan.legs[self.planned[index]];
+            let leg = self.planned[index];
             let counted = counted.filter(|_| leg.counts_exact);
             LegCount {
-                part: &leg.part,
+                part: shared_id(&leg.part),
                 kept,
                 whole,
                 counted,
@@ -331,6 +310,7 @@ impl<'a> PageRun<'a> {
         let legs: Vec<LegCount<'_>> = match &self.engine {
             Engine::Sorted(merge) => (0..)
                 .zip(&merge.legs)
+                .filter(|(_, leg)| leg.waits_for.is_none())
                 .map(|(index, leg)| {
                     let well = leg.failure.is_none() && leg.stream.failure.is_none() && leg.partial.is_none();
                     let whole = well && leg.stream.known == Position::End;
@@ -346,15 +326,6 @@ impl<'a> PageRun<'a> {
                 .collect(),
         };
         Bounds::of(&legs, self.plan.refused.is_empty())
-    }
-}
-
-/// Why a member of the session is not in the plan any more.
-fn absence(plan: &Plan, member: &str) -> Status {
-    if plan.refused.iter().any(|refused| refused.member.as_str() == member) {
-        Status::SkippedCapability
-    } else {
-        Status::Removed
     }
 }
 
@@ -390,6 +361,7 @@ fn leg_end(
     LegEnd {
         member,
         part: part.to_owned(),
+        covered_by: Vec::new(),
         status,
         feature: failure.and_then(|failure| failure.feature.clone()),
         returned: 0,
@@ -414,17 +386,20 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
     end.deduplicated = merge.deduplicated;
     let mut live = false;
     let members: Vec<MemberId> = merge.legs.iter().map(|leg| leg.member.clone()).collect();
-    for leg in merge.legs {
+    for leg in merge.legs.into_iter().filter(|leg| leg.waits_for.is_none()) {
+        let covered = leg.session.covered_by.as_ref();
+        let covered_by = covered.map_or_else(Vec::new, |cover| cover.members.clone());
         let ended = leg.stream.is_over() && !leg.dead;
         live |= !ended && !leg.dead;
         end.invalid += leg.stream.invalid;
-        let broken = leg.dead || leg.tie_given_up || leg.partial.is_some();
+        let broken = (leg.dead && covered.is_none()) || leg.tie_given_up || leg.partial.is_some();
         // the allowance of one page is the broker's own bound: the next page goes on, and the member did nothing wrong
         let allowance = |failure: &&LegFailure| !broken && (failure.status == Status::ScanLimit || failure.tie_only);
         let partial = leg.partial.as_deref().map(incomplete_itself);
         let failure = leg.failure.as_ref().or(leg.stream.failure.as_ref()).filter(|failure| !allowance(failure));
         let failure = failure.or(partial.as_ref());
         end.legs.push(LegEnd {
+            covered_by,
             returned: leg.returned,
             requests: leg.stream.requests,
             suspicious_ends: leg.stream.suspicious_ends,
@@ -440,7 +415,8 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         let untouched = leg.stream.requests == 0 && !leg.session.ranges.is_empty();
         let place = if untouched { leg.session.place.clone() } else { leg.stream.place(&next.watermark) };
         next.legs.push(SessionLeg {
-            ended,
+            // windows may be divided anew when the federation changes, so nobody is past all of them
+            ended: ended && !leg.is_windowed,
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
             window: leg.stream.window(),
@@ -453,6 +429,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
 
 fn finish_quota(quota: Quota, end: &mut PageEnd, next: &mut Session) -> bool {
     next.turn = quota.turn_member();
+    end.deduplicated = quota.deduplicated;
     let live = quota.legs.iter().any(|leg| !leg.ended);
     let going_on = live && !quota.hits.is_empty();
     let members: Vec<MemberId> = quota.legs.iter().map(|leg| leg.member.clone()).collect();

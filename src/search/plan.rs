@@ -144,6 +144,39 @@ pub enum NullItems {
     OutOfReach,
 }
 
+impl Plan {
+    /// Whether a shared Collection is asked at more than one holder.
+    #[must_use]
+    pub fn is_split(&self, leg: &Leg) -> bool {
+        let id = shared_id(&leg.part);
+        !id.is_empty() && self.legs.iter().filter(|other| shared_id(&other.part) == id).count() > 1
+    }
+
+    /// Whether every window of what a part is of is served by a holder that covers it.
+    #[must_use]
+    pub fn covers(&self, part: &str) -> bool {
+        let id = shared_id(part);
+        let mut legs = self.legs.iter().filter(|leg| shared_id(&leg.part) == id).peekable();
+        !id.is_empty()
+            && legs.peek().is_some()
+            && legs.all(|leg| leg.shared.as_ref().is_some_and(|share| !share.united))
+    }
+}
+
+impl Leg {
+    /// The place of its member among the holders of a shared Collection: of equal Items the lowest is given.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.shared.as_ref().map_or(0, |share| share.rank)
+    }
+}
+
+/// The shared Collection that a part is of; empty: the member's own.
+#[must_use]
+pub fn shared_id(part: &str) -> &str {
+    part.split([',', ';']).next().unwrap_or_default()
+}
+
 #[derive(Debug, Clone)]
 pub struct Pruned {
     pub member: MemberId,

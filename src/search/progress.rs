@@ -24,7 +24,8 @@ pub fn of_merge(merge: &Merge, before: &Session) -> Option<Session> {
     // nothing that a leg going on has not shown lies before the smallest place known of them
     let smallest = known.min_by(|a, b| merge.order.positions(a, b))?;
     let watermark = merge.order.later(&merge.watermark, smallest).clone();
-    let legs = merge.legs.iter().zip(&going_on).map(|(leg, going_on)| {
+    let taking_part = merge.legs.iter().zip(&going_on).filter(|(leg, _)| leg.waits_for.is_none());
+    let legs = taking_part.map(|(leg, going_on)| {
         let place = leg.stream.place(&watermark);
         // a bound would lead such a leg back to where it began
         let walk = || leg.stream.walk().filter(|_| *going_on && !is_known_further(merge, leg));

@@ -31,6 +31,9 @@ pub struct QuotaLeg {
     pub member: MemberId,
     pub session: SessionLeg,
     prefix: Box<str>,
+    /// All of its Items are one shared Collection's.
+    shared: Option<Arc<str>>,
+    rank: usize,
     /// The collection of Items that name none, when only one was asked for.
     single_collection: Option<Box<str>>,
     page_max: u32,
@@ -65,6 +68,7 @@ pub struct Quota {
     pub turn: usize,
     limit: u32,
     pub hits: Vec<(usize, Hit)>,
+    pub deduplicated: u32,
 }
 
 impl QuotaLeg {
@@ -75,6 +79,8 @@ impl QuotaLeg {
             ended: session.ended,
             session,
             prefix: prefix.into(),
+            shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
+            rank: leg.rank(),
             single_collection: leg.only_collection().map(Into::into),
             page_max: leg.page_max.max(1),
             selective: leg.residual.selective,
@@ -182,14 +188,16 @@ impl QuotaLeg {
         self.turn_page();
         let native =
             if item.collection.is_empty() { self.single_collection.as_deref().unwrap_or("") } else { &item.collection };
-        let collection: Arc<str> = format!("{}{native}", self.prefix).into();
-        Some(Hit { key: Key { values: Vec::new(), id: item.id.clone(), collection }, item, page: 0 })
+        let own = || format!("{}{native}", self.prefix).into();
+        let collection: Arc<str> = self.shared.clone().unwrap_or_else(own);
+        let key = Key { values: Vec::new(), id: item.id.clone(), collection };
+        Some(Hit { key, item, page: 0, replicas: Vec::new() })
     }
 }
 
 impl Quota {
     pub fn new(legs: Vec<QuotaLeg>, turn: usize, limit: u32) -> Self {
-        Self { legs, turn, limit, hits: Vec::new() }
+        Self { legs, turn, limit, hits: Vec::new(), deduplicated: 0 }
     }
 
     /// Gives Items in turn until input is needed or the page is done.
@@ -199,7 +207,7 @@ impl Quota {
             let index = self.turn % self.legs.len();
             let leg = &mut self.legs[index];
             if let Some(hit) = leg.take() {
-                self.hits.push((index, hit));
+                self.give(index, hit);
                 idle = 0;
             } else if leg.ended || leg.failure.is_some() {
                 idle += 1;
@@ -216,6 +224,29 @@ impl Quota {
             self.turn = (index + 1) % self.legs.len();
         }
         Step::Done
+    }
+
+    /// Adds an Item to the page. A replica of one that stands there already joins it: the highest holder's is given.
+    fn give(&mut self, index: usize, hit: Hit) {
+        let shared = self.legs[index].shared.is_some();
+        let is_same = |known: &Hit| known.key.id == hit.key.id && known.key.collection == hit.key.collection;
+        let Some(at) = self.hits.iter().position(|(_, known)| shared && is_same(known)) else {
+            self.hits.push((index, hit));
+            return;
+        };
+        self.deduplicated += 1;
+        self.legs[index].returned -= 1;
+        let (first, known) = &mut self.hits[at];
+        let mut replicas = std::mem::take(&mut known.replicas);
+        let mut other = index;
+        if self.legs[index].rank < self.legs[*first].rank {
+            other = std::mem::replace(first, index);
+            *known = hit;
+            self.legs[index].returned += 1;
+            self.legs[other].returned -= 1;
+        }
+        replicas.push(self.legs[other].member.clone());
+        known.replicas = replicas;
     }
 
     /// The member whose turn it is.

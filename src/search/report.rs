@@ -71,6 +71,9 @@ pub struct MemberReport {
     #[serde(skip)]
     pub suspicious_ends: u32,
     pub took_ms: u64,
+    /// Members that took over what this one failed to give (S13).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covered_by: Vec<String>,
     pub gaps: Vec<GapReport>,
     /// It lacks its Items on this page, whether or not a gap is carried on.
     #[serde(skip)]
@@ -157,6 +160,7 @@ impl MemberReport {
             requests: 0,
             suspicious_ends: 0,
             took_ms: 0,
+            covered_by: Vec::new(),
             gaps: Vec::new(),
             turn_missed: false,
         }
@@ -164,7 +168,14 @@ impl MemberReport {
 
     /// Another share of the same member: its status is told if it is worse.
     fn take_in(&mut self, leg: &LegEnd) {
-        if (leg.broken && !self.turn_missed) || self.status == Status::Exhausted {
+        let taken_over = !leg.covered_by.is_empty() && !self.turn_missed;
+        let better = self.status == Status::Exhausted && self.covered_by.is_empty();
+        for holder in &leg.covered_by {
+            if !self.covered_by.contains(holder) {
+                self.covered_by.push(holder.clone());
+            }
+        }
+        if (leg.broken && !self.turn_missed) || taken_over || better {
             self.status = leg.status;
             self.retryable = leg.status.retryable();
             self.feature.clone_from(&leg.feature);
@@ -193,6 +204,7 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         requests: leg.requests,
         suspicious_ends: leg.suspicious_ends,
         retry_after_s: leg.retry_after_s,
+        covered_by: leg.covered_by.clone(),
         took_ms: took.iter().find(|(member, _)| *member == leg.member).map_or(0, |(_, ms)| *ms),
         gaps: leg.gaps.iter().map(gap_report).collect(),
         turn_missed: leg.broken,

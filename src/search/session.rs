@@ -46,10 +46,17 @@ pub struct SessionLeg {
     pub class: Class,
     /// Of a leg that is read by windows: how wide the last one was, as the power of two of its milliseconds.
     pub window: u8,
-    /// The holder that took over what this one failed to give (S13): it is not asked again, and nothing is missing.
-    pub covered_by: Option<String>,
+    /// The holders that took over what this one failed to give (S13): it is not asked again, and nothing is missing.
+    pub covered_by: Option<Cover>,
     /// Of a `retry-missed` session: the parts that are asked for, in their order. Empty: everything.
     pub ranges: Vec<Range>,
+}
+
+/// Who took over from a leg, and how that had failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    pub members: Vec<String>,
+    pub status: Status,
 }
 
 /// How a leg takes part in one tie of the first key (`paging.md` section 5). Sticky: a tie that grows must not be read in
@@ -98,7 +105,21 @@ pub struct Gap {
     pub place: Option<Place>,
 }
 
+impl Gap {
+    /// It reaches to the end of the order, and no page can fill it.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.to == Some(Position::End) && self.status == Status::SkippedCapability
+    }
+}
+
 impl SessionLeg {
+    /// Of a leg that begins.
+    #[must_use]
+    pub fn begin(leg: &Leg) -> Self {
+        Self { member: leg.member.to_string(), part: leg.part.clone(), ..Self::default() }
+    }
+
     /// Whether this is the session of a leg of the plan.
     #[must_use]
     pub fn is_of(&self, leg: &Leg) -> bool {
@@ -160,10 +181,9 @@ impl SessionLeg {
     /// Adds a gap; with too many of them the two oldest become one that covers both. One to the end of the order, of
     /// what can be asked for on no page, stays apart behind the others.
     pub fn push_gap(&mut self, gap: Gap) {
-        let lasting = |gap: &Gap| gap.to == Some(Position::End);
-        let place = self.gaps.iter().position(lasting).unwrap_or(self.gaps.len());
+        let place = self.gaps.iter().position(Gap::is_lasting).unwrap_or(self.gaps.len());
         self.gaps.insert(place, gap);
-        let passing = self.gaps.iter().filter(|gap| !lasting(gap)).count();
+        let passing = self.gaps.iter().filter(|gap| !gap.is_lasting()).count();
         if passing > GAPS_PER_MEMBER_MAX {
             let oldest = self.gaps.remove(0);
             if let Some(next) = self.gaps.first_mut() {

@@ -16,13 +16,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cql2::Expr;
-use crate::federation::Interval;
+use crate::federation::{Interval, MemberId};
 use crate::members::{Item, Token};
 
 use super::missed::Range;
 use super::order::{Comparator, Key, Position, Value};
 use super::outcome::Status;
 use super::plan::{FirstKey, Leg, Mode};
+use super::replicas;
 use super::session::{Place, SessionLeg};
 
 use segment::Lead;
@@ -57,6 +58,8 @@ pub struct Hit {
     pub item: Item,
     /// Which page of its stream it came with, counted in this request.
     pub page: usize,
+    /// Of a shared Collection: other holders that gave the same Item.
+    pub replicas: Vec<MemberId>,
 }
 
 /// What a leg can say about its next Item.
@@ -77,6 +80,8 @@ pub struct Request {
     pub token: Option<Token>,
     /// Replaces the ask's interval.
     pub datetime: Option<Interval>,
+    /// Only these: which of them the member has.
+    pub ids: Option<Vec<String>>,
     /// Joined to the ask's filter by AND: a bound on a key that is no time, or which segment of its values is read.
     pub filter: Option<Arc<Expr>>,
 }
@@ -118,10 +123,10 @@ pub struct Stream {
     first: FirstKey,
     /// Of a list that holds Items with and without a key.
     lead: Lead,
-    /// A list of values came to Items without one.
+    /// What is left of a list is of the other segment.
     values_over: bool,
-    /// Items without a key are out of reach, and that was not declared yet.
-    nulls_missing: bool,
+    /// Items without a key are out of reach, and that was not declared yet: whether they are asked for.
+    nulls_missing: Option<bool>,
     user_interval: Option<Interval>,
     /// Of a `retry-missed` session: the parts still asked for. `None`: everything is.
     ranges: Option<VecDeque<Range>>,
@@ -200,11 +205,16 @@ impl Leg {
 /// Exposed collection ids by native id, each made once.
 struct Exposed {
     prefix: Box<str>,
+    /// All of them are one shared Collection's.
+    shared: Option<Arc<str>>,
     made: HashMap<Box<str>, Arc<str>>,
 }
 
 impl Exposed {
     fn of(&mut self, native: &str) -> Arc<str> {
+        if let Some(shared) = &self.shared {
+            return Arc::clone(shared);
+        }
         if let Some(made) = self.made.get(native) {
             return Arc::clone(made);
         }
@@ -217,8 +227,16 @@ impl Exposed {
 impl Stream {
     /// `prefix` stands before native collection ids: member id and delimiter.
     pub fn new(leg: &Leg, session: &SessionLeg, watermark: &Position, order: &Comparator, prefix: &str) -> Self {
-        let ranges = session.ranges.iter().filter(|range| order.positions(&range.to, watermark) == Ordering::Greater);
-        let ranges: Option<VecDeque<Range>> = (!session.ranges.is_empty()).then(|| ranges.cloned().collect());
+        let windows = leg.shared.as_ref().and_then(|share| replicas::ranges(&share.windows, order));
+        let ranges: Option<VecDeque<Range>> = match (session.ranges.as_slice(), windows) {
+            ([], windows) => windows,
+            (ranges, None) => Some(ranges.iter().cloned().collect()),
+            (ranges, Some(windows)) => Some(replicas::both(ranges, &windows, order)),
+        };
+        let ranges = ranges.map(|mut ranges| {
+            ranges.retain(|range| order.positions(&range.to, watermark) == Ordering::Greater);
+            ranges
+        });
         let watermark = match ranges.as_ref().and_then(VecDeque::front) {
             Some(range) => order.later(watermark, &range.from),
             None => watermark,
@@ -243,8 +261,8 @@ impl Stream {
         };
         let single_collection = leg.only_collection().map(Into::into);
         let resumed = matches!(next, Next::Token(_));
-        // behind the nulls is nothing
-        let over = start == Position::After(Value::Null) || ranges.as_ref().is_some_and(VecDeque::is_empty);
+        let lead = Lead::of(&leg.first, session, &start, resumed);
+        let over = lead.leaves_nothing(&start) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         Self {
             mode: leg.mode,
             page_max: leg.page_max.max(1),
@@ -255,12 +273,16 @@ impl Stream {
             user_interval: leg.ask.datetime,
             selective: leg.residual.selective,
             single_collection,
-            exposed: Exposed { prefix: prefix.into(), made: HashMap::new() },
+            exposed: Exposed {
+                prefix: prefix.into(),
+                shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
+                made: HashMap::new(),
+            },
             known: if over { Position::End } else { start.clone() },
-            lead: Lead::of(&leg.first, session, &start, resumed),
+            lead,
             first: leg.first.clone(),
             values_over: false,
-            nulls_missing: false,
+            nulls_missing: None,
             ranges,
             walked: place.is_some_and(by_token),
             list_start,
@@ -298,6 +320,23 @@ impl Stream {
         }
     }
 
+    /// Begins at a later position than it was made for; nothing of it was asked yet. In an order that is not by time it is
+    /// read from where the page began, and what was given is dropped.
+    pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
+        if !self.by_time {
+            return;
+        }
+        let start = with_its_tie(position);
+        self.start = order.later(&self.start, &start).clone();
+        if self.known == Position::End {
+            return;
+        }
+        self.known = order.later(&self.known, &self.start).clone();
+        self.pass_ranges(order);
+        self.list_start = self.known.clone();
+        self.next = Next::Bound(self.known.clone());
+    }
+
     /// Another bound on ties, so that a test need not make a thousand Items for each.
     #[cfg(test)]
     pub fn with_ties_of(&mut self, items_max: usize) {
@@ -311,6 +350,11 @@ impl Stream {
             None if self.known == Position::End => Bound::Nothing,
             _ => Bound::AtLeast(self.known.clone()),
         }
+    }
+
+    /// The Items that were read and not given yet.
+    pub fn at_hand(&self) -> impl Iterator<Item = &Hit> {
+        self.buffer.iter()
     }
 
     pub fn head(&self) -> Option<&Hit> {
@@ -368,7 +412,7 @@ impl Stream {
                 self.list_start = position.clone();
                 self.list_size = size;
                 let datetime = self.up_to_the_range(self.bounded(&position));
-                Request { limit: size, token: None, datetime, filter: self.condition(&position) }
+                Request { limit: size, datetime, filter: self.condition(&position), ..Request::default() }
             }
             Next::Token(token) => {
                 if self.list_size == 0 {
@@ -376,7 +420,7 @@ impl Stream {
                 }
                 let datetime = self.up_to_the_range(self.bounded(&self.list_start));
                 let filter = self.condition(&self.list_start);
-                Request { limit: self.list_size, token: Some(token), datetime, filter }
+                Request { limit: self.list_size, token: Some(token), datetime, filter, ..Request::default() }
             }
         }
     }
@@ -537,7 +581,7 @@ impl Stream {
     pub fn walk(&self) -> Option<Place> {
         // a window is read whole or not at all
         let Next::Token(token) = &self.next else { return None };
-        if self.is_sliced() {
+        if self.is_sliced() || self.has_no_place() {
             return None;
         }
         let (token, bound) = (Some(token.clone()), self.list_start.clone());

@@ -42,6 +42,8 @@ mod retry_missed;
 mod rewriting;
 mod rooms;
 mod schema;
+mod shared;
+mod sorting;
 mod slices;
 mod static_stac;
 mod support;

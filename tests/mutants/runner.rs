@@ -1,5 +1,6 @@
 //! Builds the tests of a copy that holds every mutant behind a switch, runs them once for each, and prints a table.
 
+mod copy;
 mod list;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,18 +25,8 @@ const MEMORY_KIB_MAX: u32 = 4 << 20;
 /// The tests that may catch a mutant: what they are filtered by, and the model among them.
 const TESTS: [&str; 3] = ["search::", "members::item::", "federation::interval::"];
 const MODEL: &str = "search::model";
-/// What the copy holds of the tree.
-const COPIED: [&str; 6] = ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "federation.toml"];
-
-/// The switch, which the copy has at the end of its `lib.rs`.
-const SWITCH: &str = r#"
-/// Whether this mutant is chosen.
-pub(crate) fn mutant(name: &str) -> bool {
-    static CHOSEN: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| std::env::var("STAC_BROKER_MUTANT").unwrap_or_default());
-    *CHOSEN == name
-}
-"#;
+/// Slow, and about what no mutant changes.
+const SKIPPED: [&str; 6] = ["--skip", MODEL, "--skip", "collections::", "--skip", "search::plan::tests::property"];
 
 /// How a mutant fared.
 enum Fate {
@@ -72,8 +63,8 @@ fn run(target: &Path, wanted: &[String]) -> Result<bool, (u8, String)> {
     let cannot = |why: String| (2, why);
     let mut mutants = every_mutant().map_err(cannot)?;
     let copy = target.join("mutants").join("tree");
-    copy_tree(&copy).map_err(|why| (2, format!("the copy cannot be made: {why}")))?;
-    rewrite(&copy, &mutants).map_err(|why| (1, why))?;
+    let files = copy::rewritten(&mutants).map_err(|why| (1, why))?;
+    copy::make(&copy, files).map_err(|why| (2, format!("the copy cannot be made: {why}")))?;
     let mut named = BTreeSet::new();
     mutants.retain(|mutant| named.insert(mutant.name.clone()));
     if wanted.iter().any(|word| word == "--list") {
@@ -125,65 +116,9 @@ fn every_mutant() -> Result<Vec<Mutant>, String> {
     Ok(mutants)
 }
 
-/// Makes the copy anew.
-fn copy_tree(copy: &Path) -> std::io::Result<()> {
-    let _absent = fs::remove_dir_all(copy.join("src"));
-    fs::create_dir_all(copy)?;
-    for name in COPIED {
-        copy_below(Path::new(name), &copy.join(name))?;
-    }
-    Ok(())
-}
-
-fn copy_below(from: &Path, to: &Path) -> std::io::Result<()> {
-    if !from.is_dir() {
-        if from.exists() {
-            fs::copy(from, to)?;
-        }
-        return Ok(());
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy_below(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
-fn rewrite(copy: &Path, mutants: &[Mutant]) -> Result<(), String> {
-    let mut sources = Vec::new();
-    sources_below(copy, &copy.join("src"), &mut sources).map_err(|why| format!("the copy cannot be read: {why}"))?;
-    let found = list::locate(mutants, &sources)?;
-    for (path, text) in &mut sources {
-        if let Some(places) = found.get(path) {
-            *text = list::rewrite(text, places.clone())?;
-        }
-        if path == "src/lib.rs" {
-            *text = format!("#![allow(warnings)]\n{text}{SWITCH}");
-        }
-        fs::write(copy.join(path), text).map_err(|why| format!("the copy cannot be written: {why}"))?;
-    }
-    Ok(())
-}
-
-/// The Rust files of a folder, with their paths from the root.
-fn sources_below(root: &Path, folder: &Path, sources: &mut Vec<(String, String)>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            sources_below(root, &path, sources)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            sources.push((name, fs::read_to_string(&path)?));
-        }
-    }
-    Ok(())
-}
-
 /// Builds the tests of the copy, and gives where they are.
 fn build(copy: &Path, target: &Path) -> Result<PathBuf, String> {
     let manifest = copy.join("Cargo.toml");
-    set_apart(&manifest, &copy.join("Cargo.lock")).map_err(|why| format!("the copy cannot be set apart: {why}"))?;
     let built = Command::new("cargo")
         .args(["test", "--lib", "--no-run", "--locked", "--message-format=json-render-diagnostics"])
         .arg("--manifest-path")
@@ -202,17 +137,6 @@ fn build(copy: &Path, target: &Path) -> Result<PathBuf, String> {
         rest.split_once('"').map(|(path, _)| PathBuf::from(path))
     });
     executable.ok_or_else(|| "cargo named no test binary".into())
-}
-
-/// Makes the copy a package of its own, so that it shares what others build for the tree and overwrites nothing of it.
-fn set_apart(manifest: &Path, lock: &Path) -> std::io::Result<()> {
-    let text = fs::read_to_string(manifest)?;
-    let version = text.lines().find(|line| line.starts_with("version = ")).unwrap_or_default().to_owned();
-    let mutant = format!("{}-mutants\"", version.trim_end_matches('"'));
-    fs::write(manifest, format!("{}\n[workspace]\n", text.replacen(&version, &mutant, 1)))?;
-    let name = "name = \"stac-broker\"\n";
-    let locked = fs::read_to_string(lock)?;
-    fs::write(lock, locked.replacen(&format!("{name}{version}"), &format!("{name}{mutant}"), 1))
 }
 
 /// Runs every mutant, as many at once as there are processors.
@@ -242,13 +166,20 @@ fn all_fates(tests: &Path, mutants: &[Mutant], bound: Duration) -> BTreeMap<Stri
 fn fate(tests: &Path, mutant: &str, histories: u32, bound: Duration) -> Fate {
     let histories = histories.to_string();
     let variables = [("STAC_BROKER_MUTANT", mutant), ("STAC_BROKER_MODEL_HISTORIES", &histories)];
-    let model = one_run(tests, &[MODEL], &variables, bound);
-    let by = model.or_else(|| one_run(tests, &[&TESTS[..], &["--skip", MODEL]].concat(), &variables, bound));
+    let model = one_run(tests, &[MODEL.to_owned()], &variables, bound);
+    let by = model.or_else(|| one_run(tests, &others(), &variables, bound));
     by.map_or(Fate::Survived, Fate::Caught)
 }
 
+/// The arguments for the tests beside the model.
+fn others() -> Vec<String> {
+    let skipped = std::env::var("MUTANTS_SKIP").unwrap_or_default();
+    let skipped = skipped.split_whitespace().flat_map(|name| ["--skip", name]);
+    TESTS.into_iter().chain(SKIPPED).chain(skipped).map(str::to_owned).collect()
+}
+
 /// Runs some tests; a word on what failed, if anything did.
-fn one_run(tests: &Path, arguments: &[&str], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
+fn one_run(tests: &Path, arguments: &[String], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
     let limited = format!("ulimit -v {MEMORY_KIB_MAX}; exec \"$0\" \"$@\"");
     let log = tests.with_extension(format!("{}.{}.log", variables[0].1, arguments.len()));
     let file = fs::File::create(&log).ok()?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
 use crate::members::{Ask, Matched, Page, Token};
-use crate::search::plan::{FirstKey, Leg, Mode};
+use crate::search::plan::{FirstKey, Leg, Mode, NullItems};
 use crate::search::residual::Residual;
 
 use super::dice::Dice;
-use super::oracle::{By, at_member, by_lead};
+use super::oracle::{By, Store};
+use super::segment::Segment;
 use super::thing::{Condition, Span, Thing, When};
 
 /// How a member takes a condition.
@@ -70,19 +71,22 @@ pub(super) struct Catalogue {
     pub(super) habits: Habits,
     pub(super) mode: Mode,
     pub(super) takes: Takes,
+    pub(super) store: Store,
+    /// What the leg is told of the first key.
+    pub(super) first: FirstKey,
     /// What the member sorts by, if it does.
     lead: Option<(By, bool)>,
 }
 
 impl Catalogue {
-    /// `lead` is the first key that is asked for, if any.
+    /// `lead` is the first key that is asked for, if any; `keyed` Items have the properties that sort them.
     pub(super) fn new(
         dice: &mut Dice,
         index: u64,
         mode: Mode,
         lead: Option<(By, bool)>,
-        span: i64,
-        long_items: bool,
+        keyed: bool,
+        (span, long_items): (i64, bool),
     ) -> Self {
         let member = MemberId::new(&format!("M{index}"));
         let collections = ["c0", "c1", "c2"].map(|native| (native, Arc::from(format!("{member}|{native}"))));
@@ -99,13 +103,21 @@ impl Catalogue {
                 Thing::new(&id, native, Arc::clone(exposed), When { start_ms, lasts_ms, micros }, dice.roll())
             })
             .collect();
+        let by_property = lead.map(|(by, _)| by).filter(|by| matches!(by, By::Number | By::Text));
+        let (store, first) = by_property.map_or_else(Default::default, |by| stored(dice, by, mode));
+        if keyed {
+            let nulls = [2, 4, 1_000][dice.below(3) as usize];
+            let mistyped = !matches!(first, FirstKey::Bounded { .. });
+            things = things.into_iter().map(|thing| thing.keyed(dice, nulls, mistyped)).collect();
+        }
         let mut met = BTreeSet::new();
         things.retain(|thing| met.insert((thing.item.id.clone(), thing.item.collection.clone())));
         let sliced = mode == Mode::Slice;
-        let offsets = dice.one_in(4) || mode == Mode::Token || sliced;
+        let offsets = dice.one_in(4) || mode == Mode::Token || sliced || by_property == Some(By::Text);
         let no_next = (mode == Mode::Keyset || sliced) && dice.one_in(8);
         let shuffles_ties = mode == Mode::Keyset && no_next;
-        let sorts_ties = mode == Mode::Keyset && !shuffles_ties && dice.one_in(2);
+        let keeps_ties = mode == Mode::Keyset || (mode == Mode::Token && by_property.is_some());
+        let sorts_ties = keeps_ties && !shuffles_ties && dice.one_in(2);
         if sorts_ties {
             things.sort_by(|a, b| a.item.id.cmp(&b.item.id));
             for (rank, thing) in things.iter_mut().enumerate() {
@@ -137,13 +149,13 @@ impl Catalogue {
             Lists::NewestFirst => Some((By::Time, true)),
             Lists::AsItIs | Lists::Shuffled => lead.filter(|_| matches!(mode, Mode::Keyset | Mode::Token)),
         };
-        things.sort_by(|a, b| at_member(lead, a, b));
-        Self { member, things, habits, mode, takes: Takes::Never, lead }
+        things.sort_by(|a, b| store.compare(lead, a, b));
+        Self { member, things, habits, mode, takes: Takes::Never, store, first, lead }
     }
 
     /// Takes a new Item in, at its place.
     pub(super) fn insert(&mut self, thing: Thing) {
-        let at = self.things.partition_point(|known| at_member(self.lead, known, &thing).is_lt());
+        let at = self.things.partition_point(|known| self.store.compare(self.lead, known, &thing).is_lt());
         self.things.insert(at, thing);
     }
 
@@ -190,7 +202,7 @@ impl Catalogue {
             counts_exact: true,
             bounds: true,
             expected: Interval::default(),
-            first: FirstKey::Certain,
+            first: self.first.clone(),
         }
     }
 
@@ -204,12 +216,26 @@ impl Catalogue {
         }
     }
 
+    /// Whether an Item belongs to the segment that is asked for. Who takes conditions loosely takes this one so too.
+    fn has_place(&self, segment: Option<&Segment>, thing: &Thing) -> bool {
+        let Some(segment) = segment else { return true };
+        let loose = matches!(self.first, FirstKey::Bounded { nulls: NullItems::Hinted, .. });
+        segment.holds(self.store, thing) || (loose && thing.tie.is_multiple_of(3))
+    }
+
     /// The member's list for an ask, in its own order.
-    fn list(&self, condition: Option<Condition>, ask: &Ask, shuffle: u64, dice: &mut Dice) -> Vec<&Thing> {
+    fn list(
+        &self,
+        condition: Option<Condition>,
+        ask: &Ask,
+        segment: Option<&Segment>,
+        shuffle: u64,
+        dice: &mut Dice,
+    ) -> Vec<&Thing> {
         let asked = Span::of(ask.datetime);
         let mut list = Vec::with_capacity(self.things.len());
         for thing in &self.things {
-            if thing.meets(&asked) && self.sends(condition, thing) {
+            if thing.meets(&asked) && self.sends(condition, thing) && self.has_place(segment, thing) {
                 list.push(thing);
             }
         }
@@ -217,7 +243,7 @@ impl Catalogue {
             let mut shuffled: Vec<(u64, &Thing)> = list.into_iter().map(|thing| (dice.roll(), thing)).collect();
             shuffled.sort_by_key(|(roll, _)| *roll);
             list = shuffled.into_iter().map(|(_, thing)| thing).collect();
-            list.sort_by(|a, b| by_lead(self.lead, a, b));
+            list.sort_by(|a, b| self.store.by_lead(self.lead, a, b));
         }
         if self.habits.lists == Lists::Shuffled {
             list.sort_by_key(|thing| Dice(thing.tie ^ shuffle).roll());
@@ -225,7 +251,14 @@ impl Catalogue {
         list
     }
 
-    pub(super) fn answer(&self, condition: Option<Condition>, ask: &Ask, dice: &mut Dice) -> Page {
+    /// Answers an ask; `segment` is what goes with its filter.
+    pub(super) fn answer(
+        &self,
+        condition: Option<Condition>,
+        ask: &Ask,
+        segment: Option<&Segment>,
+        dice: &mut Dice,
+    ) -> Page {
         // what a list was shuffled by goes on in its tokens
         let (page, shuffle) = match &ask.token {
             Some(Token(text)) if self.habits.offsets => {
@@ -234,7 +267,7 @@ impl Catalogue {
             }
             _ => (0, if self.habits.lists == Lists::Shuffled { dice.roll() } else { 0 }),
         };
-        let list = self.list(condition.filter(|_| ask.filter.is_some()), ask, shuffle, dice);
+        let list = self.list(condition.filter(|_| ask.filter.is_some()), ask, segment, shuffle, dice);
         let size = (ask.limit as usize).min(self.habits.cap);
         let from = match &ask.token {
             None => 0,
@@ -242,7 +275,7 @@ impl Catalogue {
             // behind the Item that the token names; gone Items hold their place by the member's order
             Some(Token(text)) => {
                 let (first, tie) = text.split_once('/').expect("a key");
-                let (first, tie): (i64, u64) = (first.parse().expect("a time"), tie.parse().expect("a tie"));
+                let tie: u64 = tie.parse().expect("a tie");
                 list.iter().position(|thing| self.behind(thing, first, tie)).unwrap_or(list.len())
             }
         };
@@ -253,7 +286,7 @@ impl Catalogue {
         let more = end < list.len() || (self.habits.trailing_empty && !shown.is_empty());
         let next = (more && !self.habits.no_next).then(|| match shown.last() {
             _ if self.habits.offsets => Token(format!("{}:{shuffle}", page + 1).into()),
-            Some(last) => Token(format!("{}/{}", last.start_ms, last.tie).into()),
+            Some(last) => Token(format!("{}/{}", self.named(last), last.tie).into()),
             None => Token("0/0".into()),
         });
         Page {
@@ -274,13 +307,43 @@ impl Catalogue {
         }
     }
 
-    fn behind(&self, thing: &Thing, first: i64, tie: u64) -> bool {
-        match self.lead {
-            Some((By::Time, descending)) => {
-                let ahead = if descending { thing.start_ms < first } else { thing.start_ms > first };
-                ahead || (thing.start_ms == first && thing.tie > tie)
-            }
-            _ => thing.tie > tie,
+    /// What a token says of an Item's first key.
+    fn named(&self, thing: &Thing) -> String {
+        match (self.lead, thing.number) {
+            (Some((By::Number, _)), Some(number)) => format!("{:?}", self.store.kept(number)),
+            (Some((By::Number, _)), None) => "null".to_owned(),
+            _ => thing.start_ms.to_string(),
         }
+    }
+
+    fn behind(&self, thing: &Thing, first: &str, tie: u64) -> bool {
+        let order = match self.lead {
+            Some((By::Time, descending)) => {
+                let order = thing.start_ms.cmp(&first.parse().expect("a time"));
+                if descending { order.reverse() } else { order }
+            }
+            Some((By::Number, descending)) => {
+                let number = thing.number.map(|number| self.store.kept(number));
+                let known = |a: f64, b: f64| if descending { b.total_cmp(&a) } else { a.total_cmp(&b) };
+                // both zeros are one
+                self.store.known_or_not(number.map(|n| n + 0.0), first.parse().ok().map(|n: f64| n + 0.0), known)
+            }
+            _ => return thing.tie > tie,
+        };
+        order.is_gt() || (order.is_eq() && thing.tie > tie)
+    }
+}
+
+/// How a member keeps a property that it sorts by, and what is known of it.
+fn stored(dice: &mut Dice, by: By, mode: Mode) -> (Store, FirstKey) {
+    let store = Store { single: by == By::Number && dice.one_in(3), nulls_first: dice.one_in(2) };
+    let property = if by == By::Number { "n" } else { "s" };
+    match mode {
+        Mode::Keyset => {
+            let nulls = [NullItems::Apart, NullItems::Hinted, NullItems::OutOfReach][dice.below(3) as usize];
+            (store, FirstKey::Bounded { property: property.into(), nulls })
+        }
+        Mode::Token => (store, FirstKey::Unbounded { nulls_last: !store.nulls_first && dice.one_in(2) }),
+        _ => (store, FirstKey::Certain),
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use crate::search::counts::Bounds;
+use crate::search::order::{Position, Value};
 use crate::search::page::PageEnd;
+use crate::search::plan::{FirstKey, NullItems};
+use crate::search::session::Gap;
 
 use super::catalogue::{Catalogue, Counts, Takes};
 use super::thing::{Span, Thing};
@@ -26,6 +29,7 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
     for catalogue in &world.catalogues {
         let gaps = [&walk.gaps, &walk.lasting_gaps];
         let gaps = gaps.map(|gaps| gaps.get(catalogue.member.as_str()).map_or(&[][..], Vec::as_slice)).concat();
+        hold_null_gaps(catalogue, &gaps)?;
         for thing in &catalogue.things {
             let given = met.contains(&(&*thing.exposed, &*thing.item.id));
             if given && !(meant(thing) && thing.meets(&asked)) {
@@ -50,6 +54,21 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Items without a key are missing only where they cannot be asked for.
+fn hold_null_gaps(catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
+    let is_null_gap = |gap: &Gap| gap.from == Position::Before(Value::Null) && gap.is_lasting();
+    let may = match catalogue.first {
+        // out of reach; and a list that is drained fails as a whole
+        FirstKey::Bounded { nulls: NullItems::OutOfReach, .. } | FirstKey::Certain => true,
+        FirstKey::Unbounded { nulls_last } => !nulls_last && catalogue.store.nulls_first,
+        FirstKey::Bounded { .. } => false,
+    };
+    match gaps.iter().find(|gap| is_null_gap(gap) && !may) {
+        Some(gap) => Err(format!("{} has its Items without a key, but {gap:?}", catalogue.member)),
+        None => Ok(()),
+    }
 }
 
 /// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.

@@ -14,6 +14,7 @@
 pub(super) mod dice;
 mod thing;
 mod oracle;
+mod segment;
 mod catalogue;
 mod world;
 mod page;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::members::Item;
 use crate::search::order::{Key, Position, Value};
-use crate::search::request::SortBy;
+use crate::search::request::{KeyKind, SortBy};
 
 use super::thing::Thing;
 
@@ -14,6 +14,10 @@ pub(super) enum By {
     Time,
     Id,
     Collection,
+    /// The property `n`.
+    Number,
+    /// The property `s`.
+    Text,
 }
 
 /// The order that a history asks for: keys with their directions (true: descending).
@@ -33,11 +37,18 @@ impl Oracle {
             By::Time => "datetime",
             By::Id => "id",
             By::Collection => "collection",
+            By::Number => "n",
+            By::Text => "s",
+        };
+        let kind = |by| match by {
+            By::Number => KeyKind::Number,
+            By::Text => KeyKind::Text,
+            _ => KeyKind::Any,
         };
         let key = |(by, descending): &(By, bool)| SortBy {
             field: field(*by).into(),
             descending: *descending,
-            ..SortBy::default()
+            kind: kind(*by),
         };
         self.keys.iter().map(key).collect()
     }
@@ -60,6 +71,8 @@ impl Oracle {
             }
             By::Id => Value::Text(item.id.clone()),
             By::Collection => Value::Text(exposed.as_ref().into()),
+            By::Number => sent(item, "n").as_f64().map_or(Value::Null, Value::Number),
+            By::Text => sent(item, "s").as_str().map_or(Value::Null, |text| Value::Text(first_bytes(text).into())),
         };
         let values = self.keys.iter().map(|(by, _)| value(*by)).collect();
         Key { values, id: item.id.clone(), collection: exposed.clone() }
@@ -103,18 +116,78 @@ fn turned(a: &Value, b: &Value, descending: bool) -> Ordering {
     if descending { ascending.reverse() } else { ascending }
 }
 
-/// How a member sorts two of its Items: by the first key, then by its own order of ties.
-pub(super) fn at_member(lead: Option<(By, bool)>, a: &Thing, b: &Thing) -> Ordering {
-    by_lead(lead, a, b).then(a.tie.cmp(&b.tie))
+/// A property as it was sent.
+fn sent(item: &Item, name: &str) -> serde_json::Value {
+    let properties: serde_json::Value = serde_json::from_slice(&item.bytes).expect("properties of the model");
+    properties[name].clone()
 }
 
-/// By the first key alone.
-pub(super) fn by_lead(lead: Option<(By, bool)>, a: &Thing, b: &Thing) -> Ordering {
-    let Some((by, descending)) = lead else { return Ordering::Equal };
-    let ascending = match by {
-        By::Time => a.start_ms.cmp(&b.start_ms),
-        By::Id => a.item.id.cmp(&b.item.id),
-        By::Collection => a.item.collection.cmp(&b.item.collection),
-    };
-    if descending { ascending.reverse() } else { ascending }
+/// As many characters as 256 bytes have room for: a longer text is ordered by these.
+fn first_bytes(text: &str) -> String {
+    let mut first = String::new();
+    for character in text.chars() {
+        if first.len() + character.len_utf8() > 256 {
+            break;
+        }
+        first.push(character);
+    }
+    first
+}
+
+/// How a member keeps what it sorts by.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Store {
+    /// Numbers in single precision.
+    pub(super) single: bool,
+    /// Items without the key stand first.
+    pub(super) nulls_first: bool,
+}
+
+impl Store {
+    /// A number as the member has it.
+    pub(super) fn kept(self, number: f64) -> f64 {
+        if self.single { f64::from(number as f32) } else { number }
+    }
+
+    /// How a member sorts two of its Items: by the first key, then by its own order of ties.
+    pub(super) fn compare(self, lead: Option<(By, bool)>, a: &Thing, b: &Thing) -> Ordering {
+        self.by_lead(lead, a, b).then(a.tie.cmp(&b.tie))
+    }
+
+    /// By the first key alone.
+    pub(super) fn by_lead(self, lead: Option<(By, bool)>, a: &Thing, b: &Thing) -> Ordering {
+        let Some((by, descending)) = lead else { return Ordering::Equal };
+        let turn = |ascending: Ordering| if descending { ascending.reverse() } else { ascending };
+        match by {
+            By::Time => turn(a.start_ms.cmp(&b.start_ms)),
+            By::Id => turn(a.item.id.cmp(&b.item.id)),
+            By::Collection => turn(a.item.collection.cmp(&b.item.collection)),
+            By::Number => {
+                let number = |thing: &Thing| thing.number.map(|number| self.kept(number));
+                self.known_or_not(number(a), number(b), |a, b| turn(a.partial_cmp(&b).expect("a number of the model")))
+            }
+            By::Text => self.known_or_not(a.text.as_deref(), b.text.as_deref(), |a, b| turn(a.cmp(b))),
+        }
+    }
+
+    pub(super) fn known_or_not<T>(self, a: Option<T>, b: Option<T>, known: impl Fn(T, T) -> Ordering) -> Ordering {
+        match (a, b) {
+            (Some(a), Some(b)) => known(a, b),
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => {
+                if self.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (Some(_), None) => {
+                if self.nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+        }
+    }
 }

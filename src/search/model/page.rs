@@ -8,7 +8,8 @@ use crate::search::session::Session;
 use crate::search::stream::{REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
 use super::catalogue::Catalogue;
-use super::oracle::Oracle;
+use super::oracle::{By, Oracle};
+use super::segment::Segment;
 use super::world::World;
 
 /// Requests and answers of one page.
@@ -27,9 +28,12 @@ pub(super) fn page(
     run.with_ties_of(|member| {
         // a few Items may look ordered by chance, so only members that do order their ties have small ones taken for large
         let simple = world.order.as_ref().is_some_and(Oracle::is_simple);
+        let by_id = world.order.as_ref().is_some_and(|order| order.lead().0 == By::Id);
+        // and none that cannot tell two numbers apart, between which its ids go on
         let sorts = |catalogue: &Catalogue| {
-            catalogue.member == *member
-                && (catalogue.habits.sorts_ties || matches!(catalogue.mode, Mode::Token | Mode::Slice))
+            let by_id = by_id && catalogue.mode == Mode::Token;
+            let ordered = catalogue.habits.sorts_ties || by_id || catalogue.mode == Mode::Slice;
+            catalogue.member == *member && ordered && !catalogue.store.single
         };
         if simple && world.catalogues.iter().any(sorts) { world.ties_max } else { usize::MAX }
     });
@@ -72,12 +76,14 @@ pub(super) fn page(
         let answer = if fails {
             Err((Fault::Timeout, None))
         } else {
-            Ok(catalogue.answer(world.condition, &ask, &mut world.dice))
+            let segment = request.filter.as_deref().map(Segment::of);
+            Ok(catalogue.answer(world.condition, &ask, segment.as_ref(), &mut world.dice))
         };
+        let part = request.filter.as_ref().map(|filter| filter.to_text());
         world.trace.say(|| match &answer {
             Ok(page) => {
-                let items = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection));
-                format!("    {} {ask:?} -> {:?}", leg.member, items.collect::<Vec<_>>())
+                let items = page.items.iter().map(|item| (item.time_key(), &item.id, &item.collection, &item.bytes));
+                format!("    {} {ask:?} {part:?} -> {:?}", leg.member, items.collect::<Vec<_>>())
             }
             Err(fault) => format!("    {} {ask:?} -> {fault:?}", leg.member),
         });

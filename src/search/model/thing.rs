@@ -15,6 +15,27 @@ use super::dice::Dice;
 /// Different values of `v`.
 pub(super) const VALUES: u64 = 12;
 
+/// Values of `n`, as Items write them: two zeros, numbers that single precision cannot tell apart, and one that 64 bits
+/// cannot.
+const NUMBERS: [&str; 14] = [
+    "-3.5",
+    "-0.0",
+    "0",
+    "1",
+    "1.0",
+    "2",
+    "2.0000001",
+    "2.00000015",
+    "7.25",
+    "50",
+    "50.000001",
+    "50.0000001",
+    "9007199254740992",
+    "9007199254740993",
+];
+/// Values of `s`, in no order: of several languages, empty, and longer than what they are ordered by.
+const TEXTS: [&str; 8] = ["", "a", "B", "b", "é", "it's", "z", "zz"];
+
 /// An Item at a member of the model.
 #[derive(Clone)]
 pub(super) struct Thing {
@@ -32,6 +53,11 @@ pub(super) struct Thing {
     pub(super) lasting: bool,
     /// Its property `v`.
     pub(super) value: Option<u64>,
+    /// Its properties `n` and `s`, where a history is sorted by them.
+    pub(super) number: Option<f64>,
+    pub(super) text: Option<String>,
+    /// The JSON of the two.
+    sorted: [Option<String>; 2],
 }
 
 /// When an Item is: `micros` are the digits of its start and end that do not order it.
@@ -59,18 +85,59 @@ impl Thing {
         let item =
             Item { bytes: Bytes::new(), id: id.into(), collection: collection.into(), times, spans: Spans::default() };
         let (start_us, end_us) = (when.start_ms * 1_000 + when.micros, end_ms * 1_000 + when.micros);
-        Self { item, exposed, start_ms: when.start_ms, start_us, end_us, tie, lasting: true, value: None }
+        Self {
+            item,
+            exposed,
+            start_ms: when.start_ms,
+            start_us,
+            end_us,
+            tie,
+            lasting: true,
+            value: None,
+            number: None,
+            text: None,
+            sorted: [None, None],
+        }
+    }
+
+    /// Gives it keys to sort by. `mistyped`: where it lacks one, it may have a value of another type instead.
+    pub(super) fn keyed(mut self, dice: &mut Dice, nulls: u64, mistyped: bool) -> Self {
+        let absent = |dice: &mut Dice| match dice.below(3) {
+            0 => None,
+            1 if mistyped => Some("[\"x\"]".to_owned()),
+            _ => Some("null".to_owned()),
+        };
+        let number = NUMBERS[dice.below(NUMBERS.len() as u64) as usize];
+        self.number = (!dice.one_in(nulls)).then(|| number.parse().expect("a number of the model"));
+        let of_number = if self.number.is_some() { Some(number.to_owned()) } else { absent(dice) };
+        let long = dice.one_in(6).then(|| format!("{}{}", "é".repeat(130), dice.below(3)));
+        let text = long.unwrap_or_else(|| TEXTS[dice.below(TEXTS.len() as u64) as usize].to_owned());
+        self.text = (!dice.one_in(nulls)).then_some(text);
+        let of_text = match &self.text {
+            Some(text) => Some(format!("\"{text}\"")),
+            None => absent(dice),
+        };
+        self.sorted = [of_number, of_text];
+        self.write(None);
+        self
+    }
+
+    fn write(&mut self, value: Option<&String>) {
+        let named = ["v", "n", "s"].into_iter().zip([value, self.sorted[0].as_ref(), self.sorted[1].as_ref()]);
+        let named = named.filter_map(|(name, json)| Some(format!("\"{name}\":{}", json?)));
+        let text = format!("{{{}}}", named.collect::<Vec<_>>().join(","));
+        self.item.spans.properties = 0..text.len() as u32;
+        self.item.bytes = text.into();
     }
 
     /// Gives it a property, or its absence, which is written in two ways.
     pub(super) fn valued(mut self, dice: &mut Dice) -> Self {
         self.value = (!dice.one_in(8)).then(|| dice.below(VALUES));
-        self.item.bytes = match self.value {
-            Some(value) => format!("{{\"v\":{value}}}").into(),
-            None if dice.one_in(2) => Bytes::from_static(b"{\"v\":null}"),
-            None => Bytes::from_static(b"{}"),
+        let json = match self.value {
+            Some(value) => Some(value.to_string()),
+            None => dice.one_in(2).then(|| "null".to_owned()),
         };
-        self.item.spans.properties = 0..self.item.bytes.len() as u32;
+        self.write(json.as_ref());
         self
     }
 
@@ -82,8 +149,12 @@ impl Thing {
 
 impl fmt::Debug for Thing {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { item, exposed, start_us, end_us, tie, lasting, value, .. } = self;
-        write!(out, "{} of {exposed} at {start_us}..{end_us} µs, v {value:?}, tie {tie}, lasting {lasting}", item.id)
+        let Self { item, exposed, start_us, end_us, tie, lasting, value, number, text, .. } = self;
+        write!(
+            out,
+            "{} of {exposed} at {start_us}..{end_us} µs, v {value:?}, n {number:?}, s {text:?}, tie {tie}, lasting {lasting}",
+            item.id
+        )
     }
 }
 

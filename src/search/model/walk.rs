@@ -11,7 +11,7 @@ use crate::search::page::{LegEnd, PageEnd};
 use crate::search::plan::Plan;
 use crate::search::session::{Gap, Session};
 
-use super::catalogue::{Catalogue, Lists, Takes};
+use super::catalogue::{Catalogue, Counts, Lists, Takes};
 use super::judge::{hold_the_bounds, judge};
 use super::page::page;
 use super::thing::Condition;
@@ -57,9 +57,11 @@ pub(super) struct Followed {
 pub(super) fn history(world: &mut World, keys: &KeyRing, ids: &Ids) -> Result<Followed, String> {
     let plan = world.plan();
     for catalogue in &world.catalogues {
-        let Catalogue { member, mode, things, habits, takes, .. } = catalogue;
+        let Catalogue { member, mode, things, habits, takes, store, first, .. } = catalogue;
         let condition = world.condition.map(Condition::text);
-        world.trace.say(|| format!("{member} {mode:?} {} Items {habits:?} {takes:?} {condition:?}", things.len()));
+        world.trace.say(|| {
+            format!("{member} {mode:?} {} Items {habits:?} {takes:?} {store:?} {first:?} {condition:?}", things.len())
+        });
     }
     let outages = if world.dice.one_in(2) { 0 } else { 2 + world.dice.below(12) };
     let limit = 1 + world.dice.below(20) as u32;
@@ -162,7 +164,8 @@ impl Client<'_> {
             return if said == before { Ok(()) } else { Err(format!("{before:?} match, and then {said:?}")) };
         }
         self.walk.counted = Some(said);
-        let true_word = |catalogue: &Catalogue| catalogue.takes != Takes::Falsely;
+        let true_word =
+            |catalogue: &Catalogue| catalogue.takes != Takes::Falsely && catalogue.habits.counts != Counts::Everything;
         let truth = world.matches();
         let wrong = end.matched.is_some_and(|matched| matched != truth)
             || end.bounds.lower.is_some_and(|lower| lower > truth)
@@ -226,6 +229,9 @@ impl Client<'_> {
             return Err(format!("{} is said to be {:?}", leg.member, leg.status));
         }
         self.walk.failed_once |= !end.legs.iter().all(fine);
+        if let Some(leg) = end.legs.iter().find(|leg| leg.status == Status::OrderViolation) {
+            return Err(format!("{} kept its order and is not believed", leg.member));
+        }
         let must_stay = world.order.is_some() && self.walk.followed.gap_retries == 0;
         for leg in &end.legs {
             let known = self.walk.gaps.entry(leg.member.to_string()).or_default();

@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) condition: Option<Condition>,
     /// Ties over this many Items are large.
     pub(super) ties_max: usize,
+    /// Items have the properties `n` and `s`.
+    keyed: bool,
     pub(super) trace: Trace,
 }
 
@@ -41,33 +43,39 @@ impl Trace {
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let kind = dice.below(10);
+        let kind = dice.below(16);
         let down = dice.one_in(2);
+        let other = dice.one_in(2);
         let order = match kind {
             0..=5 => Some(Oracle::new(&[(By::Time, down)])),
             6 => Some(Oracle::new(&[(By::Time, down), (By::Collection, dice.one_in(2))])),
             7 => Some(Oracle::new(&[(By::Id, down)])),
-            _ => None,
+            8 | 9 => None,
+            10..=12 => Some(Oracle::new(&[(By::Number, down)])),
+            13 => Some(Oracle::new(&[(By::Text, down)])),
+            14 => Some(Oracle::new(&[(By::Number, down), (By::Text, other), (By::Time, dice.one_in(2))])),
+            _ => Some(Oracle::new(&[(By::Time, down), (By::Number, other)])),
         };
         let lead = order.as_ref().map(Oracle::lead);
-        let by_time = kind <= 6;
+        let by_time = kind <= 6 || kind == 15;
+        let keyed = kind >= 10;
         let members = 1 + dice.below(5);
         let span = 1 + dice.below(60) as i64;
         let long_items = dice.one_in(4);
         let mut catalogues: Vec<Catalogue> = (0..members)
             .map(|index| {
                 let mode = match (kind, dice.below(6)) {
-                    (0..=7, 0) => Mode::Drain,
-                    (0..=6, 1 | 2) => Mode::Slice,
-                    (0..=6, _) => Mode::Keyset,
-                    (7, _) => Mode::Token,
+                    (0..=7 | 10..=15, 0) => Mode::Drain,
+                    (0..=6 | 15, 1 | 2) => Mode::Slice,
+                    (0..=6 | 15, _) | (10..=14, 1..=3) => Mode::Keyset,
+                    (7 | 10..=14, _) => Mode::Token,
                     _ if members == 1 => Mode::PassThrough,
                     _ => Mode::Quota,
                 };
-                Catalogue::new(&mut dice, index, mode, lead, span, long_items)
+                Catalogue::new(&mut dice, index, mode, lead, keyed, (span, long_items))
             })
             .collect();
-        let user = (by_time && dice.one_in(3)).then(|| {
+        let user = ((by_time || keyed) && dice.one_in(3)).then(|| {
             let start = dice.below(span as u64) as i64;
             let end = start + dice.below(span as u64) as i64;
             Interval { start: dice.below(4).gt(&0).then(|| instant(start)), end: Some(instant(end)) }
@@ -79,7 +87,7 @@ impl World {
             }
         }
         let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
-        Self { dice, order, catalogues, user, condition, ties_max, trace: Trace::default() }
+        Self { dice, order, catalogues, user, condition, ties_max, keyed, trace: Trace::default() }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -122,6 +130,9 @@ impl World {
                 let exposed = format!("{}|c0", catalogue.member).into();
                 let mut thing = Thing::new(&id, "c0", exposed, when, dice.roll());
                 thing.lasting = false;
+                if self.keyed {
+                    thing = thing.keyed(dice, 4, false);
+                }
                 catalogue.insert(if self.condition.is_some() { thing.valued(dice) } else { thing });
             }
         }

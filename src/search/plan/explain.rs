@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::federation::MemberId;
 use crate::members::Withheld;
 use crate::search::outcome::Status;
 use crate::search::request::SearchRequest;
@@ -32,7 +33,7 @@ impl Plan {
         let mut plan = json!({
             "order": self.order_json(),
             "legs": legs,
-            "standby": [],
+            "standby": self.standing_by(),
             "pruned": pruned,
             "refused": refused,
             "requests_first_page": requests,
@@ -48,6 +49,18 @@ impl Plan {
     #[must_use]
     pub fn explain_text(&self, request: &SearchRequest) -> String {
         text(&self.explain(request))
+    }
+
+    /// The members that are asked for nothing, and take over when another one fails.
+    fn standing_by(&self) -> Vec<&MemberId> {
+        let mut members: Vec<&MemberId> = Vec::new();
+        for leg in &self.standby {
+            let is_pruned = self.pruned.iter().any(|left| left.member == leg.member);
+            if is_pruned && !members.contains(&&leg.member) {
+                members.push(&leg.member);
+            }
+        }
+        members
     }
 
     /// As reports name it; where newest first cannot be had, with the members that stand in its way.
@@ -106,6 +119,9 @@ fn leg_json(leg: &Leg, request: &SearchRequest) -> Value {
     });
     if !leg.part.is_empty() {
         json["part"] = leg.part.as_str().into();
+    }
+    if let Some(share) = &leg.shared {
+        json["shared"] = share.id.as_ref().into();
     }
     if leg.page_requests > 1 {
         json["requests"] = leg.page_requests.into();
@@ -266,6 +282,9 @@ fn leg_text(text: &mut Text, leg: &Value, longest: usize) {
     }
     if leg["required"] == true {
         line("required", "no answer without this member");
+    }
+    if let Some(shared) = leg["shared"].as_str() {
+        line("shared", shared);
     }
     match leg["collections"].as_array() {
         None => line("collections", "all"),

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use crate::cql2::Expr;
-use crate::federation::{Interval, Member, Question, Refusal, Replicas, Rule, Shared};
+use crate::federation::{Interval, Member, Question, Refusal, Replicas, Rule, Shared, Support};
 use crate::members::Capabilities;
 use crate::search::filter::of_shared;
+use crate::search::owners::United;
 
 use super::candidates::{self, Asking, Candidates};
 use super::filtered::Proof;
@@ -29,6 +30,8 @@ pub struct Share {
     pub windows: Windows,
     /// All holders are asked, so that the same Item may come from several.
     pub united: bool,
+    /// The member can be asked by `ids` whether it has an Item.
+    pub by_ids: bool,
     /// The part of the leg that this one takes over from when it fails; `None`: it is asked at once.
     pub stands_by: Option<Over>,
 }
@@ -103,6 +106,7 @@ pub(super) fn parts<'a>(shared: &'a Shared, scene: &Scene<'a, '_>) -> Parts<'a> 
             rank: holder.rank,
             windows: Windows::of(windows.iter().copied()),
             united: united(windows),
+            by_ids: holder.abilities.ids != Support::Unsupported,
             stands_by: None,
         };
         if !led.is_empty() {
@@ -183,6 +187,7 @@ fn stand_by<'a>(
             rank: holder.rank,
             windows: Windows::of(next.iter().copied()),
             united: false,
+            by_ids: false,
             stands_by: Some(over.clone()),
         };
         parts.standby.push((part.clone(), share, holder.asked()));
@@ -248,6 +253,12 @@ impl<'a> Able<'a> {
 }
 
 impl Share {
+    /// Where the same Item may come from several holders: of which, and whether this one can be asked for it.
+    #[must_use]
+    pub fn united(&self) -> Option<United> {
+        self.united.then(|| United { id: Arc::clone(&self.id), by_ids: self.by_ids })
+    }
+
     /// Why its holder is asked, for admins.
     pub(super) fn reason(&self) -> String {
         match (&self.stands_by, self.united) {

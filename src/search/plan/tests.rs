@@ -18,6 +18,7 @@ use super::*;
 
 mod filters;
 mod property;
+mod shared;
 
 const NOW: &str = "2025-06-30T12:00:00Z";
 

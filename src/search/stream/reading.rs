@@ -83,7 +83,11 @@ impl Stream {
         let seat = if self.mode == Mode::Drain { Seat::Taken } else { self.seat(&first) };
         match seat {
             Seat::Taken | Seat::Held => {}
-            Seat::Passed => return Ok(unseen),
+            Seat::Passed => {
+                // the list of its own segment brings it again
+                self.forget(&item);
+                return Ok(unseen);
+            }
             Seat::Invalid => {
                 self.invalid += 1;
                 return Ok(unseen);
@@ -116,7 +120,8 @@ impl Stream {
             && keeps(&item)
         {
             self.kept += 1;
-            self.buffer.push_back(Hit { key, item, page: self.pages.len().saturating_sub(1) });
+            let page = self.pages.len().saturating_sub(1);
+            self.buffer.push_back(Hit { key, item, page, replicas: Vec::new() });
         }
         Ok(true)
     }
@@ -124,17 +129,18 @@ impl Stream {
     /// Whether an Item is met for the first time in this stream, and the exposed id of its collection; `None` when it has
     /// none.
     pub(super) fn meet(&mut self, item: &Item) -> Option<(bool, Arc<str>)> {
-        let native: &str = match (&*item.collection, &self.single_collection) {
-            ("", Some(only)) => only,
-            (native, _) => native,
-        };
-        if native.is_empty() {
-            return None;
-        }
+        let native = native_of(item, self.single_collection.as_deref())?;
         let identity = self.hasher.hash_one((&*item.id, native));
         let unseen = self.seen.insert(identity);
         self.list_seen.insert(identity);
         Some((unseen, self.exposed.of(native)))
+    }
+
+    /// An Item counts as not met: another list of the stream brings it again.
+    fn forget(&mut self, item: &Item) {
+        if let Some(native) = native_of(item, self.single_collection.as_deref()) {
+            self.seen.remove(&self.hasher.hash_one((&*item.id, native)));
+        }
     }
 
     /// Whether a first key that comes behind the last one may stand there, as single precision cannot tell the two apart.
@@ -171,8 +177,9 @@ impl Stream {
                     self.list_is_over(order);
                 } else if unseen == 0 || (self.walked && self.is_at_start()) {
                     self.fail(self.too_large());
-                } else if let Some(first) = &self.last_first {
-                    self.next = Next::Bound(Position::Before(first.clone()));
+                } else {
+                    let from = self.last_first.clone().map_or_else(|| self.list_start.clone(), Position::Before);
+                    self.next = Next::Bound(from);
                 }
             }
             None => self.list_is_over(order),
@@ -195,7 +202,8 @@ impl Stream {
 
     /// Whether what was read gives a bound to go on from.
     fn goes_on_by_bound(&self) -> bool {
-        self.resumes_by_bound() && self.last_first.is_some()
+        // of a segment where nothing of it came yet, the whole list is asked for again, in a larger page
+        self.resumes_by_bound() && (self.last_first.is_some() || self.is_in_segments())
     }
 
     /// The list goes on, and there is no way to the rest of it.
@@ -220,4 +228,10 @@ impl Stream {
         self.tokens.push(token.clone());
         self.next = Next::Token(token);
     }
+}
+
+/// The collection of an Item, or, where it names none, the only one that was asked for.
+fn native_of<'a>(item: &'a Item, only: Option<&'a str>) -> Option<&'a str> {
+    let native = if item.collection.is_empty() { only? } else { &*item.collection };
+    (!native.is_empty()).then_some(native)
 }

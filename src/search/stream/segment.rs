@@ -48,17 +48,25 @@ pub(super) enum Lead {
     Nulls,
     /// Nulls stand before the values at this member.
     Proven,
+    /// Only nulls are asked for, wherever they stand.
+    Wanted,
 }
 
 impl Lead {
     /// At the start of a page. That nulls lead is known from the gap that says so.
     pub(super) fn of(first: &FirstKey, session: &SessionLeg, start: &Position, resumed: bool) -> Self {
-        let is_null_gap = |gap: &Gap| gap.from == Position::Before(Value::Null) && gap.to == Some(Position::End);
         match first {
-            FirstKey::Unbounded { nulls_last: false } if session.gaps.iter().any(is_null_gap) => Self::Proven,
-            FirstKey::Unbounded { nulls_last: false } if !resumed && start.first() != Some(&Value::Null) => Self::Open,
+            FirstKey::Unbounded { nulls_last: false } if session.gaps.iter().any(Gap::is_lasting) => Self::Proven,
+            FirstKey::Unbounded { nulls_last: false } if start.first() == Some(&Value::Null) => Self::Wanted,
+            FirstKey::Unbounded { nulls_last: false } if !resumed => Self::Open,
             _ => Self::None,
         }
+    }
+
+    /// Whether nothing of a list is left that begins there.
+    pub(super) fn leaves_nothing(self, start: &Position) -> bool {
+        // behind the nulls is nothing, and where they are out of reach, behind the values too
+        *start == Position::After(Value::Null) || (self == Self::Proven && start.first() == Some(&Value::Null))
     }
 }
 
@@ -130,6 +138,10 @@ impl Stream {
                 Seat::Taken
             }
             (Lead::Proven, true) if self.last_first.is_none() => Seat::Passed,
+            (Lead::Wanted, false) if self.last_first == Some(Value::Null) => {
+                self.values_over = true;
+                Seat::Passed
+            }
             _ => Seat::Taken,
         }
     }
@@ -138,7 +150,13 @@ impl Stream {
     fn nulls_lead(&mut self) {
         self.buffer.retain(|hit| hit.key.values.first() != Some(&Value::Null));
         self.lead = Lead::Proven;
-        self.nulls_missing = true;
+        self.nulls_missing = Some(self.wants_nulls());
+    }
+
+    /// Whether Items without a key lie in what is asked for.
+    fn wants_nulls(&self) -> bool {
+        let reaches = |to: &Position| *to == Position::End || (to.first() == Some(&Value::Null) && !is_before(to));
+        self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(|range| reaches(&range.to)))
     }
 
     /// Nulls at the start of a list are held until a value follows; too many of them are not.
@@ -155,7 +173,7 @@ impl Stream {
             return false;
         }
         if nulls == NullItems::OutOfReach {
-            self.nulls_missing = true;
+            self.nulls_missing = Some(self.wants_nulls());
             return false;
         }
         let nulls = Position::Before(Value::Null);
@@ -163,24 +181,28 @@ impl Stream {
         self.next = Next::Bound(nulls);
         self.last_first = None;
         self.cut = false;
+        self.values_over = false;
         true
     }
 
-    /// The gap of Items without a key that this page found out of reach, if it matters for what is asked for.
-    pub fn missing_nulls(&mut self, order: &Comparator) -> Option<(Gap, LegFailure)> {
-        if !std::mem::take(&mut self.nulls_missing) {
-            return None;
-        }
-        let from = Position::Before(Value::Null);
-        let wanted = |to: &Position| order.positions(to, &from) == std::cmp::Ordering::Greater;
-        if self.ranges.as_ref().is_some_and(|ranges| !ranges.iter().any(|range| wanted(&range.to))) {
-            return None;
-        }
+    /// The gap of Items without a key that this page found out of reach; it is a failure where they are asked for.
+    pub fn missing_nulls(&mut self, order: &Comparator) -> Option<(Gap, Option<LegFailure>)> {
+        let wanted = self.nulls_missing.take()?;
         let status = Status::SkippedCapability;
         let feature = order.keys().first().map(|key| null_filter(&key.field));
-        let failure = LegFailure { feature, ..status.into() };
-        Some((Gap { from, to: Some(Position::End), status, place: None }, failure))
+        let (from, to) = (Position::Before(Value::Null), Some(Position::End));
+        let failure = wanted.then(|| LegFailure { feature, ..status.into() });
+        Some((Gap { from, to, status, place: None }, failure))
     }
+
+    /// Whether nothing but nulls was read, of which it is not known where they stand: no place in such a list tells.
+    pub(super) fn has_no_place(&self) -> bool {
+        self.lead == Lead::Nulls
+    }
+}
+
+fn is_before(position: &Position) -> bool {
+    matches!(position, Position::Before(_))
 }
 
 /// At or behind a value. Never strict: what was shown is dropped on arrival.
@@ -210,13 +232,12 @@ fn widened(number: f64, descending: bool) -> Option<f64> {
         number + outward * number.abs() * WIDENED
     };
     // a larger one is infinite there
-    (limit.abs() < LARGEST || limit.signum() != outward).then_some(limit.clamp(-LARGEST, LARGEST))
+    (limit * outward < LARGEST).then_some(limit.clamp(-LARGEST, LARGEST))
 }
 
 /// A text that ends where keys are cut stands for all that begin with it.
 fn reaching(text: &str, descending: bool) -> Box<str> {
-    let cut = text.len() + 4 > crate::members::sort::TEXT_KEY_BYTES_MAX;
-    if descending && cut { format!("{text}{}", char::MAX).into() } else { text.into() }
+    if descending && Value::is_cut(text) { format!("{text}{}", char::MAX).into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ impl Stream {
             let behind = order.key_after(&key, last) && order.key_after(&key, &self.start);
             if behind && self.in_ranges(&key, order) && keeps(&item) {
                 self.kept += 1;
-                self.buffer.push_back(Hit { key, item, page: 0 });
+                self.buffer.push_back(Hit { key, item, page: 0, replicas: Vec::new() });
             }
         }
         self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));

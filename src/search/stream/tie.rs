@@ -85,7 +85,7 @@ impl Stream {
         };
         let page = if ordered {
             self.buffer.iter().map(|hit| hit.page).min()
-        } else if self.mode == Mode::Token {
+        } else if self.mode == Mode::Token && !self.has_no_place() {
             let first = self.buffer.front().and_then(|hit| hit.key.values.first());
             let tie =
                 first.and_then(|first| self.firsts.iter().find(|(value, _)| value == first)).map(|(_, page)| *page);
@@ -115,7 +115,8 @@ impl Stream {
         if self.lead == Lead::Nulls || !self.in_tie() || !(large || long) {
             return;
         }
-        if self.tie_sorted && matches!(self.next, Next::Token(_)) {
+        let told_apart = self.last_first.as_ref().is_some_and(|first| !first.may_be_several());
+        if self.tie_sorted && told_apart && matches!(self.next, Next::Token(_)) {
             self.ordered.extend(self.last_first.clone());
             if let Some(shown) = self.shown() {
                 self.known = order.later(&self.known, &shown).clone();

@@ -136,7 +136,7 @@ async fn a_branch_that_was_never_read_makes_answers_incomplete() {
     let every = front.broker.snapshot().federation.members[0].crawl.every.as_secs();
     let wait: u64 = strict.header("retry-after").parse().unwrap();
     assert!(wait > every / 2 && wait <= every * 5 / 4, "{wait} s of {every} s");
-    assert_eq!(reply.member("S")["retry_after_s"].as_u64().unwrap().abs_diff(wait) < 30, true, "{}", reply.text);
+    assert!(reply.member("S")["retry_after_s"].as_u64().unwrap().abs_diff(wait) < 60, "{}", reply.text);
 
     files.well_again();
     front.broker.snapshot().members.get("S").unwrap().renew(soon()).await.unwrap();

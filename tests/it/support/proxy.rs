@@ -72,7 +72,7 @@ const LATE: Duration = Duration::from_millis(150);
 const CUT_AFTER: usize = 9;
 const SLICE: usize = 7;
 /// After so many slices they become larger, so that a busy machine is not taken for a member that is too slow.
-const SLICES: usize = 60;
+const SLICES: usize = 20;
 const SLICE_LATER: usize = 500;
 
 /// A running proxy. Dropping it stops it.

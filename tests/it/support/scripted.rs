@@ -160,6 +160,8 @@ pub struct Quirks {
     pub classes: Vec<&'static str>,
     /// Without a time an Item breaks the list at its place: the next page is refused.
     pub null_times_break: bool,
+    /// Items without a property stand behind those with the largest one, as in some databases; else before the smallest.
+    pub nulls_are_large: bool,
 }
 
 /// The classes that a member with all of CQL2 declares, in new and in old spelling.
@@ -441,7 +443,7 @@ impl ScriptedMember {
         let url = Url::parse(&format!("http://{address}/stac")).unwrap();
         let id = self.id.clone();
         let state = Arc::new(State {
-            store: Store::new(&self.items, &self.documents),
+            store: Store::new(&self.items, &self.documents, self.quirks.nulls_are_large),
             script: self,
             base: url.to_string(),
             searches: AtomicUsize::new(0),
@@ -451,6 +453,7 @@ impl ScriptedMember {
             recorded: Mutex::default(),
             filters: Mutex::default(),
             now: Mutex::default(),
+            every: AtomicUsize::new(1),
         });
         let task = tokio::spawn(serve(listener, state.clone()));
         Running { id, url, address, state, task }
@@ -489,6 +492,8 @@ pub(super) struct State {
     pub(super) filters: Mutex<Option<Filters>>,
     /// What goes wrong from now on, whatever the script says.
     now: Mutex<Option<Fails>>,
+    /// Of so many searches one goes wrong like that.
+    every: AtomicUsize,
 }
 
 impl Recorded {
@@ -524,6 +529,7 @@ impl State {
     /// What goes wrong on this search.
     pub(super) fn fault(&self, number: usize) -> Option<Fails> {
         self.now()
+            .filter(|_| number.is_multiple_of(self.every.load(Ordering::SeqCst)))
             .or_else(|| self.script.fails.as_ref().filter(|(from, _)| number >= *from).map(|(_, how)| how.clone()))
     }
 }
@@ -576,6 +582,12 @@ impl Running {
 
     /// From now on every search goes wrong like this.
     pub fn breaks(&self, how: Fails) {
+        self.breaks_every(1, how);
+    }
+
+    /// From now on one search of so many goes wrong like this: too few for a breaker to open.
+    pub fn breaks_every(&self, searches: usize, how: Fails) {
+        self.state.every.store(searches, Ordering::SeqCst);
         *self.state.now.lock().unwrap() = Some(how);
     }
 

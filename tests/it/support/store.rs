@@ -28,6 +28,8 @@ type Keys = Vec<(String, bool)>;
 pub struct Store {
     pub docs: Vec<Doc>,
     orders: Mutex<HashMap<Keys, Arc<Vec<usize>>>>,
+    /// Where Items without a property stand that they are sorted by: at the other end.
+    nulls_are_large: bool,
 }
 
 impl Doc {
@@ -44,6 +46,11 @@ impl Doc {
         }
     }
 
+    fn lacks(&self, field: &str) -> bool {
+        let property = field.strip_prefix("properties.").unwrap_or(field);
+        !matches!(property, "id" | "collection" | "datetime") && self.value["properties"][property].is_null()
+    }
+
     fn compare(&self, other: &Self, field: &str) -> Ordering {
         match field {
             "datetime" | "properties.datetime" => self.time.map(|time| time.0).cmp(&other.time.map(|time| time.0)),
@@ -51,19 +58,27 @@ impl Doc {
             "collection" => self.collection.cmp(&other.collection),
             field => {
                 let name = field.strip_prefix("properties.").unwrap_or(field);
-                let number = |doc: &Self| doc.value["properties"][name].as_f64();
-                number(self).partial_cmp(&number(other)).unwrap_or(Ordering::Equal)
+                let value = |doc: &Self| doc.value["properties"][name].clone();
+                scalars(&value(self), &value(other))
             }
         }
     }
 }
 
+/// Numbers, and texts by bytes; what is neither comes first, and so last where the order is turned.
+fn scalars(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (a, b) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
+    }
+}
+
 impl Store {
-    pub fn new(items: &[Value], documents: &[String]) -> Self {
+    pub fn new(items: &[Value], documents: &[String], nulls_are_large: bool) -> Self {
         let items = items.iter().map(|item| Doc::new(item.to_string(), item.clone()));
         let parsed = |text: &String| serde_json::from_str(text).unwrap_or_default();
         let documents = documents.iter().map(|text| Doc::new(text.clone(), parsed(text)));
-        Self { docs: items.chain(documents).collect(), orders: Mutex::default() }
+        Self { docs: items.chain(documents).collect(), orders: Mutex::default(), nulls_are_large }
     }
 
     /// The indices of all Items in this order.
@@ -73,7 +88,9 @@ impl Store {
             let mut all: Vec<usize> = (0..self.docs.len()).collect();
             for (field, down) in keys.iter().rev() {
                 all.sort_by(|a, b| {
-                    let order = self.docs[*a].compare(&self.docs[*b], field);
+                    let (a, b) = (&self.docs[*a], &self.docs[*b]);
+                    let lacks = |doc: &Doc| self.nulls_are_large && doc.lacks(field);
+                    let order = lacks(a).cmp(&lacks(b)).then_with(|| a.compare(b, field));
                     if *down { order.reverse() } else { order }
                 });
             }

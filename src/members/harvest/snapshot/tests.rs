@@ -101,8 +101,21 @@ async fn nonsense_is_refused_and_a_deadline_kept() {
     let deadline = Instant::now() + Duration::from_secs(20);
     let token = Ask { token: Some(crate::members::Token("page=2".into())), ..ask() };
     assert_eq!(snapshot.search(&token, &member, deadline).await.err().unwrap().fault, Fault::TokenRefused);
-    let sorted = Ask { sortby: vec![("n".into(), true)], ..ask() };
-    assert_eq!(snapshot.search(&sorted, &member, deadline).await.err().unwrap().fault, Fault::Unsupported);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_sorted_by_any_property_and_pages_through_it() {
+    let snapshot = snapshot(60);
+    let sortby = vec![("properties.n".into(), true)];
+    let mut asked = Ask { sortby, kinds: vec![crate::members::KeyKind::Number], limit: 25, ..ask() };
+    let mut ids = Vec::new();
+    loop {
+        let page = searched(&snapshot, &asked).await.page;
+        ids.extend(page.items.iter().map(|item| item.id.to_string()));
+        let Some(next) = page.next else { break };
+        asked.token = Some(next);
+    }
+    assert_eq!(ids, (0..60).rev().map(|n| format!("i{n}")).collect::<Vec<_>>());
 }
 
 #[test]
