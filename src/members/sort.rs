@@ -62,7 +62,11 @@ impl Value {
         if kind == KeyKind::Time {
             return times::parse(text.as_bytes()).map_or(Self::Null, |at| Self::Time(at.timestamp_millis()));
         }
-        Self::Text(text[..text.floor_char_boundary(TEXT_KEY_BYTES_MAX)].into())
+        let mut end = text.len().min(TEXT_KEY_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self::Text(text[..end].into())
     }
 
     /// Ascending order, nulls last. Values of different types follow the order of the variants, so that the order

@@ -60,6 +60,16 @@ impl MergeLeg {
     fn is_out(&self) -> bool {
         self.dead || self.waits_for.is_some()
     }
+
+    /// Items without a key that are out of reach: declared once, on the pages after it the gap is there.
+    fn declare_missing_nulls(&mut self, order: &Comparator) {
+        let missing = self.stream.missing_nulls(order).filter(|(gap, _)| !self.session.gaps.contains(gap));
+        if let Some((gap, failure)) = missing {
+            self.session.push_gap(gap);
+            self.tie_given_up |= failure.is_some();
+            self.failure = failure.or(self.failure.take());
+        }
+    }
 }
 
 pub struct Merge {
@@ -193,6 +203,8 @@ impl Merge {
         let Some((hit, position)) = self.legs[leg].stream.pop_walked(&self.order) else { return };
         self.last = position;
         self.legs[leg].returned += 1;
+        // the list may have ended with the tie
+        self.legs[leg].declare_missing_nulls(&self.order);
         self.hits.push((leg, hit));
     }
 
@@ -298,13 +310,7 @@ impl Merge {
             leg.partial.clone_from(&page.partial);
         }
         leg.stream.feed(page, &asked, &self.order, &self.last, &mut keeps);
-        // declared once: on the pages after it the gap is there
-        let missing = leg.stream.missing_nulls(&self.order).filter(|(gap, _)| !leg.session.gaps.contains(gap));
-        if let Some((gap, failure)) = missing {
-            leg.session.push_gap(gap);
-            leg.tie_given_up |= failure.is_some();
-            leg.failure = failure.or(leg.failure.take());
-        }
+        leg.declare_missing_nulls(&self.order);
         if let Some(failure) = leg.stream.failure.clone().filter(|failure| failure.status == Status::OrderViolation) {
             // what it gave earlier cannot be trusted either, so this does not wait for an empty page (S6)
             leg.session.open_gap(Position::Start, failure.status);

@@ -169,6 +169,9 @@ impl Catalogue {
         if self.searches % 2 == 1 && self.bite(Fault::Flapping) {
             return Some(Document::bad(500));
         }
+        if !self.searches.is_multiple_of(3) && self.bite(Fault::Stumbling) {
+            return Some(Document::bad(503));
+        }
         if self.bite(Fault::LargeHeaders) {
             return Some(Document::good("{}".to_owned()).with("x-large", "a".repeat(40 << 10)));
         }

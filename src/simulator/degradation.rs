@@ -13,6 +13,7 @@ use crate::search::{Clock, KeyRing, SearchRequest, search};
 
 use super::dice::Dice;
 use super::faults::Fault;
+use super::judge::Judge;
 use super::member::Catalogue;
 use super::whole::virtually;
 use super::world::{Sort, Wish, World, plain, things};
@@ -164,6 +165,23 @@ fn one_of_ten_sends_a_byte_a_second() {
 #[test]
 fn one_of_ten_never_ends_its_answer() {
     check(&["M3"], Fault::EndlessBody, false);
+}
+
+/// A member that answers one request in three is asked again within the budget alone, and its breaker opens and closes.
+#[test]
+fn a_member_that_stumbles_is_not_asked_twice_as_often() {
+    virtually(2, || async {
+        let world = world();
+        let broker = started(&world).await;
+        world.strike("M3", Fault::Stumbling);
+        let loaded = load(&world, &broker, false, MEASURED).await;
+        assert!(loaded.incomplete > 0);
+        let mut judge = Judge::default();
+        judge.arrivals(&world.net, true);
+        assert_eq!(judge.wrong, Vec::<String>::new());
+        let again = world.net.with("M3", |catalogue| catalogue.arrivals.iter().filter(|arrival| arrival.again).count());
+        assert!(again > 2, "{again}");
+    });
 }
 
 /// Five failures in a row open it, thirty seconds and what is added by chance keep it open, one answer closes it.

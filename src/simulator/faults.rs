@@ -142,6 +142,8 @@ faults! {
     Redirect => Declared,
     /// Every other request is answered with 500.
     Flapping => Declared,
+    /// Two of every three requests are answered with 503.
+    Stumbling => Declared,
     /// Gone for a second of every five.
     Restarts => Declared,
     /// A later Item stands before an earlier one.
@@ -218,6 +220,7 @@ impl Fault {
             Self::RepeatedItems
                 | Self::RepeatedItemsSorted
                 | Self::LaterPagesAreFirst
+                | Self::EmptyPagesForEver
                 | Self::NoTieBreaker
                 | Self::Inserts
                 | Self::Deletes

@@ -214,8 +214,8 @@ pub struct Catalogue {
     pub arrivals: Vec<Arrival>,
     /// Those of them that were not sent again.
     pub firsts: u32,
-    /// The last request that another try may mend: when it ended, and what it was.
-    pub lost: Option<(Instant, String)>,
+    /// Requests that another try may mend: when they ended, and what they were.
+    pub lost: Vec<(Instant, String)>,
     /// Searches that asked for parts of Items.
     pub asked_fields: u32,
     /// Lists by what they were asked with, as long as nothing changes.
@@ -243,7 +243,7 @@ impl Catalogue {
             searches: 0,
             arrivals: Vec::new(),
             firsts: 0,
-            lost: None,
+            lost: Vec::new(),
             asked_fields: 0,
             lists: BTreeMap::new(),
         }

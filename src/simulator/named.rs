@@ -81,6 +81,7 @@ named! {
     status_503_pause: Status503Pause,
     redirect: Redirect,
     flapping: Flapping,
+    stumbling: Stumbling,
     restarts: Restarts,
     order_inverted: OrderInverted,
     tie_inverted: TieInverted,
@@ -123,7 +124,7 @@ fn expected(fault: Fault) -> Expected {
     let either = |statuses| Expected { statuses, complete: None };
     match fault {
         // pages end before what fails, and the next one goes on by bound
-        Fault::NextAnswers500 | Fault::HugeToken | Fault::NullDatetimeToken | Fault::Flapping => {
+        Fault::NextAnswers500 | Fault::HugeToken | Fault::NullDatetimeToken | Fault::Flapping | Fault::Stumbling => {
             either(&["bad-response"])
         }
         Fault::UnannouncedCap

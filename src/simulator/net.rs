@@ -112,14 +112,19 @@ impl Net {
         let mut catalogues = self.lock();
         let catalogue = catalogues.get_mut(sent.member.as_str())?;
         let name = format!("{} {:?}", sent.url, sent.body);
-        let lost = catalogue.lost.take();
-        let again = lost.is_some_and(|(at, lost)| lost == name && now >= at && AGAIN.contains(&(now - at)));
+        catalogue.lost.retain(|(at, _)| now <= *at + *AGAIN.end());
+        let same = |(at, lost): &(Instant, String)| *lost == name && now >= *at && AGAIN.contains(&(now - *at));
+        let lost = catalogue.lost.iter().position(same);
+        let again = lost.is_some();
+        if let Some(index) = lost {
+            catalogue.lost.remove(index);
+        }
         catalogue.arrivals.push(Arrival { at: now, again });
         catalogue.firsts += u32::from(!again);
         catalogue.searches += u64::from(sent.url.path().ends_with("/search"));
         let reply = catalogue.reply(sent, self.started);
         if is_lost(&reply) {
-            catalogue.lost = Some((now + reply.after, name));
+            catalogue.lost.push((now + reply.after, name));
         }
         drop(catalogues);
         self.say(|| told(sent, again, &reply));

@@ -85,8 +85,8 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// Takes a page in.
-    pub fn take(&mut self, answer: &Answer, world: &World, judge: &mut Judge) {
+    /// Takes a page in; `late` where it took all of its time.
+    pub fn take(&mut self, answer: &Answer, late: bool, world: &World, judge: &mut Judge) {
         self.count += 1;
         self.complete &= answer.report.complete;
         let sorted = answer.report.order.by == "broker";
@@ -111,21 +111,23 @@ impl<'a> Pages<'a> {
             }
             self.last = Some(key);
         }
-        self.members(&answer.report, judge);
+        self.members(&answer.report, late, judge);
         self.note_lasting(&answer.report);
         if !self.of_gaps {
             self.nothing_is_missing_unsaid(answer, sorted, world, judge);
         }
     }
 
-    fn members(&mut self, report: &Report, judge: &mut Judge) {
+    fn members(&mut self, report: &Report, late: bool, judge: &mut Judge) {
         for member in &report.members {
             let id = member.id.as_str();
             self.statuses.entry(id.to_owned()).or_default().insert(member.status.name());
             if member.requests > REQUESTS_MAX {
                 judge.wrong(format!("{id} was asked {} times for one page", member.requests));
             }
-            if judge.healthy.contains(id) && (is_missing(member) || !member.gaps.is_empty()) {
+            // when a page's time is over while one member is waited for, the others are told to have timed out too
+            let out_of_time = late && member.status == Status::Timeout;
+            if judge.healthy.contains(id) && !out_of_time && (is_missing(member) || !member.gaps.is_empty()) {
                 judge.wrong(format!("{id} is well, and said to be missing: {member:?}"));
             }
             if member.status == Status::CircuitOpen && (member.reason.is_none() || member.retry_after_s.is_none()) {

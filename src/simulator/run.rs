@@ -20,6 +20,8 @@ use super::world::{Wish, World, key, member};
 
 /// What a page may take beyond its deadline.
 const LATE: Duration = Duration::from_millis(200);
+/// Kept by the broker of a deadline for merging and writing, and a moment in which a member is found to be late.
+const RESERVE: Duration = Duration::from_millis(310);
 /// Searches of one walk, and of those that fail in a row the one after which everything gets well.
 const SEARCHES_MAX: usize = 600;
 const FAILURES_MAX: usize = 25;
@@ -109,13 +111,17 @@ impl<'w> Run<'w> {
     }
 
     /// The page after a token, asked for until it comes.
-    async fn answer(&self, wish: &Wish, token: Option<&str>, judge: &mut Judge) -> Option<Answer> {
+    async fn answer(&self, wish: &Wish, token: Option<&str>, judge: &mut Judge) -> Option<(Answer, bool)> {
         for failures in 0..2 * FAILURES_MAX {
             if failures == FAILURES_MAX {
                 self.world.net.calm();
             }
+            let began = Instant::now();
             match self.page(wish, token, judge).await {
-                Ok(answer) => return Some(answer),
+                Ok(answer) => {
+                    let late = began.elapsed() + RESERVE >= self.world.federation.limits.deadline;
+                    return Some((answer, late));
+                }
                 Err(SearchError::Failed { retry_after_s, report, description, .. }) => {
                     if report.complete {
                         judge.wrong(format!("a failed page is complete: {description}"));
@@ -143,8 +149,8 @@ impl<'w> Run<'w> {
     ) -> Option<String> {
         let (wish, mut token) = (pages.wish, from);
         for _ in 0..SEARCHES_MAX {
-            let answer = self.answer(wish, token.as_deref(), judge).await?;
-            pages.take(&answer, self.world, judge);
+            let (answer, late) = self.answer(wish, token.as_deref(), judge).await?;
+            pages.take(&answer, late, self.world, judge);
             if answer.next.is_none() {
                 return answer.retry;
             }

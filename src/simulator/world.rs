@@ -121,6 +121,9 @@ impl World {
         for member in &mut world.federation.members {
             member.capabilities.string_order_bytes = by_id;
         }
+        // a client may have less time than a page takes that waits for one member after another
+        let seconds = *dice.pick(&[15, 15, 6]);
+        world.federation.limits.deadline = Duration::from_secs(seconds);
         world.sick_from_the_start = sorted && dice.one_in(6);
         world.fall_ill(&mut dice);
         world

@@ -56,6 +56,7 @@ fn empty_pages_with_new_tokens_are_followed_three_times() {
     assert_eq!(ids(&empty_before(3)), ["a", "b"]);
     let end = empty_before(4);
     assert_eq!((ids(&end), end.legs[0].status), (vec!["b"], Status::NoProgress));
+    assert!(!end.legs[0].gaps.is_empty() && end.missed.is_none(), "waiting does not help");
 }
 
 #[test]

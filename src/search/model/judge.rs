@@ -64,11 +64,10 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
 fn hold_null_gaps(catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
     let is_null_gap = |gap: &Gap| gap.from == Position::Before(Value::Null) && gap.is_lasting();
     let may = match catalogue.first {
-        FirstKey::Bounded { nulls: NullItems::OutOfReach, .. } => true,
+        // out of reach; and a list that is drained fails as a whole
+        FirstKey::Bounded { nulls: NullItems::OutOfReach, .. } | FirstKey::Certain => true,
         FirstKey::Unbounded { nulls_last } => !nulls_last && catalogue.store.nulls_first,
         FirstKey::Bounded { .. } => false,
-        // a list that is drained fails as a whole
-        FirstKey::Certain => true,
     };
     match gaps.iter().find(|gap| is_null_gap(gap) && !may) {
         Some(gap) => Err(format!("{} has its Items without a key, but {gap:?}", catalogue.member)),

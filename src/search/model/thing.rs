@@ -122,9 +122,9 @@ impl Thing {
         self
     }
 
-    fn write(&mut self, value: Option<String>) {
-        let named = ["v", "n", "s"].into_iter().zip([&value, &self.sorted[0], &self.sorted[1]]);
-        let named = named.filter_map(|(name, json)| Some(format!("\"{name}\":{}", json.as_ref()?)));
+    fn write(&mut self, value: Option<&String>) {
+        let named = ["v", "n", "s"].into_iter().zip([value, self.sorted[0].as_ref(), self.sorted[1].as_ref()]);
+        let named = named.filter_map(|(name, json)| Some(format!("\"{name}\":{}", json?)));
         let text = format!("{{{}}}", named.collect::<Vec<_>>().join(","));
         self.item.spans.properties = 0..text.len() as u32;
         self.item.bytes = text.into();
@@ -137,7 +137,7 @@ impl Thing {
             Some(value) => Some(value.to_string()),
             None => dice.one_in(2).then(|| "null".to_owned()),
         };
-        self.write(json);
+        self.write(json.as_ref());
         self
     }
 

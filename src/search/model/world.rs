@@ -69,8 +69,7 @@ impl World {
                 let mode = match (kind, dice.below(6)) {
                     (0..=7 | 10..=15, 0) => Mode::Drain,
                     (0..=6 | 15, 1 | 2) => Mode::Slice,
-                    (0..=6 | 15, _) => Mode::Keyset,
-                    (10..=14, 1..=3) => Mode::Keyset,
+                    (0..=6 | 15, _) | (10..=14, 1..=3) => Mode::Keyset,
                     (7 | 10..=14, _) => Mode::Token,
                     _ if members == 1 => Mode::PassThrough,
                     _ => Mode::Quota,

@@ -232,7 +232,7 @@ fn widened(number: f64, descending: bool) -> Option<f64> {
         number + outward * number.abs() * WIDENED
     };
     // a larger one is infinite there
-    (limit.abs() < LARGEST || limit.signum() != outward).then_some(limit.clamp(-LARGEST, LARGEST))
+    (limit * outward < LARGEST).then_some(limit.clamp(-LARGEST, LARGEST))
 }
 
 /// A text that ends where keys are cut stands for all that begin with it.
