@@ -37,6 +37,7 @@ pub struct PageRun<'a> {
     contradictions: Vec<u32>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of a page")]
 enum Engine {
     Sorted(Merge),
     Quota(Quota),

@@ -25,9 +25,10 @@ use super::outcome::Status;
 use super::plan::{FirstKey, Leg, Mode};
 use super::replicas;
 use super::session::{Place, SessionLeg};
-use slice::Slices;
 
 use segment::Lead;
+use slice::Slices;
+pub use slice::first_window;
 
 /// Items of one first key that are read to sort them. A larger tie is given as it comes where the member orders it, else
 /// it is given up alone, as a declared gap.

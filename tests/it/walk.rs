@@ -297,7 +297,7 @@ async fn members_that_cannot_sort_are_walked_in_turns_under_every_condition() {
 
 #[tokio::test]
 async fn a_member_with_too_many_items_to_be_sorted_here_is_named() {
-    let catalogues = [catalogue(0, 60), catalogue(1, 1_001)];
+    let catalogues = [catalogue(0, 60), catalogue(1, 2_500)];
     let good = ScriptedMember::new(MEMBERS[0]).items(catalogues[0].clone()).start().await;
     // without a bound on time there are no windows that it could be read by
     let large = ScriptedMember::new(MEMBERS[1]).items(catalogues[1].clone()).no_sort().ignores(&["datetime"]);

@@ -6,7 +6,7 @@ use crate::federation::MemberId;
 use crate::members::Withheld;
 use crate::search::outcome::Status;
 use crate::search::request::SearchRequest;
-use crate::search::stream::SELECTIVE_PAGE_MIN;
+use crate::search::stream::{SELECTIVE_PAGE_MIN, first_window};
 
 use super::leg::sign;
 use super::{Leg, Mode, Order, Plan, Refused};
@@ -156,6 +156,9 @@ fn refused_json(refused: &Refused) -> Value {
 
 /// What the first request asks for at most.
 fn first_page(leg: &Leg, request: &SearchRequest) -> u32 {
+    if leg.mode == Mode::Slice {
+        return first_window(request.limit).min(leg.page_max);
+    }
     let least = if leg.residual.selective { SELECTIVE_PAGE_MIN } else { 1 };
     request.limit.max(least).min(leg.page_max)
 }

@@ -3,6 +3,8 @@
 //! A failure names its seed.
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the numbers of a test are small")]
+#![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
+#![allow(clippy::format_push_string, reason = "a test reads better so")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,7 +91,7 @@ impl History {
             })
             .collect();
         let union = dice.one_in(3);
-        let holders = (0..1 + dice.below(3)).map(|_| {
+        let holders = (0..=dice.below(3)).map(|_| {
             let mut edge = || (!dice.one_in(3)).then(|| dice.below(SPAN));
             let window = match (edge(), edge()) {
                 (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b) + 1)),

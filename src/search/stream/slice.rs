@@ -10,120 +10,25 @@
 //! An Item that spans the edge of the client's interval has its time outside of it. All such Items contain that edge, so
 //! that the edge alone is asked for where a window lies behind it.
 
+mod state;
 mod windows;
 
 use crate::federation::Interval;
 use crate::members::{Item, Page, Token};
-use crate::search::order::{Comparator, Key, Position, Value};
+use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
 
-use super::{
-    DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN, Stream, TIE_ITEMS_MAX, micros,
-};
-use windows::{Edges, Part, Window, Windows};
-
-/// Items that a window is to hold: twice what the page expects of the leg, within these bounds. The upper one leaves room
-/// to be wrong by half before a window exceeds what is read of it.
-const AIM_MIN: u32 = 8;
-const AIM_MAX: u32 = TIE_ITEMS_MAX / 2;
-
-/// The window that is being read, and how the next one is found.
-#[derive(Default)]
-pub(super) struct Slices {
-    windows: Windows,
-    /// Items it gave to the last page.
-    share: u32,
-    /// Power of two of the width that the page began with; 0: none.
-    began: u8,
-    window: Window,
-    /// What the window is asked for by.
-    asked: Option<Interval>,
-    aim: u32,
-    /// What a window is to hold that the page begins with.
-    page_aim: u32,
-    /// Its Items so far, and their times along the order.
-    items: Vec<(Key, Item)>,
-    keys: Vec<i64>,
-    /// Documents received, those of another time than was asked for, and those that are no Items.
-    received: u32,
-    strangers: u32,
-    invalid: u32,
-    pages: u32,
-    /// What the member says that the window holds.
-    counted: Option<u64>,
-    /// The first count of the page, and two times that it counts: one that never changes is no count of a window.
-    first_count: Option<(u64, [i64; 2])>,
-    counts_lie: bool,
-    /// The member takes no notice of `datetime`: it is read whole, if it is short.
-    deaf: bool,
-}
+use super::{DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, Stream, TIE_ITEMS_MAX, micros};
+pub(super) use state::Slices;
+pub use state::first_window;
+use state::{AIM_MAX, aim_at, page_of};
+use windows::{Part, Window};
 
 /// What a window turned out to hold.
 enum Held {
     Whole,
     More(Token),
     TooMuch,
-}
-
-impl Slices {
-    pub(super) fn new(user: Option<Interval>, expected: Interval, descending: bool, share: u16, window: u8) -> Self {
-        let along = |at: i64| if descending { -at } else { at };
-        let user = user.unwrap_or_default();
-        let (start, end) =
-            (user.start.map(|at| along(at.timestamp_millis())), user.end.map(|at| along(at.timestamp_millis())));
-        let edges = if descending {
-            Edges { near: end, far: start, descending }
-        } else {
-            Edges { near: start, far: end, descending }
-        };
-        let first = along(expected.start.map_or(0, |at| at.timestamp_millis()));
-        let last = along(expected.end.map_or(0, |at| at.timestamp_millis()));
-        let width = (window > 0).then(|| 1_i64 << window.min(62));
-        Self {
-            windows: Windows::new(edges, (first.min(last), first.max(last)), width),
-            share: share.into(),
-            began: window,
-            ..Self::default()
-        }
-    }
-
-    fn begin(&mut self, window: Window, asked: Option<Interval>, aim: u32) {
-        self.window = window;
-        self.asked = asked;
-        self.aim = aim;
-        self.items.clear();
-        self.keys.clear();
-        (self.received, self.strangers, self.invalid, self.pages) = (0, 0, 0, 0);
-        self.counted = None;
-    }
-
-    /// A count of the window, unless it turns out to be one of something else: a part that counts as many as the whole,
-    /// though Items of the whole lie outside.
-    fn count(&mut self, counted: Option<u64>) {
-        self.counted = counted;
-        if let (Some((first, times)), Some(count)) = (self.first_count, counted) {
-            self.counts_lie |= first == count && !times.iter().all(|time| self.window.holds(*time));
-        }
-    }
-
-    /// What the first window that is cut says of itself: its count, and the first and the last time of what does not last.
-    fn keep_count(&mut self) {
-        let moments = self.items.iter().zip(&self.keys).filter(|((_, item), _)| item.times.start.is_none());
-        let times = moments.map(|(_, time)| *time);
-        if let (None, Some(count), Some(first), Some(last)) =
-            (self.first_count, self.counted, times.clone().min(), times.max())
-        {
-            self.first_count = Some((count, [first, last]));
-        }
-    }
-
-    fn trusted(&self) -> Option<u64> {
-        self.counted.filter(|_| !self.counts_lie)
-    }
-
-    fn is_whole(&self) -> bool {
-        self.windows.is_whole(self.window)
-    }
 }
 
 impl Stream {
@@ -166,7 +71,7 @@ impl Stream {
         let limit =
             self.ranges.as_ref().and_then(|ranges| ranges.front()).and_then(|range| self.time_along(range.to.first()));
         let aim = self.aim(need);
-        self.slices.page_aim = self.slices.page_aim.max(aim);
+        self.slices.page_aim = self.slices.page_aim.max(aim).min(self.slices.aim_max());
         let window = self.slices.windows.next(from, limit, Part(aim, self.slices.page_aim));
         let asked = self.asked_by(window);
         self.slices.begin(window, asked, aim);
@@ -175,8 +80,8 @@ impl Stream {
         self.tokens.clear();
         self.empty_pages = 0;
         self.repeated_pages = 0;
-        let size =
-            if self.slices.is_whole() || self.slices.deaf { TIE_ITEMS_MAX } else { (2 * aim).max(SELECTIVE_PAGE_MIN) };
+        let full = self.slices.is_whole() || self.slices.deaf || self.slices.is_hard();
+        let size = if full { TIE_ITEMS_MAX } else { page_of(aim) };
         self.list_size = size.clamp(1, self.page_max);
         Request { limit: self.list_size, datetime: asked, ..Request::default() }
     }
@@ -184,8 +89,8 @@ impl Stream {
     fn aim(&self, need: u32) -> u32 {
         let share = self.slices.share;
         let expected = if share > 0 { need.min(share + 2 * share.isqrt() + 1) } else { need };
-        let aim = if self.selective { AIM_MAX } else { expected.saturating_mul(2) };
-        aim.clamp(AIM_MIN, AIM_MAX)
+        let aim = if self.selective { AIM_MAX } else { aim_at(expected) };
+        aim.min(self.slices.aim_max())
     }
 
     /// The interval that holds something of every Item of a window that lies in the client's interval.
@@ -217,6 +122,7 @@ impl Stream {
         self.slices.pages += 1;
         self.slices.received = self.slices.received.saturating_add(page.received);
         self.slices.invalid += page.invalid.count;
+        self.slices.note_size(page.received, asked);
         if asked.token.is_none() {
             self.slices.count(page.matched.filter(|matched| matched.exact).map(|matched| matched.count));
         }
@@ -277,12 +183,20 @@ impl Stream {
         if whole {
             return if slices.items.len() > most { Held::TooMuch } else { Held::More(token) };
         }
-        let left = total.map(|total| total.saturating_sub(slices.received.into()));
-        let nearly = left.is_some_and(|left| left <= u64::from(received));
-        let long = slices.pages >= REQUESTS_MAX || slices.received as usize > most;
-        // half of what was seen is enough for the page
-        let rich = slices.keys.len() >= 2 * slices.aim as usize;
-        if long || (rich && !nearly) { Held::TooMuch } else { Held::More(token) }
+        if received == 0 {
+            return Held::More(token);
+        }
+        // as many more pages as may be asked for
+        let room = u64::from(REQUESTS_MAX.saturating_sub(slices.pages)) * u64::from(received);
+        let fits = match total {
+            Some(total) => total <= most as u64 && total.saturating_sub(slices.received.into()) <= room,
+            None if slices.is_hard() => (slices.received as usize) < most,
+            // a short page may be the last one, though it has a next link
+            None if slices.windows.is_guess() => received < slices.cap.unwrap_or(asked.limit).min(asked.limit),
+            // half of what was seen is enough for the page
+            None => slices.keys.len() < 2 * slices.aim as usize,
+        };
+        if fits && room > 0 && slices.received as usize <= most { Held::More(token) } else { Held::TooMuch }
     }
 
     /// All of a window was read: its Items are sorted among those at hand, and the leg stands behind it.
@@ -297,7 +211,8 @@ impl Stream {
         }
         self.buffer.make_contiguous().sort_by(|a, b| order.keys_of(&a.key, &b.key));
         let Slices { window, keys, page_aim, .. } = &self.slices;
-        let (window, own, aim) = (*window, keys.len(), *page_aim as usize);
+        let (window, own) = (*window, keys.len());
+        let aim = (*page_aim).min(self.slices.aim_max()) as usize;
         self.slices.windows.read(window, own, aim);
         match window.to {
             None => self.known = Position::End,

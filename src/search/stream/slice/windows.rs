@@ -6,6 +6,8 @@
 
 /// How much wider than the last one a window may be, or narrower, in one step: densities change.
 const STEP_MAX: i64 = 8;
+/// Cuts in a row after which a window is no longer meant to hold what the page wants and no more.
+const CUTS_MAX: u32 = 2;
 
 /// A window; both ends belong to it, and `None` is an open one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,16 +62,32 @@ pub(super) struct Windows {
     shown: Option<(i64, Option<u64>)>,
     /// What the member shows of a window is its far end, so that it says nothing of the near one.
     far_first: bool,
+    /// Where the window would have been cut if that were not so.
+    fallback: Option<i64>,
+    /// Cuts since a window held anything and was read.
+    cuts: u32,
+    /// The width comes of a window that was read, and is no guess.
+    measured: bool,
 }
 
 impl Windows {
     pub fn new(edges: Edges, guess: (i64, i64), width: Option<i64>) -> Self {
-        Self { edges, guess, width, ..Self::default() }
+        Self { edges, guess, width, measured: width.is_some(), ..Self::default() }
     }
 
     /// How wide a window is that holds what a page wants, if that is known.
     pub fn width(&self) -> Option<i64> {
         self.width
+    }
+
+    /// Whether the window is a guess, so that it may hold any number.
+    pub fn is_guess(&self) -> bool {
+        !self.measured
+    }
+
+    /// Whether the windows were cut again and again: then any number that can be read will do.
+    pub fn is_hard(&self) -> bool {
+        self.cuts >= CUTS_MAX
     }
 
     /// The next window: from where the leg stands, up to `limit` at most, which is the end of what is asked for. `part` is
@@ -80,6 +98,7 @@ impl Windows {
         let from = if descending { from.max(near) } else { from };
         let by_width = |width: i64| from.unwrap_or(self.guess.0).saturating_add(part.of(width).max(1) - 1);
         let expected = from.is_none_or(|from| from <= self.guess.1);
+        let limit = limit.filter(|limit| far.is_none_or(|far| *limit < far));
         let mut to = self.width.map(by_width).filter(|to| !expected || *to < self.guess.1);
         to = self.cut.take().or(to).filter(|to| far.is_none_or(|far| *to < far));
         if let (Some(near), false) = (near, descending) {
@@ -100,6 +119,9 @@ impl Windows {
         let width = to.saturating_sub(window.from.unwrap_or(self.guess.0)).saturating_add(1).max(1);
         let wider = width.saturating_mul(STEP_MAX);
         let (own, aim) = (own.try_into().unwrap_or(i64::MAX), aim.try_into().unwrap_or(i64::MAX));
+        if own > 0 {
+            (self.measured, self.shown, self.cuts) = (true, None, 0);
+        }
         self.empty = if own > 0 { 0 } else { self.empty + 1 };
         self.missed = own == 0 && self.full.is_some();
         let next = match (self.empty, self.full) {
@@ -110,6 +132,8 @@ impl Windows {
         };
         let unexpected = own == 0 && self.full.is_none() && to > self.guess.1;
         let most = self.full.map_or(i64::MAX, |full| full.saturating_sub(to).saturating_sub(1));
+        // what was seen is a way to what was not, if the member does not list its far end first after all
+        self.cut = self.fallback.take().filter(|fallback| own == 0 && *fallback > to);
         self.width = next.filter(|_| !unexpected).map(|width| width.min(most).max(1));
     }
 
@@ -128,10 +152,16 @@ impl Windows {
         let to = end.unwrap_or_else(|| self.guess.1.max(from));
         self.far_first |= self.is_far_end(keys, total);
         self.shown = keys.first().map(|first| (*first, total));
-        let mut cut = match (keys.first(), self.far_first) {
-            // where the window begins, its Items are the first that it showed
-            (Some(first), false) => by_rank(keys, total, aim, to.saturating_sub(window.from.unwrap_or(*first))),
-            (Some(_), true) if !self.missed => by_density(keys, total, aim, (from, to)),
+        // where the window begins, its Items are the first that it showed
+        let by_rank =
+            keys.first().map(|first| by_rank(keys, total, aim, to.saturating_sub(window.from.unwrap_or(*first))));
+        self.fallback = None;
+        let mut cut = match by_rank {
+            Some(rank) if !self.far_first => rank,
+            Some(rank) if !self.missed => {
+                self.fallback = Some(rank);
+                by_density(keys, total, aim, (from, to))
+            }
             _ => from.saturating_add(to.saturating_sub(from) / 2),
         };
         cut = window.from.map_or(cut, |from| cut.max(from));
@@ -148,6 +178,7 @@ impl Windows {
         }
         self.full = Some(to);
         self.empty = 0;
+        (self.measured, self.cuts) = (false, self.cuts + 1);
         self.width = Some(cut.saturating_sub(from).saturating_add(1).max(1));
         self.cut = Some(cut);
         true
@@ -155,14 +186,14 @@ impl Windows {
 
     /// Whether a window that was cut shows what the wider one hid: Items before all that were seen, and about as many.
     fn is_far_end(&self, keys: &[i64], total: Option<u64>) -> bool {
-        let (Some((first, before)), Some(middle)) = (self.shown, keys.get(keys.len() / 2)) else { return false };
+        let (Some((first, before)), Some(third)) = (self.shown, keys.get(keys.len() / 3)) else { return false };
         let as_many = total.zip(before).is_none_or(|(total, before)| total > before / 2);
-        *middle <= first && as_many
+        *third <= first && as_many
     }
 
     /// All that is left is the next window.
     pub fn open(&mut self) {
-        (self.width, self.cut, self.full) = (None, None, None);
+        (self.width, self.cut, self.full, self.fallback) = (None, None, None, None);
     }
 
     /// Whether it lies behind all that can match.
@@ -204,4 +235,72 @@ fn by_density(keys: &[i64], total: Option<u64>, aim: usize, (from, to): (i64, i6
     let each = length_of / i64::try_from(count).unwrap_or(i64::MAX).max(1);
     let width = each.saturating_mul(i64::try_from(aim).unwrap_or(i64::MAX));
     from.saturating_add(width.clamp(0, length / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::model::dice::Dice;
+
+    /// Somewhere in the first hundred milliseconds.
+    fn place(dice: &mut Dice) -> i64 {
+        i64::try_from(dice.below(100)).unwrap()
+    }
+
+    fn maybe(dice: &mut Dice) -> Option<i64> {
+        (!dice.one_in(3)).then(|| place(dice))
+    }
+
+    #[test]
+    fn a_cut_is_narrower_whatever_was_seen_and_what_cannot_be_cut_is_known_as_that() {
+        let mut dice = Dice(1);
+        for _ in 0..5_000 {
+            let (a, b) = (place(&mut dice), place(&mut dice));
+            let descending = dice.one_in(2);
+            let near = dice.one_in(2).then_some(a.min(b));
+            let far = dice.one_in(2).then_some(a.max(b));
+            let width = maybe(&mut dice).map(|width| width + 1);
+            let mut windows = Windows::new(Edges { near, far, descending }, (0, place(&mut dice)), width);
+            let limit = maybe(&mut dice);
+            let mut window = windows.next(maybe(&mut dice), limit, Part(1, 1));
+            for cuts in 0.. {
+                assert!(cuts < 600, "still {window:?} of {:?}", windows.edges);
+                let mut keys: Vec<i64> = (0..dice.below(20)).map(|_| place(&mut dice)).collect();
+                keys.retain(|key| window.holds(*key) && (descending || far.is_none_or(|far| *key <= far)));
+                keys.sort_unstable();
+                let total = dice.one_in(2).then(|| keys.len() as u64 + dice.below(100));
+                let whole = windows.is_whole(window);
+                assert_eq!(windows.cut(window, &keys, total, 8), !whole, "{window:?} of {:?}", windows.edges);
+                // without an end it could be cut for ever
+                if whole || window.from.is_none() && window.to < Some(-200) && window.to.is_some() {
+                    break;
+                }
+                let narrower = windows.next(window.from, limit, Part(1, 1));
+                let before = window.to.or(far);
+                assert_eq!(narrower.from, window.from);
+                assert!(
+                    narrower.to.is_some_and(|to| before.is_none_or(|before| to < before)),
+                    "{narrower:?} after {window:?} of {:?}",
+                    windows.edges
+                );
+                window = narrower;
+            }
+        }
+    }
+
+    #[test]
+    fn windows_grow_with_what_they_lack_and_end_open() {
+        let mut windows = Windows::new(Edges::default(), (0, 1_000_000), Some(10));
+        let mut from = 0;
+        let mut widths = Vec::new();
+        for _ in 0..3 {
+            let window = windows.next(Some(from), None, Part(1, 1));
+            widths.push(window.to.map(|to| to - from + 1));
+            windows.read(window, 0, 20);
+            from = window.to.map_or(from, |to| to + 1);
+        }
+        assert_eq!(widths, [Some(10), Some(80), None], "the second empty one is followed by all that is left");
+        windows.read(Window { from: Some(0), to: Some(99) }, 50, 20);
+        assert_eq!(windows.width(), Some(40), "less than half of what it held is wanted");
+    }
 }
