@@ -78,7 +78,7 @@ async fn overload(items: usize, phase: Duration) -> Outcome<Vec<String>> {
     for clients in CLIENTS {
         let cpu = broker.cpu()?;
         let seen = all.closed_loop(clients, phase / 2).await;
-        let busy = (broker.cpu()? - cpu).as_secs_f64() / (phase / 2).as_secs_f64();
+        let busy = broker.cpu()?.saturating_sub(cpu).as_secs_f64() / (phase / 2).as_secs_f64();
         let (per_s, refused) = (rate(&seen, phase / 2), seen.iter().filter(|one| one.refused).count());
         println!(
             "  {clients} clients: {per_s:.0} pages/s, {refused} refused, p50 {:.0?}, p99 {:.0?}, broker busy {busy:.2}",
@@ -89,7 +89,7 @@ async fn overload(items: usize, phase: Duration) -> Outcome<Vec<String>> {
     }
     let cpu = broker.cpu()?;
     let flood = all.open_loop(TIMES * peak, phase).await;
-    let busy = (broker.cpu()? - cpu).as_secs_f64() / phase.as_secs_f64();
+    let busy = broker.cpu()?.saturating_sub(cpu).as_secs_f64() / phase.as_secs_f64();
     let ended = Instant::now();
     let resident = broker.resident_mb()?;
     let pages: Vec<Seen> = flood.iter().filter(|one| is_whole(one)).copied().collect();

@@ -8,6 +8,7 @@
 //! `cargo bench --bench whole_path`
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 #[allow(dead_code, reason = "shared with benchmarks that need more of it")]
 mod parts;

@@ -209,7 +209,7 @@ impl Broker {
     /// Warns of a holder that lacks what a shared Collection names, when that is seen first: it is left out.
     fn tell_holders(&self, part: &MemberView) {
         let snapshot = self.snapshot();
-        for shared in snapshot.federation.shared.iter() {
+        for shared in &snapshot.federation.shared {
             let Some(native) = shared.native(&part.member).filter(|native| part.lacks(native)) else { continue };
             if !snapshot.view.member(&part.member).is_some_and(|before| before.lacks(native)) {
                 tracing::warn!(member = %part.member, collection = %native, shared = %shared.id, "holder left out, it lacks the collection");

@@ -227,6 +227,11 @@ impl Line {
         }
     }
 
+    /// What was asked for came larger than it may, whatever its size was.
+    pub fn endless(&self) {
+        self.guard.endless();
+    }
+
     /// Asks for a sign of life. An answer is one, whatever it says: servers that know no HEAD refuse it.
     ///
     /// # Errors

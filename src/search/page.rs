@@ -37,8 +37,9 @@ pub struct PageRun<'a> {
     contradictions: Vec<u32>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of a page")]
 enum Engine {
-    Sorted(Merge),
+    Sorted(Box<Merge>),
     Quota(Quota),
 }
 
@@ -144,7 +145,7 @@ impl<'a> PageRun<'a> {
                         united: leg.shared.as_ref().and_then(Share::united),
                     })
                     .collect();
-                Engine::Sorted(Merge::new(order, session.watermark.clone(), limit, legs))
+                Engine::Sorted(Box::new(Merge::new(order, session.watermark.clone(), limit, legs)))
             }
         };
         let contradictions = vec![0; planned.len()];
@@ -232,7 +233,7 @@ impl<'a> PageRun<'a> {
             invalid: 0,
         };
         let live = match engine {
-            Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
+            Engine::Sorted(merge) => finish_sorted(*merge, &mut end, &mut next),
             Engine::Quota(quota) => finish_quota(quota, &mut end, &mut next),
         };
         // the legs of the engine come first, in its order

@@ -169,7 +169,7 @@ impl Catalogue {
         if self.searches % 2 == 1 && self.bite(Fault::Flapping) {
             return Some(Document::bad(500));
         }
-        if self.searches % 3 != 0 && self.bite(Fault::Stumbling) {
+        if !self.searches.is_multiple_of(3) && self.bite(Fault::Stumbling) {
             return Some(Document::bad(503));
         }
         if self.bite(Fault::LargeHeaders) {

@@ -220,6 +220,7 @@ impl Fault {
             Self::RepeatedItems
                 | Self::RepeatedItemsSorted
                 | Self::LaterPagesAreFirst
+                | Self::EmptyPagesForEver
                 | Self::NoTieBreaker
                 | Self::Inserts
                 | Self::Deletes

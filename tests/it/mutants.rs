@@ -49,7 +49,7 @@ fn a_mutant_is_switched_where_it_stands() {
     let rewritten = list::rewrite(text, found["x.rs"].clone()).unwrap();
     let inner = "(if crate::mutant(\"one\") { a } else { (if crate::mutant(\"two\") { b } else { a +\n  b }) })";
     let outer = format!("(if crate::mutant(\"outer\") {{ 0 }} else {{ f({inner}) }})");
-    assert_eq!(rewritten, format!("let c = {outer};\nif crate::mutant(\"statement\") {{  }} else {{ g(); }}\n"),);
+    assert_eq!(rewritten, format!("let c = {outer};\nif crate::mutant(\"statement\") {{  }} else {{ g(); }}\n"));
     let twice = list::locate(&mutants[3..], &[("x.rs".into(), "g(); g();".into())]).unwrap_err();
     assert!(twice.contains("`statement`: its snippet is 2 times"), "{twice}");
     let overlapping = list::read(

@@ -13,7 +13,7 @@ fn unordered(id: &str, count: usize) -> Vec<Value> {
         let place = n * 1_009 % count;
         let minute = place * 2 - place % 3;
         let mut item = item(&format!("{}-items", id.to_lowercase()), &format!("{id}{place:04}"), &time(minute));
-        if place % 7 == 0 {
+        if place.is_multiple_of(7) {
             item["properties"] = json!({
                 "datetime": null, "start_datetime": time(minute), "end_datetime": time(minute + 120)
             });
@@ -88,7 +88,7 @@ async fn windows_need_neither_counts_nor_large_pages() {
 
 #[tokio::test]
 async fn the_interval_of_the_client_bounds_the_windows() {
-    let world = world(|member| member.trailing_empty_page()).await;
+    let world = world(super::support::scripted::ScriptedMember::trailing_empty_page).await;
     let (start, end) = (time(1_000), time(3_000));
     let wanted = world.all.only(|held| {
         let properties = &held.item["properties"];

@@ -20,7 +20,7 @@ fn catalogue(member: usize, count: usize, nulls: Option<usize>) -> Vec<Value> {
             let id = format!("{}{:03}-{member}", ["a", "Z", "é"][n % 3], (n * 271) % 1000);
             let mut item = item("scenes", &id, &time((n * 17 + member * 3) % count));
             let cloud = clouds[(n * 5 + member) % clouds.len()].clone();
-            let cloud = if n % 4 == 0 { json!((n * 37 % 1000) as f64 / 10.0) } else { cloud };
+            let cloud = if n % 4 == 0 { json!(f64::from(u16::try_from(n * 37 % 1000).unwrap()) / 10.0) } else { cloud };
             match nulls {
                 Some(every) if n % every == 0 => {}
                 Some(every) if n % every == 1 => item["properties"]["eo:cloud_cover"] = Value::Null,

@@ -159,7 +159,7 @@ pub fn locate<'a>(mutants: &'a [Mutant], sources: &[(String, String)]) -> Result
         match &here[..] {
             [(path, place)] => found.entry((*path).clone()).or_default().push((place.clone(), mutant)),
             _ => {
-                wrong.push(format!("mutant `{}`: its snippet is {} times in {}", mutant.name, here.len(), mutant.file))
+                wrong.push(format!("mutant `{}`: its snippet is {} times in {}", mutant.name, here.len(), mutant.file));
             }
         }
     }

@@ -25,8 +25,11 @@ const MEMORY_KIB_MAX: u32 = 4 << 20;
 /// The tests that may catch a mutant: what they are filtered by, and the model among them.
 const TESTS: [&str; 3] = ["search::", "members::item::", "federation::interval::"];
 const MODEL: &str = "search::model";
+/// Tests that take seconds: they are asked last.
+const SLOW: [&str; 3] =
+    ["search::replicas::histories", "search::directed::slices", "search::request::tests::ten_thousand"];
 /// Slow, and about what no mutant changes.
-const SKIPPED: [&str; 6] = ["--skip", MODEL, "--skip", "collections::", "--skip", "search::plan::tests::property"];
+const UNTOUCHED: [&str; 2] = ["collections::", "search::plan::tests::property"];
 
 /// How a mutant fared.
 enum Fate {
@@ -162,25 +165,26 @@ fn all_fates(tests: &Path, mutants: &[Mutant], bound: Duration) -> BTreeMap<Stri
     fates.into_inner().expect("a worker")
 }
 
-/// What the tests say of one mutant; of none when the name is empty.
+/// What the tests say of one mutant; of none when the name is empty. The fast ones come first.
 fn fate(tests: &Path, mutant: &str, histories: u32, bound: Duration) -> Fate {
     let histories = histories.to_string();
     let variables = [("STAC_BROKER_MUTANT", mutant), ("STAC_BROKER_MODEL_HISTORIES", &histories)];
-    let model = one_run(tests, &[MODEL.to_owned()], &variables, bound);
-    let by = model.or_else(|| one_run(tests, &others(), &variables, bound));
-    by.map_or(Fate::Survived, Fate::Caught)
+    let fast = [&TESTS[..], &without(&[MODEL]), &without(&SLOW), &without(&UNTOUCHED)].concat();
+    let slow = [&SLOW[..], &without(&UNTOUCHED)].concat();
+    let stages = [vec![MODEL], fast, slow];
+    let caught = stages.iter().find_map(|stage| one_run(tests, stage, &variables, bound));
+    caught.map_or(Fate::Survived, Fate::Caught)
 }
 
-/// The arguments for the tests beside the model.
-fn others() -> Vec<String> {
-    let skipped = std::env::var("MUTANTS_SKIP").unwrap_or_default();
-    let skipped = skipped.split_whitespace().flat_map(|name| ["--skip", name]);
-    TESTS.into_iter().chain(SKIPPED).chain(skipped).map(str::to_owned).collect()
+fn without<'a>(tests: &[&'a str]) -> Vec<&'a str> {
+    tests.iter().flat_map(|test| ["--skip", *test]).collect()
 }
 
 /// Runs some tests; a word on what failed, if anything did.
-fn one_run(tests: &Path, arguments: &[String], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
+fn one_run(tests: &Path, arguments: &[&str], variables: &[(&str, &str)], bound: Duration) -> Option<String> {
     let limited = format!("ulimit -v {MEMORY_KIB_MAX}; exec \"$0\" \"$@\"");
+    let skipped = std::env::var("MUTANTS_SKIP").unwrap_or_default();
+    let skipped: Vec<&str> = skipped.split_whitespace().collect();
     let log = tests.with_extension(format!("{}.{}.log", variables[0].1, arguments.len()));
     let file = fs::File::create(&log).ok()?;
     let begun = Instant::now();
@@ -188,6 +192,7 @@ fn one_run(tests: &Path, arguments: &[String], variables: &[(&str, &str)], bound
         .args(["-c", &limited])
         .arg(tests)
         .args(arguments)
+        .args(without(&skipped))
         .envs(variables.iter().copied())
         .env("RUST_BACKTRACE", "0")
         .stdout(file.try_clone().ok()?)

@@ -29,8 +29,7 @@ impl Rules {
     /// `patient`: it was waited for at least half of the time that the member may take.
     pub fn judge(self, failure: &Failure, patient: bool) -> Judged {
         match (failure.status, failure.fault) {
-            // Pages that are too large only for their number of Items are asked for in smaller ones, which is an answer.
-            (None, Fault::Unreachable | Fault::BadResponse | Fault::TooLarge) => Judged::Bad(failure.fault),
+            (None, Fault::Unreachable | Fault::BadResponse) => Judged::Bad(failure.fault),
             (None, Fault::Timeout) if patient => Judged::Bad(failure.fault),
             (None | Some(429), _) => Judged::Nothing,
             // 501: it does not do this; that is an answer.
@@ -74,7 +73,7 @@ mod tests {
             assert_eq!(bad(Some(status), Fault::BadResponse), Judged::Good, "{status}");
         }
         assert_eq!(bad(Some(429), Fault::RateLimited), Judged::Nothing, "a pause only");
-        assert_eq!(bad(None, Fault::TooLarge), Judged::Bad(Fault::TooLarge), "a body without an end");
+        assert_eq!(bad(None, Fault::TooLarge), Judged::Nothing, "a smaller page may do: whoever asks says so");
         assert_eq!(bad(None, Fault::RateLimited), Judged::Nothing, "the broker's own memory or turns");
     }
 

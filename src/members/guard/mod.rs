@@ -185,6 +185,13 @@ impl Guard {
         }
     }
 
+    /// A page came larger than it may, also where fewer Items were asked for: a body without an end costs every search
+    /// its whole size.
+    pub fn endless(&self) {
+        // The request that tried whether the member is back was one of these, if there was one.
+        self.judge(true, Judged::Bad(Fault::TooLarge));
+    }
+
     /// Whether the breaker lets nobody in, without entering.
     ///
     /// # Errors

@@ -68,6 +68,9 @@ impl StacApi {
                 self.remember_size(limit);
             }
         }
+        if matches!(&outcome, Err(Failure { fault: Fault::TooLarge, status: None, .. })) {
+            self.line.endless();
+        }
         outcome.map(|page| Page { cut: page.cut || ends_full(&page, limit, asked), ..page })
     }
 

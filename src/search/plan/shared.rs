@@ -78,7 +78,9 @@ pub(super) fn parts<'a>(shared: &'a Shared, scene: &Scene<'a, '_>) -> Parts<'a> 
     let (mut led, mut alone) = (vec![Vec::new(); shared.holders.len()], vec![Vec::new(); shared.holders.len()]);
     let mut divisions = Vec::new();
     if shared.replicas == Replicas::Union {
-        able.iter().for_each(|holder| alone[holder.rank].push(Window::default()));
+        for holder in &able {
+            alone[holder.rank].push(Window::default());
+        }
     } else {
         let covered: Vec<Vec<Window>> = able.iter().map(|holder| holder.covered.clone()).collect();
         for window in divided(&covered, asked.as_ref()) {

@@ -2,7 +2,13 @@
 //! ways of replicas, both directions; what is given is held against all Items in one list.
 //! A failure names its seed.
 
-#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the numbers of a test are small")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::format_push_string,
+    reason = "the numbers of a test are small, and so are its texts"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,7 +95,7 @@ impl History {
             })
             .collect();
         let union = dice.one_in(3);
-        let holders = (0..1 + dice.below(3)).map(|_| {
+        let holders = (0..=dice.below(3)).map(|_| {
             let mut edge = || (!dice.one_in(3)).then(|| dice.below(SPAN));
             let window = match (edge(), edge()) {
                 (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b) + 1)),

@@ -13,7 +13,6 @@ const CLIENTS: usize = 8;
 const P99_MAX: f64 = 1.10;
 const REQUESTS_MAX: f64 = 1.2;
 
-#[expect(clippy::print_stdout, reason = "figures are for reading")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_hung_member() {
     let Some(phase) = phase() else { return };

@@ -10,7 +10,6 @@ use super::{members, phase, unlike};
 /// As many clients as the broker serves at once.
 const AT_ONCE: usize = 8;
 
-#[expect(clippy::print_stdout, reason = "figures are for reading")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_times_as_many_as_may_be_in_progress() {
     let Some(phase) = phase() else { return };

@@ -61,7 +61,6 @@ impl Walked<'_> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "figures are for reading")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_walk_while_a_member_restarts() {
     if phase().is_none() {

@@ -70,7 +70,6 @@ fn one_more(count: &AtomicUsize) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 
-#[expect(clippy::print_stdout, reason = "figures are for reading")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_of_faults_under_load() {
     let Some(phase) = phase() else { return };

@@ -36,7 +36,6 @@ struct Cost {
     resident_kib: usize,
 }
 
-#[expect(clippy::print_stdout, reason = "figures are for reading")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tie_that_its_member_orders_by_id() {
     let count = phase().map_or(FEW, |_| MANY);
