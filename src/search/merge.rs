@@ -134,7 +134,8 @@ impl Merge {
         Step::Done
     }
 
-    /// The leg of the smallest bound; of equal Heads the one of the highest holder, else the one that stands first. `None` when no live leg is left.
+    /// The leg of the smallest bound; of equal Heads the one of the highest holder, else the one that stands first. `None`
+    /// when no live leg is left.
     fn smallest(&self) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (index, leg) in self.legs.iter().enumerate() {

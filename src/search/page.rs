@@ -39,9 +39,8 @@ pub struct PageRun<'a> {
     contradictions: Vec<u32>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of a page")]
 enum Engine {
-    Sorted(Merge),
+    Sorted(Box<Merge>),
     Quota(Quota),
 }
 
@@ -149,7 +148,7 @@ impl<'a> PageRun<'a> {
                         united: leg.shared.as_ref().and_then(Share::united),
                     })
                     .collect();
-                Engine::Sorted(Merge::new(order, session.watermark.clone(), limit, legs))
+                Engine::Sorted(Box::new(Merge::new(order, session.watermark.clone(), limit, legs)))
             }
         };
         let contradictions = vec![0; planned.len()];
@@ -240,7 +239,7 @@ impl<'a> PageRun<'a> {
             invalid: 0,
         };
         let live = match engine {
-            Engine::Sorted(merge) => finish_sorted(merge, &mut end, &mut next),
+            Engine::Sorted(merge) => finish_sorted(*merge, &mut end, &mut next),
             Engine::Quota(quota) => finish_quota(quota, &mut end, &mut next),
         };
         // the legs of the engine come first, in its order
@@ -435,13 +434,13 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         // whoever fails in a walk takes no part in the rest of it; its gap keeps the place
         let out = leg.dead && place.as_ref().is_some_and(Place::is_walk);
         let place = if out { leg.stream.place_beside_the_walk() } else { place };
+        let same_tie = merge.watermark.first() == next.watermark.first();
         let class = match (in_large_tie, leg.dead) {
-            (false, _) => Class::Unknown,
             (true, false) => leg.stream.class(&next.watermark, &merge.order),
             (true, true) if leg.stream.is_large(&next.watermark) => Class::Out,
             // as it was, if it was said of this tie
-            (true, true) if merge.watermark.first() == next.watermark.first() => leg.session.class,
-            (true, true) => Class::Unknown,
+            (true, true) if same_tie => leg.session.class,
+            _ => Class::Unknown,
         };
         next.legs.push(SessionLeg {
             // windows may be divided anew when the federation changes, so nobody is past all of them

@@ -29,14 +29,13 @@ pub fn of_merge(merge: &Merge, before: &Session) -> Option<Session> {
         let place = leg.stream.place(&watermark);
         // a bound would lead such a leg back to where it began
         let walk = || leg.stream.onward().filter(|_| *going_on && !is_known_further(merge, leg));
+        let is_large = leg.stream.is_large(&watermark);
+        let class = if is_large { leg.stream.class(&watermark, &merge.order) } else { Class::Unknown };
         let next = SessionLeg {
             ended: leg.stream.is_over() && !leg.dead,
             share: 0,
             place: place.or_else(walk),
-            class: match leg.stream.is_large(&watermark) {
-                true => leg.stream.class(&watermark, &merge.order),
-                false => Class::Unknown,
-            },
+            class,
             window: leg.stream.window(),
             ..leg.session.clone()
         };

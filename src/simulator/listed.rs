@@ -54,7 +54,9 @@ impl Catalogue {
         let document = Document::good(text);
         let document = if let Some(link) = header { document.with("link", link) } else { document };
         if self.bite(Fault::WrongMediaType) {
-            return Document { headers: vec![("content-type", "text/html".to_owned())], ..document };
+            let rest = document.headers.into_iter().filter(|(name, _)| *name != "content-type");
+            let headers = rest.chain([("content-type", "text/html".to_owned())]).collect();
+            return Document { headers, ..document };
         }
         document
     }

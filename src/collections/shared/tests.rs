@@ -1,5 +1,7 @@
 //! What a shared Collection says of itself, made of what its holders say.
 
+#![expect(clippy::needless_pass_by_value, reason = "literals read better so")]
+
 use std::path::Path;
 
 use chrono::{DateTime, Utc};

@@ -152,6 +152,49 @@ fn a_member_that_stops_ordering_its_large_tie_is_not_believed() {
 }
 
 #[test]
+fn one_id_in_two_collections_at_the_edge_of_a_page_of_a_large_tie_is_given_from_both() {
+    let mut small = leg("A", Mode::Keyset);
+    small.page_max = 32;
+    let plan = plan(vec![small], newest_first());
+    let of = |n: i64, collection: &str| Item { collection: collection.into(), ..item(&format!("t{n:03}"), 50) };
+    let mut tie: Vec<Item> = (0..200).map(|n| of(n, "c")).collect();
+    // the third page ends with the one, and the fourth begins with the other, which comes first in the order
+    tie.insert(96, of(95, "b"));
+    let serve = |request: &Request| {
+        let from: usize = request.token.as_ref().map_or(0, |token| token.0.parse().expect("an offset"));
+        let to = (from + request.limit as usize).min(tie.len());
+        Ok(answer(tie[from..to].to_vec(), (to < tie.len()).then(|| to.to_string()).as_deref()))
+    };
+    let end = first(&plan, 95, |_, request, _| serve(request));
+    assert_eq!((end.hits.len(), ids(&end)[94]), (95, "t094"));
+    let later = page(&plan, end.next.expect("a next page"), false, 3, |_, request, _| serve(request));
+    assert_eq!(ids(&later), ["t095", "t095", "t096"]);
+}
+
+#[test]
+fn a_retry_goes_on_where_the_list_of_its_member_stood() {
+    let by_id = Order::Sorted(vec![SortBy { field: "id".into(), ..SortBy::default() }]);
+    let plan = plan(vec![leg("A", Mode::Token)], by_id);
+    let serve = |request: &Request| {
+        let pages = [["a1", "a2", "a3"], ["a4", "a5", "a6"], ["a7", "a8", "a9"]];
+        let at: usize = request.token.as_ref().map_or(0, |token| token.0.parse().expect("a page"));
+        let next = (at < 2).then(|| (at + 1).to_string());
+        Ok(answer(pages[at].iter().map(|id| item(id, 0)).collect(), next.as_deref()))
+    };
+    let end = first(&plan, 4, |_, request, _| serve(request));
+    assert_eq!(ids(&end), ["a1", "a2", "a3", "a4"]);
+    let failed = page(&plan, end.next.expect("a next page"), false, 4, |_, _, _| Err(Fault::Timeout));
+    assert!(failed.hits.is_empty() && failed.next.is_none());
+    let mut asked = Vec::new();
+    let retry = page(&plan, failed.missed.expect("another try"), false, 4, |_, request, _| {
+        asked.push(request.token.clone());
+        serve(request)
+    });
+    assert_eq!(asked[0], Some(Token("1".into())));
+    assert_eq!(ids(&retry), ["a5", "a6", "a7", "a8"]);
+}
+
+#[test]
 fn a_place_in_the_order_by_turns_outlives_the_item_that_it_names() {
     let plan = plan(vec![leg("A", Mode::Quota)], Order::Quota);
     let mut list: Vec<Item> = (0..8).map(|n| item(&format!("a{n}"), 0)).collect();
@@ -161,6 +204,35 @@ fn a_place_in_the_order_by_turns_outlives_the_item_that_it_names() {
     list.insert(0, item("new", 0));
     let later = page(&plan, end.next.expect("a next page"), false, 3, |_, _, _| Ok(answer(list.clone(), None)));
     assert_eq!(ids(&later), ["a3", "a4", "a5"], "nothing is passed over or given again");
+}
+
+#[test]
+fn an_item_that_moves_behind_the_place_is_not_given_again() {
+    let plan = plan(vec![leg("A", Mode::Quota)], Order::Quota);
+    let list = |ids: &[&str]| answer(ids.iter().map(|id| item(id, 0)).collect(), None);
+    let before = ["a0", "a1", "a2", "a3", "a4", "a5"];
+    let end = page(&plan, Session::begin(&plan, [0; 12], 0), true, 3, |_, _, _| Ok(list(&before)));
+    assert_eq!(ids(&end), ["a0", "a1", "a2"]);
+    let session = end.next.expect("a next page");
+    let moved = ["a0", "a2", "a3", "a1", "a4", "a5"];
+    let later = page(&plan, session.clone(), false, 3, |_, _, _| Ok(list(&moved)));
+    assert_eq!(ids(&later), ["a3", "a4", "a5"]);
+    let all_gone = ["n0", "n1", "n2", "a3", "a4", "a5"];
+    let later = page(&plan, session, false, 3, |_, _, _| Ok(list(&all_gone)));
+    assert_eq!(ids(&later), ["a3", "a4", "a5"], "with nothing left to hold the place, the offset does");
+}
+
+#[test]
+fn a_retry_beside_a_next_page_asks_for_nothing_that_is_still_to_come() {
+    let plan = plan(vec![leg("A", Mode::Keyset), leg("B", Mode::Keyset)], newest_first());
+    let end = first(&plan, 2, |member, _, _| match member {
+        "A" => Ok(answer(vec![item("a3", 30), item("a2", 20), item("a1", 10)], None)),
+        _ => Err(Fault::Timeout),
+    });
+    let (next, missed) = (end.next.expect("a next page"), end.missed.expect("another try"));
+    assert!(missed.legs[0].ended, "A has missed nothing");
+    let ranges = &missed.legs[1].ranges;
+    assert_eq!((ranges.len(), &ranges[0].from, &ranges[0].to), (1, &Position::Start, &next.watermark));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::search::stream::Request;
 /// In which order a member lists what it has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Lists {
+    AsTheyAre,
     AnyHow,
     OldestFirst,
     NewestFirst,
@@ -64,6 +65,7 @@ impl Member {
         };
         let mut list: Vec<usize> = (0..self.times.len()).filter(|index| inside(self.times[*index])).collect();
         match self.lists {
+            Lists::AsTheyAre => {}
             Lists::AnyHow => list.sort_by_cached_key(|index| Dice(*index as u64).roll()),
             Lists::OldestFirst => list.sort_by_key(|index| self.times[*index]),
             Lists::NewestFirst => list.sort_by_key(|index| std::cmp::Reverse(self.times[*index])),
@@ -160,7 +162,7 @@ fn thousands_of_items_take_few_requests_however_they_are_listed() {
                 assert!(walked.ids.len() >= 5 * limit as usize, "{} Items; {what}", walked.ids.len());
                 assert!(walked.end.legs[0].gaps.is_empty(), "{what}");
                 assert!(walked.requests.iter().all(|requests| *requests <= 12), "{what}");
-                assert!(walked.requests[1..].iter().sum::<u32>() <= 4 * 11, "{what}");
+                assert!(walked.requests[1..].iter().sum::<u32>() <= 5 * 11, "{what}");
             }
         }
     }
@@ -251,4 +253,16 @@ fn a_refused_token_inside_a_window_is_gone_around() {
         session = next;
     }
     assert_eq!(given, wanted(&member, true));
+}
+
+#[test]
+fn a_member_of_small_pages_and_no_counts_is_found_where_nothing_says_when_it_is() {
+    // in the order of the list the first Items stand for few of the others
+    let times: Vec<i64> = (0..3_000).map(|n| NOW - 300 * DAY + n * 1_009 % 3_000 * 120_000).collect();
+    for descending in [true, false] {
+        let member = Member { lists: Lists::AsTheyAre, counts: false, cap: 40, ..Member::of(times.iter().copied()) };
+        let walked = walk(&expecting(sliced(descending), 53), 60, 99, &member);
+        assert_eq!(walked.ids, wanted(&member, descending), "descending {descending}: {:?}", walked.requests);
+        assert!(walked.requests.iter().all(|requests| *requests <= 12), "{:?}", walked.requests);
+    }
 }

@@ -2,9 +2,13 @@
 //! ways of replicas, both directions; what is given is held against all Items in one list.
 //! A failure names its seed.
 
-#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the numbers of a test are small")]
-#![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
-#![allow(clippy::format_push_string, reason = "a test reads better so")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::format_push_string,
+    reason = "the numbers of a test are small, and so are its texts"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -305,10 +305,9 @@ impl Stream {
             }
             self.stand(walk, &key, order)?;
             match walk.stands {
-                Ordering::Less => continue,
-                Ordering::Greater if self.is_sorted() => break,
-                Ordering::Greater => continue,
                 Ordering::Equal => {}
+                Ordering::Greater if self.is_sorted() => break,
+                Ordering::Less | Ordering::Greater => continue,
             }
             if index < from || !unseen || !keeps(&item) {
                 continue;
@@ -372,16 +371,13 @@ impl Stream {
                 walk.place.offset = 0;
             }
             Ahead::Page(_) => {}
-            Ahead::Over(behind) => {
-                let onward = behind.then(|| walk.pages.last().cloned().flatten());
-                self.leave_walk(onward, order);
-            }
+            Ahead::Over(_) => self.leave_walk(order),
         }
     }
 
     /// The tie was walked to its end: the leg goes on strictly behind it, by a bound or, in the list that holds more than
-    /// the tie, from the page `onward`.
-    fn leave_walk(&mut self, onward: Option<Option<Token>>, order: &Comparator) {
+    /// the tie, from the last page.
+    fn leave_walk(&mut self, order: &Comparator) {
         let Some(walk) = self.walk.take() else { return };
         let (behind, list) = (Position::After(walk.tie.clone()), Position::Before(walk.tie.clone()));
         let by_bound = self.is_bounded() && !self.is_at_the_edge(&walk.tie);
@@ -390,10 +386,14 @@ impl Stream {
         if !by_bound {
             self.list_size = walk.place.size;
             self.list_start = list;
-            match onward {
-                Some(Some(token)) => self.next = Next::Token(token),
-                Some(None) => {}
-                None => self.list_is_over(order),
+            match walk.ahead {
+                // the first page of a list has no token
+                Ahead::Over(true) => {
+                    if let Some(Some(token)) = walk.pages.last() {
+                        self.next = Next::Token(token.clone());
+                    }
+                }
+                _ => self.list_is_over(order),
             }
         }
         self.walked = Some(walk.tie);

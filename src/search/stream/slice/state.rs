@@ -40,8 +40,9 @@ pub(in crate::search::stream) struct Slices {
     pub(super) cap: Option<u32>,
     /// What the member says that the window holds.
     pub(super) counted: Option<u64>,
-    /// The first count of the page, and two times that it counts: one that never changes is no count of a window.
-    pub(super) first_count: Option<(u64, [i64; 2], Window)>,
+    /// The first count of the page, of which window, and two times that it counts: a count that never changes is none of a
+    /// window.
+    pub(super) first_count: Option<(Window, u64, [i64; 2])>,
     pub(super) counts_lie: bool,
     /// The member takes no notice of `datetime`: it is read whole, if it is short.
     pub(super) deaf: bool,
@@ -89,10 +90,9 @@ impl Slices {
     /// though Items of the whole lie outside.
     pub(super) fn count(&mut self, counted: Option<u64>) {
         self.counted = counted;
-        if let (Some((first, times, whole)), Some(count)) = (self.first_count, counted) {
-            // windows that only stand beside each other may hold as many
-            let is_a_part = whole.contains(self.window);
-            self.counts_lie |= is_a_part && first == count && !times.iter().all(|time| self.window.holds(*time));
+        if let (Some((whole, first, times)), Some(count)) = (self.first_count, counted) {
+            let part = whole.to.is_none_or(|end| self.window.to.is_some_and(|to| to <= end));
+            self.counts_lie |= part && first == count && !times.iter().all(|time| self.window.holds(*time));
         }
     }
 
@@ -103,7 +103,7 @@ impl Slices {
         if let (None, Some(count), Some(first), Some(last)) =
             (self.first_count, self.counted, times.clone().min(), times.max())
         {
-            self.first_count = Some((count, [first, last], self.window));
+            self.first_count = Some((self.window, count, [first, last]));
         }
     }
 

@@ -6,6 +6,9 @@
 
 /// How much wider than the last one a window may be, or narrower, in one step: densities change.
 const STEP_MAX: i64 = 8;
+/// The first and the last instant that members are asked about by name, in milliseconds: the years 1 and 9999.
+const FIRST_MS: i64 = -62_135_596_800_000;
+const LAST_MS: i64 = 253_402_300_799_999;
 /// Cuts in a row after which a window is no longer meant to hold what the page wants and no more.
 const CUTS_MAX: u32 = 2;
 
@@ -19,12 +22,6 @@ pub(super) struct Window {
 impl Window {
     pub fn holds(&self, key: i64) -> bool {
         self.from.is_none_or(|from| from <= key) && self.to.is_none_or(|to| key <= to)
-    }
-
-    /// Whether another window is a part of it.
-    pub fn contains(&self, other: Self) -> bool {
-        let begins = self.from.is_none_or(|from| other.from.is_some_and(|other| from <= other));
-        begins && self.to.is_none_or(|to| other.to.is_some_and(|other| other <= to))
     }
 }
 
@@ -68,7 +65,9 @@ pub(super) struct Windows {
     shown: Option<(i64, Option<u64>)>,
     /// What the member shows of a window is its far end, so that it says nothing of the near one.
     far_first: bool,
-    /// Where the window would have been cut if that were not so.
+    /// That seems so: the window is asked for that lies before all that was seen.
+    suspect: bool,
+    /// Where the next window ends if that one holds little.
     fallback: Option<i64>,
     /// Cuts since a window held anything and was read.
     cuts: u32,
@@ -105,7 +104,8 @@ impl Windows {
         let by_width = |width: i64| from.unwrap_or(self.guess.0).saturating_add(part.of(width).max(1) - 1);
         let expected = from.is_none_or(|from| from <= self.guess.1);
         let limit = limit.filter(|limit| far.is_none_or(|far| *limit < far));
-        let mut to = self.width.map(by_width).filter(|to| !expected || *to < self.guess.1);
+        let last = if descending { -FIRST_MS } else { LAST_MS };
+        let mut to = self.width.map(by_width).filter(|to| *to < last && (!expected || *to < self.guess.1));
         to = self.cut.take().or(to).filter(|to| far.is_none_or(|far| *to < far));
         if let (Some(near), false) = (near, descending) {
             // all that begins before the client's interval is asked for by its edge alone, whatever the window
@@ -138,8 +138,9 @@ impl Windows {
         };
         let unexpected = own == 0 && self.full.is_none() && to > self.guess.1;
         let most = self.full.map_or(i64::MAX, |full| full.saturating_sub(to).saturating_sub(1));
-        // what was seen is a way to what was not, if the member does not list its far end first after all
-        self.cut = self.fallback.take().filter(|fallback| own == 0 && *fallback > to);
+        // what was seen is the way on, as the member does not list its far end first after all
+        self.suspect = false;
+        self.cut = self.fallback.take().filter(|fallback| *fallback > to);
         self.width = next.filter(|_| !unexpected).map(|width| width.min(most).max(1));
     }
 
@@ -156,18 +157,20 @@ impl Windows {
         let end = window.to.or(far.filter(|_| !descending));
         let from = window.from.unwrap_or_else(|| self.guess.0.min(end.unwrap_or(i64::MAX)));
         let to = end.unwrap_or_else(|| self.guess.1.max(from));
-        self.far_first |= self.is_far_end(keys, total);
+        // a window before all that was seen holds too much, too
+        self.far_first |= std::mem::take(&mut self.suspect);
+        self.suspect = !self.far_first && self.is_far_end(keys, total);
         self.shown = keys.first().map(|first| (*first, total));
         // where the window begins, its Items are the first that it showed
         let by_rank =
             keys.first().map(|first| by_rank(keys, total, aim, to.saturating_sub(window.from.unwrap_or(*first))));
-        self.fallback = None;
-        let mut cut = match by_rank {
-            Some(rank) if !self.far_first => rank,
-            Some(rank) if !self.missed => {
-                self.fallback = Some(rank);
-                by_density(keys, total, aim, (from, to))
-            }
+        let unseen = keys.first().map(|first| first - 1).filter(|end| window.from.is_none_or(|from| from <= *end));
+        self.suspect &= unseen.is_some();
+        self.fallback = by_rank.filter(|_| self.suspect);
+        let mut cut = match (by_rank, unseen) {
+            (Some(_), Some(unseen)) if self.suspect => unseen,
+            (Some(rank), _) if !self.far_first => rank,
+            (Some(_), _) if !self.missed => by_density(keys, total, aim, (from, to)),
             _ => from.saturating_add(to.saturating_sub(from) / 2),
         };
         cut = window.from.map_or(cut, |from| cut.max(from));
@@ -190,7 +193,7 @@ impl Windows {
         true
     }
 
-    /// Whether a window that was cut shows what the wider one hid: Items before all that were seen, and about as many.
+    /// Whether a window that was cut seems to show what the wider one hid: Items before all that were seen, about as many.
     fn is_far_end(&self, keys: &[i64], total: Option<u64>) -> bool {
         let (Some((first, before)), Some(third)) = (self.shown, keys.get(keys.len() / 3)) else { return false };
         let as_many = total.zip(before).is_none_or(|(total, before)| total > before / 2);
@@ -200,6 +203,7 @@ impl Windows {
     /// All that is left is the next window.
     pub fn open(&mut self) {
         (self.width, self.cut, self.full, self.fallback) = (None, None, None, None);
+        self.suspect = false;
     }
 
     /// Whether it lies behind all that can match.
