@@ -22,6 +22,7 @@ mod house;
 mod items_only;
 mod joining;
 mod kubernetes;
+mod large_ties;
 mod load;
 mod malformed;
 mod mutants;
