@@ -27,12 +27,14 @@ pub fn note(anchors: &mut Vec<u64>, item: &Item) {
     }
 }
 
-/// The index behind the last anchor among the Items of a page; `None` when none of them is there.
+/// The index behind the last anchor that is still among the Items of a page: those given before it have gone, or are
+/// anchors themselves. `None` when none of them is there.
 pub fn behind(anchors: &[u64], items: &[Item]) -> Option<u32> {
     if anchors.is_empty() {
         return None;
     }
-    let last = items.iter().rposition(|item| anchors.contains(&of(item)))?;
+    let hashes: Vec<u64> = items.iter().map(of).collect();
+    let last = anchors.iter().rev().find_map(|anchor| hashes.iter().rposition(|hash| hash == anchor))?;
     u32::try_from(last + 1).ok()
 }
 

@@ -309,7 +309,8 @@ impl Stream {
                 Ordering::Greater if self.is_sorted() => break,
                 Ordering::Less | Ordering::Greater => continue,
             }
-            if index < from || !unseen || !keeps(&item) {
+            let given = index < from || !unseen || anchors::holds(&walk.place.anchors, &item);
+            if given || !keeps(&item) {
                 continue;
             }
             if walk.skip > 0 {
