@@ -49,7 +49,7 @@ async fn six_thousand_items_of_one_time_take_few_requests_a_page() {
     for form in [NextForm::Get, NextForm::PageNumber, NextForm::PostMerge] {
         let (_members, front, wanted) = start(form).await;
         let pages = front.walk_get("/search?limit=100&sortby=-properties.datetime").await;
-        let given: Vec<String> = pages.iter().flat_map(|page| page.names()).collect();
+        let given: Vec<String> = pages.iter().flat_map(crate::support::front::Reply::names).collect();
         assert_eq!(given.len(), wanted.len(), "{form:?}");
         assert!(given.iter().zip(&wanted).all(|(given, wanted)| given.ends_with(wanted.as_str())), "{form:?}");
         let (mut walks, mut most) = (0, 0);
@@ -85,7 +85,7 @@ async fn a_member_that_fails_inside_a_walk_is_asked_for_the_rest_of_it() {
     assert_eq!(last.missing(), ["A"]);
     let retried = front.pages(front.follow(&last.retry().unwrap()).await).await;
     let names = |pages: &[&[crate::support::front::Reply]]| -> Vec<String> {
-        pages.concat().iter().flat_map(|page| page.names()).collect()
+        pages.concat().iter().flat_map(crate::support::front::Reply::names).collect()
     };
     let walked = names(&[&[first, second], &rest]);
     let missed = names(&[&retried]);
