@@ -240,6 +240,27 @@ fn a_retry_beside_a_next_page_asks_for_nothing_that_is_still_to_come() {
 }
 
 #[test]
+fn a_full_page_of_a_window_without_a_next_link_is_not_believed() {
+    let mut short = leg("A", Mode::Slice);
+    short.page_max = 10;
+    let plan = plan(vec![short], newest_first());
+    let all: Vec<Item> = (0..25).map(|n| item(&format!("i{n:02}"), 1_000 + 7 * n)).collect();
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    let mut given = Vec::new();
+    for turn in 0..25 {
+        let end = page(&plan, session, turn == 0, 30, |_, request, _| {
+            let asked = request.datetime.unwrap_or_default();
+            let list = all.iter().filter(|item| item.meets_time(&asked)).cloned();
+            Ok(answer(list.take(request.limit as usize).collect(), None))
+        });
+        given.extend(ids(&end).into_iter().map(str::to_owned));
+        let Some(next) = end.next else { break };
+        session = next;
+    }
+    assert_eq!(given.len(), 25, "{given:?}");
+}
+
+#[test]
 fn five_gaps_become_four_that_cover_them_all() {
     let at = |ms: i64| Position::Before(crate::search::order::Value::Time(ms));
     let mut leg = SessionLeg::default();
