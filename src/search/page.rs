@@ -37,7 +37,6 @@ pub struct PageRun<'a> {
     contradictions: Vec<u32>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of a page")]
 enum Engine {
     Sorted(Box<Merge>),
     Quota(Quota),

@@ -29,7 +29,6 @@ fn federation() -> Federation {
     load_text("test.toml", text, Path::new(".")).unwrap().federation
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a test reads better so")]
 fn document(id: &str, more: Value) -> Value {
     let mut document = json!({
         "type": "Collection", "stac_version": "1.1.0", "id": id, "description": id, "license": "CC-BY-4.0",
