@@ -7,6 +7,7 @@
     reason = "the numbers of a test are small"
 )]
 
+mod holders;
 mod limits;
 mod slices;
 mod ties;

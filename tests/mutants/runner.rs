@@ -6,6 +6,7 @@ mod list;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -30,6 +31,9 @@ const SLOW: [&str; 3] =
     ["search::replicas::histories", "search::directed::slices", "search::request::tests::ten_thousand"];
 /// Slow, and about what no mutant changes.
 const UNTOUCHED: [&str; 2] = ["collections::", "search::plan::tests::property"];
+
+/// How a run ends that is killed from outside.
+const SIGKILL: i32 = 9;
 
 /// How a mutant fared.
 enum Fate {
@@ -208,6 +212,10 @@ fn one_run(tests: &Path, arguments: &[&str], variables: &[(&str, &str)], bound: 
     };
     let text = fs::read_to_string(&log).unwrap_or_default();
     let _gone = fs::remove_file(&log);
+    if status.is_some_and(|status| status.signal() == Some(SIGKILL)) {
+        // somebody else ended it, which says nothing of the mutant
+        return one_run(tests, arguments, variables, bound);
+    }
     let Some(status) = status else {
         let _ended = child.kill();
         let _reaped = child.wait();

@@ -158,8 +158,9 @@ fn one_id_in_two_collections_at_the_edge_of_a_page_of_a_large_tie_is_given_from_
     let plan = plan(vec![small], newest_first());
     let of = |n: i64, collection: &str| Item { collection: collection.into(), ..item(&format!("t{n:03}"), 50) };
     let mut tie: Vec<Item> = (0..200).map(|n| of(n, "c")).collect();
-    // the third page ends with the one, and the fourth begins with the other, which comes first in the order
+    // a page ends with the one, and the next begins with the other, which comes first in the order
     tie.insert(96, of(95, "b"));
+    tie.insert(160, of(158, "b"));
     let serve = |request: &Request| {
         let from: usize = request.token.as_ref().map_or(0, |token| token.0.parse().expect("an offset"));
         let to = (from + request.limit as usize).min(tie.len());
@@ -167,8 +168,11 @@ fn one_id_in_two_collections_at_the_edge_of_a_page_of_a_large_tie_is_given_from_
     };
     let end = first(&plan, 95, |_, request, _| serve(request));
     assert_eq!((end.hits.len(), ids(&end)[94]), (95, "t094"));
-    let later = page(&plan, end.next.expect("a next page"), false, 3, |_, request, _| serve(request));
-    assert_eq!(ids(&later), ["t095", "t095", "t096"]);
+    let later = page(&plan, end.next.expect("a next page"), false, 66, |_, request, _| serve(request));
+    assert_eq!(ids(&later)[..3], ["t095", "t095", "t096"]);
+    assert_eq!(ids(&later)[63..], ["t157", "t158", "t158"]);
+    let rest = page(&plan, later.next.expect("a next page"), false, 100, |_, request, _| serve(request));
+    assert_eq!(later.hits.len() + rest.hits.len(), tie.len() - 95, "none is lost, whichever page ends first");
 }
 
 #[test]
@@ -233,6 +237,27 @@ fn a_retry_beside_a_next_page_asks_for_nothing_that_is_still_to_come() {
     assert!(missed.legs[0].ended, "A has missed nothing");
     let ranges = &missed.legs[1].ranges;
     assert_eq!((ranges.len(), &ranges[0].from, &ranges[0].to), (1, &Position::Start, &next.watermark));
+}
+
+#[test]
+fn a_full_page_of_a_window_without_a_next_link_is_not_believed() {
+    let mut short = leg("A", Mode::Slice);
+    short.page_max = 10;
+    let plan = plan(vec![short], newest_first());
+    let all: Vec<Item> = (0..25).map(|n| item(&format!("i{n:02}"), 1_000 + 7 * n)).collect();
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    let mut given = Vec::new();
+    for turn in 0..25 {
+        let end = page(&plan, session, turn == 0, 30, |_, request, _| {
+            let asked = request.datetime.unwrap_or_default();
+            let list = all.iter().filter(|item| item.meets_time(&asked)).cloned();
+            Ok(answer(list.take(request.limit as usize).collect(), None))
+        });
+        given.extend(ids(&end).into_iter().map(str::to_owned));
+        let Some(next) = end.next else { break };
+        session = next;
+    }
+    assert_eq!(given.len(), 25, "{given:?}");
 }
 
 #[test]
