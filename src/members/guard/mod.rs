@@ -85,7 +85,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Why a request would not be sent at this moment; in the order in which [`Guard::enter`] asks.
+    /// Why a request would not be sent at this moment; in the order in which `Guard::enter` asks.
     #[must_use]
     pub fn withheld(&self) -> Option<Withheld> {
         let not_asked = |why: &str, left: Duration| format!("{why}; it is not asked for another {} s", seconds(left));
