@@ -29,7 +29,7 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
     for catalogue in &world.catalogues {
         let gaps = [&walk.gaps, &walk.lasting_gaps];
         let gaps = gaps.map(|gaps| gaps.get(catalogue.member.as_str()).map_or(&[][..], Vec::as_slice)).concat();
-        hold_null_gaps(catalogue, &gaps)?;
+        hold_null_gaps(world, catalogue, &gaps)?;
         for thing in &catalogue.things {
             let given = met.contains(&(&*thing.exposed, &*thing.item.id));
             if given && !(meant(thing) && thing.meets(&asked)) {
@@ -61,18 +61,32 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
 }
 
 /// Items without a key are missing only where they cannot be asked for.
-fn hold_null_gaps(catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
+fn hold_null_gaps(world: &World, catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
     let is_null_gap = |gap: &Gap| gap.from == Position::Before(Value::Null) && gap.is_lasting();
     let may = match catalogue.first {
         // out of reach; and a list that is drained fails as a whole
         FirstKey::Bounded { nulls: NullItems::OutOfReach, .. } | FirstKey::Certain => true,
-        FirstKey::Unbounded { nulls_last } => !nulls_last && catalogue.store.nulls_first,
+        FirstKey::Unbounded { nulls_last } => {
+            !nulls_last && (catalogue.store.nulls_first || leads_with_many_nulls(world, catalogue))
+        }
         FirstKey::Bounded { .. } => false,
     };
     match gaps.iter().find(|gap| is_null_gap(gap) && !may) {
         Some(gap) => Err(format!("{} has its Items without a key, but {gap:?}", catalogue.member)),
         None => Ok(()),
     }
+}
+
+/// Whether a list of the member begins with more Items without a key than are held to see whether values follow: then
+/// nobody can know that none do.
+fn leads_with_many_nulls(world: &World, catalogue: &Catalogue) -> bool {
+    let asked = Span::of(world.user);
+    let meant =
+        |thing: &&Thing| thing.meets(&asked) && world.condition.is_none_or(|condition| condition.holds(thing.value));
+    let is_null = |thing: &Thing| world.order.as_ref().is_some_and(|order| order.is_null(thing));
+    let (nulls, values): (Vec<&Thing>, Vec<&Thing>) =
+        catalogue.things.iter().filter(meant).partition(|thing| is_null(thing));
+    values.is_empty() && nulls.len() > world.ties_max
 }
 
 /// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.

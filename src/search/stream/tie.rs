@@ -20,6 +20,8 @@ impl Stream {
             _ => return None,
         };
         self.buffer.clear();
+        // what was at hand comes again where it lies behind the tie
+        self.seen.clear();
         self.walk = None;
         self.failure = None;
         self.known = tie.clone();
@@ -27,10 +29,11 @@ impl Stream {
         Some(tie)
     }
 
-    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there.
+    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there. A list of which
+    /// nothing was read is in none.
     pub(super) fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front().and_then(|hit| hit.key.values.first())) {
-            (Position::Before(tie), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
+        match (&self.known, &self.last_first, self.buffer.front().and_then(|hit| hit.key.values.first())) {
+            (Position::Before(tie), Some(_), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
             _ => false,
         }
     }
