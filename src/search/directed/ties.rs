@@ -178,6 +178,15 @@ fn what_is_ordered_comes_first_and_then_one_walker_after_the_other() {
 }
 
 #[test]
+fn a_page_that_ends_in_a_tie_before_its_walk_names_the_walker() {
+    let plan = keyset(&["A", "B"]);
+    let (own, other) = (Own::of_one_time("a", 2_000), Own::of(vec![item("b-tie", V), item("b-old", 5)]));
+    let end = first(&plan, 2, |member, request, _| Ok(if member == "A" { &own } else { &other }.serve(request)));
+    assert_eq!(ids(&end), ["a-new", "b-tie"]);
+    assert_eq!(end.legs.iter().map(|leg| leg.walked).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
 fn items_that_come_and_go_before_the_place_of_a_walk_move_nothing() {
     for numbered in [false, true] {
         let plan = keyset(&["A"]);

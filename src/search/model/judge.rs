@@ -1,5 +1,6 @@
 //! What a history must have come to.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use crate::search::counts::Bounds;
@@ -12,6 +13,18 @@ use super::catalogue::{Catalogue, Counts, Takes};
 use super::thing::{Span, Thing};
 use super::walk::{Given, Walk};
 use super::world::World;
+
+/// Whether an Item may follow another one: in the total order, or, in a tie in its member's own order (S7), behind all
+/// that is ordered there, and then as its walk goes on. `walked` tells of the two whether they are given so; `firsts`,
+/// `keys` and `walks` compare the one with the other.
+pub fn may_follow(walked: (bool, bool), firsts: Ordering, keys: Ordering, walks: impl FnOnce() -> Ordering) -> bool {
+    match walked {
+        (false, false) => keys.is_gt(),
+        (false, true) => firsts.is_gt(),
+        (true, false) => firsts.is_ge(),
+        (true, true) => firsts.then_with(walks).is_gt(),
+    }
+}
 
 /// I2 to I4: each lasting Item once, or inside a declared gap of its member.
 pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {

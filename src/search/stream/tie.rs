@@ -115,10 +115,15 @@ impl Stream {
         self.ordered.contains(tie) || walk == Some(tie)
     }
 
+    /// Whether Items of the tie in which the client stands are still to come in the member's own order.
+    pub fn walks(&self, watermark: &Position) -> bool {
+        self.walk.as_ref().is_some_and(|walk| watermark.first() == Some(&walk.tie))
+    }
+
     /// How the leg takes part in the large tie in which the client now stands.
     pub fn class(&self, watermark: &Position, order: &Comparator) -> Class {
         let Some(tie) = watermark.first() else { return Class::Unknown };
-        if self.walk.as_ref().is_some_and(|walk| walk.tie == *tie) {
+        if self.walks(watermark) {
             Class::Walker
         } else if self.buffer.front().is_some_and(|hit| hit.key.values.first() == Some(tie)) {
             if self.ordered.contains(tie) { Class::Ordered } else { Class::Keyed }
