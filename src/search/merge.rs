@@ -261,7 +261,9 @@ impl Merge {
         let leg = &mut self.legs[index];
         let Some(failure) = leg.stream.failure.clone() else { return };
         leg.failure = Some(failure.clone());
-        if self.take_over(index, &failure) {
+        let walks = leg.stream.tie_of_its_own(&self.last).is_some();
+        // inside a walk a page that holds an Item ends early rather than that the rest is missing
+        if (self.hits.is_empty() || !walks) && self.take_over(index, &failure) {
             return;
         }
         let leg = &mut self.legs[index];
@@ -318,7 +320,12 @@ impl Merge {
             leg.failure = Some(failure.clone());
             leg.dead = true;
             if self.take_over(index, &failure) {
-                self.legs[index].session.close_gap(&self.last);
+                // inside a walk others go on behind its tie
+                let until = match &self.last {
+                    Position::Walk { first, .. } => Position::After(first.clone()),
+                    other => other.clone(),
+                };
+                self.legs[index].session.close_gap(&until);
             }
         }
     }

@@ -9,8 +9,8 @@ use super::missed::Range;
 use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
 use super::plan::windows::{Window, Windows};
-use super::session::Cover;
-use super::stream::LegFailure;
+use super::session::{Cover, Gap, Place};
+use super::stream::{Bound, LegFailure};
 
 /// The parts of an order by time that windows are, in the direction of the order; `None` where they are no parts of it,
 /// or all of it.
@@ -52,7 +52,8 @@ pub fn both(a: &[Range], b: &VecDeque<Range>, order: &Comparator) -> VecDeque<Ra
 
 impl Merge {
     /// Lets those that stand by go on from the last position where a leg failed; false when there are none. The leg
-    /// takes no more part in the session, and nothing is missing of it.
+    /// takes no more part in the session, and nothing is missing of it, but for the rest of a tie that it walks: where
+    /// others stand in that, its own order does not tell (S13).
     pub(super) fn take_over(&mut self, index: usize, failure: &LegFailure) -> bool {
         // a bound of the broker's own, or of one tie, would stop the next holder just as well
         if failure.tie_only || failure.status == Status::ScanLimit {
@@ -63,17 +64,38 @@ impl Merge {
         if standing_by.is_empty() {
             return false;
         }
+        let tie = self.legs[index].stream.tie_of_its_own(&self.last);
+        if let Some(to) = &tie {
+            self.miss_the_rest_of(index, to, failure.status);
+        }
+        let from = tie.unwrap_or_else(|| self.last.clone());
         let mut members = Vec::new();
         for leg in standing_by {
             let MergeLeg { member, stream, waits_for, .. } = &mut self.legs[leg];
             *waits_for = None;
-            stream.begin_at(&self.last, &self.order);
+            stream.begin_at(&from, &self.order);
             members.push(member.to_string());
         }
         let failed = &mut self.legs[index];
         failed.session.covered_by = Some(Cover { members, status: failure.status });
         failed.dead = true;
         true
+    }
+
+    /// Declares the rest of a tie that a leg walks; a retry goes on just where it stands.
+    fn miss_the_rest_of(&mut self, index: usize, to: &Position, status: Status) {
+        let leg = &mut self.legs[index];
+        let from = match leg.stream.bound(&self.order) {
+            Bound::Walk(walk) => self.order.later(&self.last, &walk).clone(),
+            _ => self.last.clone(),
+        };
+        let place = leg.stream.place(&from).filter(Place::is_walk);
+        match leg.session.open() {
+            // what it missed before reaches on to the end of the tie
+            Some(_) => leg.session.close_gap(to),
+            None => leg.session.push_gap(Gap { from, to: Some(to.clone()), status, place }),
+        }
+        leg.tie_given_up = true;
     }
 }
 

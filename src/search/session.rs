@@ -140,6 +140,22 @@ impl SessionLeg {
         self.member == leg.member.as_str() && self.part == leg.part
     }
 
+    /// Leaves the tie that it walks, if the client stands in that: the rest of it is missing. False where it walks none.
+    pub fn leave_walk(&mut self, watermark: &Position) -> bool {
+        let walks = self.place.as_ref().is_some_and(Place::is_walk) || self.class == Class::Walker;
+        let Some(tie) = watermark.first().filter(|_| walks && !matches!(watermark, Position::Before(_))) else {
+            return false;
+        };
+        let to = Position::After(tie.clone());
+        match self.open() {
+            Some(_) => self.close_gap(&to),
+            None => self.push_gap(Gap { from: watermark.clone(), to: Some(to), status: Status::Removed, place: None }),
+        }
+        self.place = None;
+        self.class = Class::Past;
+        true
+    }
+
     /// Opens a gap unless one is open.
     pub fn open_gap(&mut self, from: Position, status: Status) {
         let place = self.place.clone();

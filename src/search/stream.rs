@@ -120,8 +120,8 @@ impl From<Status> for LegFailure {
 pub struct Stream {
     /// The leg in positions inside a walk: its member, and which share of it.
     name: Box<str>,
-    /// Other holders of a shared Collection may have the same Items, or take over.
-    shared: bool,
+    /// Other holders of a shared Collection are asked for the same Items.
+    united: bool,
     mode: Mode,
     page_max: u32,
     by_time: bool,
@@ -304,7 +304,7 @@ impl Stream {
         let over = lead.leaves_nothing(&start) || ranges.as_ref().is_some_and(VecDeque::is_empty);
         let mut stream = Self {
             name,
-            shared: leg.shared.is_some(),
+            united: leg.shared.as_ref().is_some_and(|share| share.united),
             mode: leg.mode,
             from: watermark.clone(),
             page_max: leg.page_max.max(1),
@@ -373,11 +373,13 @@ impl Stream {
     /// Begins at a later position than it was made for; nothing of it was asked yet. In an order that is not by time it is
     /// read from where the page began, and what was given is dropped.
     pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
+        let start = with_its_tie(position);
+        if self.by_time || matches!(start, Position::After(_)) {
+            self.start = order.later(&self.start, &start).clone();
+        }
         if !self.by_time {
             return;
         }
-        let start = with_its_tie(position);
-        self.start = order.later(&self.start, &start).clone();
         if self.known == Position::End {
             return;
         }
@@ -387,7 +389,7 @@ impl Stream {
         self.next = Next::Bound(self.known.clone());
     }
 
-    /// Another bound on ties, so that a test need not make a thousand Items for each. A few Items may look ordered by
+    /// Another bound on ties, so that a test need not make a thousand Items for each; `usize::MAX`: none is large. A few Items may look ordered by
     /// chance: `ordered` tells whether the member does order its ties.
     #[cfg(test)]
     pub fn with_ties_of(&mut self, items_max: usize, ordered: bool) {
@@ -425,11 +427,11 @@ impl Stream {
 
     /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
     pub fn request(&mut self, need: u32, limit: u32) -> Request {
-        if self.is_sliced() {
-            return self.request_window(need);
-        }
         if let Some(request) = self.walk_request(limit) {
             return request;
+        }
+        if self.is_sliced() {
+            return self.request_window(need);
         }
         // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
         let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
@@ -625,10 +627,10 @@ impl Stream {
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
             Self::drain_refusal()
-        } else if self.is_sliced() {
-            self.window_out_of_allowance()
         } else if self.walk.as_ref().is_some_and(Walk::is_searching) {
             self.of_the_tie(Status::BadResponse)
+        } else if self.is_sliced() && self.walk.is_none() {
+            self.window_out_of_allowance()
         } else if self.in_tie() && self.known.first() == self.from.first() {
             // every request of the page went into this tie
             self.too_large()

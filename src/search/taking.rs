@@ -40,7 +40,9 @@ impl<'a> Taking<'a> {
                 active.push(Active { leg: planned, state: leg.clone(), waits_for: None });
             } else if is_whole && plan.covers(&leg.part) {
                 // others serve what it served: the plan divides the windows anew, and each goes on from the watermark
-                absent.push((leg.clone(), None));
+                let mut leg = leg.clone();
+                let status = leg.leave_walk(&session.watermark).then_some(Status::Removed);
+                absent.push((leg, status));
             } else {
                 let mut leg = leg.clone();
                 let status = absence(plan, &leg.member);

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::federation::Interval;
 
 use super::*;
+use crate::members::KeyKind;
+use crate::search::plan::NullItems;
 use crate::search::session::Class;
 
 /// The time of the tie, in milliseconds.
@@ -447,4 +449,57 @@ fn a_gap_of_a_leg_that_walks_lies_inside_the_tie() {
     assert_eq!(order.positions(&retry.watermark, &session.watermark), std::cmp::Ordering::Equal);
     let got = walk(&plan, Some(retry), 200, |_, request| Ok(own.serve(request)));
     assert_eq!(got.ids, own.ids()[200..]);
+}
+
+#[test]
+fn a_tie_at_a_member_that_cannot_sort_is_walked_in_the_order_of_its_list() {
+    let plan = plan(vec![leg("A", Mode::Slice), leg("B", Mode::Keyset)], newest_first());
+    let (own, other) = (Own::of_one_time("a", 3_000), Own::of(vec![item("b-tie", V), item("b-old", 5)]));
+    let mut expected = vec!["a-new".to_owned(), "b-tie".to_owned()];
+    expected.extend(own.ids().into_iter().skip(1));
+    expected.push("b-old".to_owned());
+    for (limit, numbered) in [(10, false), (100, false), (100, true), (1_000, true)] {
+        let (own, other) = (Own { numbered, ..own.clone() }, Own { numbered, ..other.clone() });
+        let got = walk(&plan, None, limit, |member, request| {
+            Ok(if member == "A" { own.serve(request) } else { other.serve(request) })
+        });
+        assert_eq!(got.ids, expected, "pages of {limit}");
+        assert_eq!(got.gaps(), 0, "{:?}", got.last.map(|end| end.legs));
+        assert!(got.requests.iter().all(|count| *count <= 12), "{:?}", got.requests);
+        if limit > 100 {
+            continue;
+        }
+        let in_the_walk = &got.requests[got.requests.len() / 4..got.requests.len() / 4 * 3];
+        assert!(in_the_walk.iter().all(|count| *count <= 3), "pages of {limit}: {in_the_walk:?}");
+    }
+}
+
+#[test]
+fn a_tie_of_small_pages_at_a_member_that_cannot_sort_is_walked_too() {
+    let plan = plan(vec![leg("A", Mode::Slice)], newest_first());
+    let own = Own::of_one_time("a", 400);
+    let got =
+        walk(&plan, None, 10, |_, request| Ok(own.serve(&Request { limit: request.limit.min(10), ..request.clone() })));
+    assert_eq!(got.ids, own.ids());
+    assert_eq!(got.gaps(), 0, "{:?}", got.last.map(|end| end.legs));
+}
+
+#[test]
+fn thousands_of_items_without_a_key_are_walked_wherever_their_list_is() {
+    let key = SortBy { field: "n".into(), descending: false, kind: KeyKind::Number };
+    let apart = FirstKey::Bounded { property: "n".into(), nulls: NullItems::Apart };
+    for (mode, first_key) in [(Mode::Keyset, apart), (Mode::Token, FirstKey::Unbounded { nulls_last: true })] {
+        let bounded = mode == Mode::Keyset;
+        let one = Leg { first: first_key, ..leg("A", mode) };
+        let plan = plan(vec![one], Order::Sorted(vec![key.clone()]));
+        let own = Own::of((0..3_000).map(|n| item(&format!("a{:04}", (n * 7_919) % 3_000), V)).collect());
+        let got = walk(&plan, None, 100, |_, request| {
+            // nothing has a value
+            let of_nulls = request.filter.as_ref().is_some_and(|filter| filter.to_text() == "n IS NULL");
+            Ok(if bounded && !of_nulls { answer(Vec::new(), None) } else { own.serve(request) })
+        });
+        assert_eq!(got.ids, own.ids(), "{mode:?}");
+        assert_eq!(got.gaps(), 0, "{:?}", got.last.map(|end| end.legs));
+        assert!(got.requests[1..].iter().all(|count| *count <= 3), "{mode:?}: {:?}", got.requests);
+    }
 }

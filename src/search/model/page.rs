@@ -7,7 +7,7 @@ use crate::search::plan::{Mode, Plan};
 use crate::search::session::Session;
 use crate::search::stream::{REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Lists};
 use super::oracle::{By, Oracle};
 use super::segment::Segment;
 use super::world::World;
@@ -31,10 +31,11 @@ pub(super) fn page(
         let member = world.catalogues.iter().find(|catalogue| catalogue.member == *member);
         let Some(Catalogue { habits, mode, store, .. }) = member else { return (usize::MAX, false) };
         // a member that cannot tell two numbers apart goes on with its ids between them
-        let sorts = habits.sorts_ties || (lead == Some(By::Id) && *mode == Mode::Token) || *mode == Mode::Slice;
+        let sorts = habits.sorts_ties || (lead == Some(By::Id) && *mode == Mode::Token);
         let ordered = simple && sorts && !store.single;
         // one that gives its ties in another order each time cannot be walked, and numbers never are
-        let walked = !habits.shuffles_ties && lead != Some(By::Number);
+        let shuffles = habits.shuffles_ties || habits.lists == Lists::Shuffled;
+        let walked = !shuffles && lead != Some(By::Number);
         (if ordered || walked { world.ties_max } else { usize::MAX }, ordered)
     });
     let mut under_way: Vec<(usize, Request)> = Vec::new();

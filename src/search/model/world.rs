@@ -12,6 +12,9 @@ use super::oracle::{By, Oracle};
 use super::thing::{Condition, Span, Thing, When, instant};
 use super::walk::Given;
 
+/// Where ties are as large as outside of tests, none is large.
+const TIES_MAX: usize = 1_000;
+
 pub(super) struct World {
     pub(super) dice: Dice,
     pub(super) order: Option<Oracle>,
@@ -88,7 +91,7 @@ impl World {
                 catalogue.value(&mut dice);
             }
         }
-        let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { 1_000 };
+        let ties_max = if dice.one_in(2) { 1 + dice.below(12) as usize } else { TIES_MAX };
         Self { dice, order, catalogues, user, condition, ties_max, keyed, trace: Trace::default() }
     }
 
@@ -115,8 +118,9 @@ impl World {
     pub(super) fn drift(&mut self, given: &[Given]) {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
-            // the place in a window does not outlast the page
-            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && catalogue.mode != Mode::Slice);
+            // the place in a window does not outlast the page, but that in a walk does
+            let by_window = catalogue.mode == Mode::Slice && self.ties_max == TIES_MAX;
+            let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && !by_window);
             if steady || !dice.one_in(6) {
                 continue;
             }

@@ -20,13 +20,14 @@ use crate::collections::Ids;
 use crate::federation::{Federation, Limits, MemberId, Support, load_text};
 use crate::members::item::{Spans, Times};
 use crate::members::{Capabilities, Fault, Item, Page, Token};
+use crate::search::may_follow;
 use crate::search::merge::Step;
-use crate::search::order::{Comparator, Position};
-use crate::search::outcome::{Verdict, decide};
+use crate::search::order::{Comparator, Key, Position};
+use crate::search::outcome::{Status, Verdict, decide};
 use crate::search::page::{PageEnd, PageRun};
 use crate::search::plan::{Facts, Leg, Order, Plan, plan};
 use crate::search::request::{Handling, SearchRequest};
-use crate::search::session::Session;
+use crate::search::session::{Gap, Session};
 use crate::search::stream::Request;
 
 const HISTORIES: u64 = 3_000;
@@ -34,6 +35,8 @@ const NAMES: [&str; 3] = ["A", "B", "C"];
 /// Instants of the model, a second apart.
 const SPAN: u64 = 40;
 const PAGES_MAX: usize = 400;
+/// Where no tie is large.
+const TIES_MAX: usize = 1_000;
 
 struct Dice(u64);
 
@@ -74,6 +77,8 @@ struct History {
     asked: Option<(u64, u64)>,
     /// Any outage at all.
     outages: bool,
+    /// Ties over this many Items are large.
+    ties_max: usize,
 }
 
 fn item(id: &str, start: u64, lasts: Option<u64>) -> Item {
@@ -88,15 +93,17 @@ impl History {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let long = dice.one_in(2);
+        let ties_max = if dice.one_in(2) { 1 + dice.below(8) as usize } else { TIES_MAX };
+        let span = if ties_max < TIES_MAX && dice.one_in(2) { 4 } else { SPAN };
         let all: Vec<Item> = (0..dice.below(80))
             .map(|n| {
                 let lasts = (long && dice.one_in(3)).then(|| dice.below(15));
-                item(&format!("i{:02}", (n * 37) % 80), dice.below(SPAN), lasts)
+                item(&format!("i{:02}", (n * 37) % 80), dice.below(span), lasts)
             })
             .collect();
         let union = dice.one_in(3);
         let holders = (0..=dice.below(3)).map(|_| {
-            let mut edge = || (!dice.one_in(3)).then(|| dice.below(SPAN));
+            let mut edge = || (!dice.one_in(3)).then(|| dice.below(span));
             let window = match (edge(), edge()) {
                 (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b) + 1)),
                 open => open,
@@ -121,7 +128,7 @@ impl History {
             (a.min(b), a.max(b))
         });
         let (descending, outages) = (dice.one_in(2), !dice.one_in(3));
-        Self { dice, union, descending, all, holders, asked, outages }
+        Self { dice, union, descending, all, holders, asked, outages, ties_max }
     }
 
     fn federation(&self) -> Federation {
@@ -194,6 +201,10 @@ impl History {
 
     fn page(&mut self, plan: &Plan, session: Session, first: bool, limit: u32) -> PageEnd {
         let mut run = PageRun::new(plan, session, first, limit, |member| format!("{member}|"));
+        run.with_ties_of(|member| {
+            let number = NAMES.iter().position(|name| *name == member.as_str()).unwrap();
+            (self.ties_max, self.holders[number].sorts_ties)
+        });
         for _round in 0..1_000 {
             let Step::Needs(requests) = run.step() else { return run.finish() };
             for (index, request) in requests {
@@ -226,6 +237,31 @@ impl History {
     }
 }
 
+/// An Item that was given.
+struct Given {
+    key: Key,
+    member: String,
+    walked: bool,
+    /// Its holder orders ties by id; else by ids backwards.
+    sorts_ties: bool,
+}
+
+impl Given {
+    fn follows(&self, last: &Self, order: &Comparator) -> bool {
+        let own = self.key.id.cmp(&last.key.id);
+        let walks = || self.member.cmp(&last.member).then(if self.sorts_ties { own } else { own.reverse() });
+        let firsts = order.first(&self.key.values[0], &last.key.values[0]);
+        may_follow((self.walked, last.walked), firsts, order.keys_of(&self.key, &last.key), walks)
+    }
+}
+
+/// Whether an Item lies in a tie of which the rest is missing.
+fn walked_over(gap: &Gap, key: &Key, order: &Comparator) -> bool {
+    let first = &key.values[0];
+    gap.from.first() == Some(first)
+        && gap.to.as_ref().is_none_or(|to| order.positions(to, &Position::After(first.clone())).is_ge())
+}
+
 fn run(seed: u64) {
     let mut history = History::new(seed);
     let federation = history.federation();
@@ -234,7 +270,7 @@ fn run(seed: u64) {
     let Order::Sorted(keys) = &plan.order else { panic!("an order was asked for") };
     let order = Comparator::new(keys.clone());
     let shared: std::sync::Arc<str> = "s".into();
-    let mut given: Vec<(Position, String)> = Vec::new();
+    let mut given: Vec<Given> = Vec::new();
     let mut session = Some(Session::begin(&plan, [0; 12], 0));
     let (mut gaps, mut complete, mut failed) = (Vec::new(), true, false);
     let mut covered = BTreeSet::new();
@@ -244,13 +280,15 @@ fn run(seed: u64) {
         let before = now.clone();
         let end = history.page(&plan, now, number == 0, request.limit);
         let verdict = decide(&end, &plan, Handling::Lenient);
-        for (_, hit) in &end.hits {
+        for (member, hit) in &end.hits {
             let key = order.read(&hit.item, &shared).expect("a time");
             assert_eq!(*hit.key.collection, *shared, "seed {seed}: under its shared name");
-            if let Some((last, _)) = given.last() {
-                assert!(order.key_after(&key, last), "seed {seed}: page {number} is out of order");
-            }
-            given.push((Position::At(key), hit.key.id.to_string()));
+            let number = NAMES.iter().position(|name| *name == member.as_str()).unwrap();
+            let sorts_ties = history.holders[number].sorts_ties;
+            let now = Given { key, member: member.to_string(), walked: hit.walked, sorts_ties };
+            let follows = given.last().is_none_or(|last| now.follows(last, &order));
+            assert!(follows, "seed {seed}: page {number} is out of order");
+            given.push(now);
         }
         gaps = end.legs.iter().flat_map(|leg| leg.gaps.clone()).collect();
         complete = verdict == Verdict::Complete;
@@ -283,7 +321,7 @@ fn run(seed: u64) {
         session = end.next;
     }
     assert!(session.is_none() || failed, "seed {seed}: the walk does not end");
-    let ids: Vec<&String> = given.iter().map(|(_, id)| id).collect();
+    let ids: Vec<&str> = given.iter().map(|given| &*given.key.id).collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "seed {seed}: an Item twice: {ids:?}");
     for item in history.wanted(&federation) {
         let key = order.read(&item, &shared).unwrap();
@@ -291,14 +329,19 @@ fn run(seed: u64) {
             .iter()
             .any(|gap| order.key_after(&key, &gap.from) && gap.to.as_ref().is_none_or(|to| !order.key_after(&key, to)));
         let is_given = ids.iter().any(|id| **id == *item.id);
+        // inside a walk a position tells nothing of one Item
+        let in_gap = in_gap || gaps.iter().any(|gap| walked_over(gap, &key, &order));
         assert!(is_given || in_gap || failed, "seed {seed}: `{}` is lost, complete: {complete}", item.id);
     }
-    if !history.outages {
-        assert!(complete, "seed {seed}: a gap without a failure");
-    }
+    // large ties that several holders give side by side are not walked, and small pages of long Items before a tie use up
+    // what a page may ask
+    let by_bound = gaps.iter().all(|gap| matches!(gap.status, Status::TooLarge | Status::ScanLimit))
+        && (history.ties_max < TIES_MAX || history.holders.iter().any(|holder| holder.cap <= 3));
+    assert!(history.outages || complete || by_bound, "seed {seed}: a gap without a failure: {gaps:?}");
 }
 
 #[test]
 fn histories_of_shared_collections_lose_and_repeat_nothing() {
-    (0..HISTORIES).for_each(run);
+    let only = std::env::var("STAC_BROKER_MODEL_SEED").ok().and_then(|text| text.parse().ok());
+    only.map_or(0..HISTORIES, |seed| seed..seed + 1).for_each(run);
 }

@@ -23,7 +23,7 @@ impl Stream {
         last: &Position,
         keeps: &mut dyn FnMut(&Item) -> bool,
     ) {
-        if self.mode == Mode::Slice {
+        if self.mode == Mode::Slice && self.walk.is_none() {
             return self.feed_window(page, asked, order, last, keeps);
         }
         self.invalid += page.invalid.count;

@@ -17,6 +17,7 @@ use crate::federation::Interval;
 use crate::members::{Item, Page, Token};
 use crate::search::order::{Comparator, Position, Value};
 use crate::search::outcome::Status;
+use crate::search::session::Place;
 
 use super::{DRAIN_ITEMS_MAX, Hit, LegFailure, Next, REQUESTS_MAX, Request, Stream, TIE_ITEMS_MAX, micros};
 pub(super) use state::Slices;
@@ -29,6 +30,8 @@ enum Held {
     Whole,
     More(Token),
     TooMuch,
+    /// One time, of more Items than are read to sort them, in a list that goes on.
+    LargeTie(Value),
 }
 
 impl Stream {
@@ -138,6 +141,7 @@ impl Stream {
         match self.held(page.next, page.received, page.cut, asked) {
             Held::Whole => self.window_is_read(order, last, keeps),
             Held::TooMuch => self.cut_window(),
+            Held::LargeTie(tie) => self.walk_window(tie),
             Held::More(token) => self.follow(token, page.received, advanced, asked),
         }
         self.pass_ranges(order);
@@ -181,7 +185,13 @@ impl Stream {
             return if u64::from(slices.received) > DRAIN_ITEMS_MAX { Held::TooMuch } else { Held::More(token) };
         }
         if whole {
-            return if slices.items.len() > most { Held::TooMuch } else { Held::More(token) };
+            let large = slices.items.len() > most;
+            let tie = self.tie_of_the_window().filter(|tie| self.may_walk_from(tie));
+            return match tie {
+                Some(tie) if large || (slices.pages >= REQUESTS_MAX && !slices.items.is_empty()) => Held::LargeTie(tie),
+                _ if large => Held::TooMuch,
+                _ => Held::More(token),
+            };
         }
         if received == 0 {
             return Held::More(token);
@@ -197,6 +207,20 @@ impl Stream {
             None => slices.keys.len() < 2 * slices.aim as usize,
         };
         if fits && room > 0 && slices.received as usize <= most { Held::More(token) } else { Held::TooMuch }
+    }
+
+    /// The time of a window that is but one.
+    fn tie_of_the_window(&self) -> Option<Value> {
+        let Window { from, to } = self.slices.window;
+        from.filter(|_| from == to).map(|at| Value::Time(self.along(at)))
+    }
+
+    /// Goes on with a tie in the order in which the member lists it; what was read of it is read again in that list.
+    fn walk_window(&mut self, tie: Value) {
+        self.next = Next::Bound(self.known.clone());
+        self.slices.items.clear();
+        self.slices.keys.clear();
+        self.begin_walk(tie, Place::default());
     }
 
     /// All of a window was read: its Items are sorted among those at hand, and the leg stands behind it.

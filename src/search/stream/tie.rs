@@ -14,8 +14,9 @@ impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
         let tie = match &self.known {
+            Position::Walk { first: value, .. } => Position::After(value.clone()),
             _ if self.is_sliced() => self.window_given_up(),
-            Position::Before(value) | Position::Walk { first: value, .. } => Position::After(value.clone()),
+            Position::Before(value) => Position::After(value.clone()),
             Position::At(key) => Position::After(key.values.first()?.clone()),
             _ => return None,
         };
@@ -120,6 +121,12 @@ impl Stream {
         self.walk.as_ref().is_some_and(|walk| watermark.first() == Some(&walk.tie))
     }
 
+    /// The tie in which the client stands and that the leg walks or is to walk: nobody can take over inside of it (S13).
+    pub fn tie_of_its_own(&self, last: &Position) -> Option<Position> {
+        let walk = self.walk.as_ref().filter(|_| !matches!(last, Position::Before(_)) && self.walks(last))?;
+        Some(Position::After(walk.tie.clone()))
+    }
+
     /// How the leg takes part in the large tie in which the client now stands.
     pub fn class(&self, watermark: &Position, order: &Comparator) -> Class {
         let Some(tie) = watermark.first() else { return Class::Unknown };
@@ -177,21 +184,28 @@ impl Stream {
     /// order. A tie that was read whole and has grown is read on instead, up to twice the bound.
     ///
     /// Nor are values that a member may hold for several walked, as it goes on with its own order between these; nor lists
-    /// of which it is not known where Items without a key stand; nor shares of a shared Collection, as inside a walk nobody can take over and equal Items do not meet.
+    /// of which it is not known where Items without a key stand; nor what several holders of a shared Collection give side
+    /// by side, as equal Items do not meet inside a walk.
     fn may_walk(&self) -> bool {
         let Some(tie) = &self.last_first else { return false };
         let alone = self.buffer.front().and_then(|hit| hit.key.values.first()) == Some(tie);
         let several = matches!(tie, Value::Number(_)) || tie.may_be_several();
         let mixed = matches!(self.first, FirstKey::Unbounded { nulls_last: false });
-        if !alone || several || mixed || self.shared {
-            return false;
-        }
-        let of_the_tie = |position: &Position| position.first() == self.last_first.as_ref();
+        alone && !several && !mixed && self.may_walk_from(tie)
+    }
+
+    /// Whether nothing of a tie was given or is asked for in order.
+    pub(super) fn may_walk_from(&self, tie: &Value) -> bool {
+        let of_the_tie = |position: &Position| position.first() == Some(tie);
         let ordered = |position: &Position| matches!(position, Position::At(_)) && of_the_tie(position);
         let begun = |position: &Position| {
             ordered(position) || (matches!(position, Position::Walk { .. }) && of_the_tie(position))
         };
         let mut ranges = self.ranges.iter().flatten();
-        !begun(&self.from) && ranges.all(|range| !begun(&range.from) && !ordered(&range.to))
+        let some_are_large = self.tie_items_max < usize::MAX;
+        some_are_large
+            && !self.united
+            && !begun(&self.from)
+            && ranges.all(|range| !begun(&range.from) && !ordered(&range.to))
     }
 }

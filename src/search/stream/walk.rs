@@ -189,6 +189,11 @@ impl Stream {
         };
         self.kept = self.kept.saturating_sub(self.buffer.len() as u64);
         self.buffer.clear();
+        self.begin_walk(tie, place);
+    }
+
+    /// Begins a walk at its first Item.
+    pub(super) fn begin_walk(&mut self, tie: Value, place: Place) {
         let walk = Walk::new(tie, &self.name, 0, place);
         self.known = walk.position();
         self.walk = Some(walk);
@@ -381,7 +386,7 @@ impl Stream {
     fn leave_walk(&mut self, order: &Comparator) {
         let Some(walk) = self.walk.take() else { return };
         let (behind, list) = (Position::After(walk.tie.clone()), Position::Before(walk.tie.clone()));
-        let by_bound = self.is_bounded() && !self.is_at_the_edge(&walk.tie);
+        let by_bound = self.is_sliced() || (self.is_bounded() && !self.is_at_the_edge(&walk.tie));
         self.known = behind.clone();
         self.begin_anew(Next::Bound(if by_bound { behind } else { list.clone() }));
         if !by_bound {
