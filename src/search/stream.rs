@@ -395,6 +395,12 @@ impl Stream {
         self.tie_items_telling = if ordered { items_max.min(TIE_ITEMS_TELLING) } else { usize::MAX };
     }
 
+    /// Asks for nothing: all that it had was given on earlier pages.
+    pub fn end(&mut self) {
+        self.known = Position::End;
+        self.walk = None;
+    }
+
     /// What the leg can say about its next Item.
     pub fn bound(&self, order: &Comparator) -> Bound {
         match self.buffer.front() {

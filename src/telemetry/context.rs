@@ -39,11 +39,12 @@ impl Context {
         let random: [u8; 16] = random();
         let request_id = own_or(headers, random.first_chunk().copied().unwrap_or_default());
         let span = new_span();
-        let trace = Trace::read(&texts(headers, &TRACEPARENT), &texts(headers, &TRACESTATE), span).unwrap_or_else(|| {
-            // Begins with our request id, so that a member's log line leads to ours.
-            let id = TraceId::new(random).or(TraceId::new([1; 16]));
-            Trace::begun(id.unwrap_or_else(|| unreachable!("ones are not zero")), span, otlp::takes_new_traces())
-        });
+        let trace =
+            Trace::read(&texts(headers, &TRACEPARENT), &texts(headers, &TRACESTATE), span).unwrap_or_else(|| {
+                // Begins with our request id, so that a member's log line leads to ours.
+                let id = TraceId::new(random).or(TraceId::new([1; 16]));
+                Trace::begun(id.unwrap_or_else(|| unreachable!("ones are not zero")), span, otlp::takes_new_traces())
+            });
         Self { request_id, trace, sent: Mutex::default() }
     }
 
