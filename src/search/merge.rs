@@ -53,6 +53,9 @@ pub struct MergeLeg {
     pub is_windowed: bool,
     /// Other holders may give the same Items.
     pub united: Option<United>,
+    /// Questions to it, which Items it has, and why it did not answer one.
+    pub questions: u32,
+    pub unheard: Option<LegFailure>,
 }
 
 impl MergeLeg {
@@ -89,7 +92,7 @@ pub struct Merge {
 impl Merge {
     pub fn new(order: Comparator, watermark: Position, limit: u32, legs: Vec<MergeLeg>) -> Self {
         let owners = Owners::new(&order);
-        Self {
+        let mut merge = Self {
             owners,
             order,
             legs,
@@ -99,7 +102,9 @@ impl Merge {
             hits: Vec::new(),
             deduplicated: 0,
             short: false,
-        }
+        };
+        merge.pass_over_mutes();
+        merge
     }
 
     /// Goes on until input is needed or the page is done.
@@ -109,15 +114,9 @@ impl Merge {
             match self.legs[leg].stream.bound(&self.order) {
                 Bound::Head => match self.owned(leg) {
                     Owned::Here => self.emit(leg),
-                    Owned::Elsewhere => {
-                        self.legs[leg].stream.pop();
-                        self.deduplicated += 1;
-                    }
+                    Owned::Elsewhere => self.leave_to_owner(leg),
                     Owned::Asking(step) => return step,
-                    Owned::Unknown(higher) => {
-                        let feature = Some("ids".to_owned());
-                        self.give_up(higher, LegFailure { feature, ..Status::SkippedCapability.into() });
-                    }
+                    Owned::Unknown(higher, failure) => self.cannot_decide(leg, higher, failure),
                 },
                 Bound::Walk(_) if self.legs[leg].stream.has_walked() => self.emit_walked(leg),
                 Bound::AtLeast(_) | Bound::Walk(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
@@ -178,6 +177,7 @@ impl Merge {
         }
         self.last = Position::At(hit.key.clone());
         self.legs[leg].returned += 1;
+        hit.replicas = self.lower_holders(&hit);
         self.take_replicas(leg, &mut hit);
         self.hits.push((leg, hit));
     }
@@ -261,9 +261,9 @@ impl Merge {
         let leg = &mut self.legs[index];
         let Some(failure) = leg.stream.failure.clone() else { return };
         leg.failure = Some(failure.clone());
-        let walks = leg.stream.tie_of_its_own(&self.last).is_some();
+        let walks = leg.stream.walks_here(&self.last);
         // inside a walk a page that holds an Item ends early rather than that the rest is missing
-        if (self.hits.is_empty() || !walks) && self.take_over(index, &failure) {
+        if (self.hits.is_empty() || !walks) && self.take_over(index, &failure, &bound) {
             return;
         }
         let leg = &mut self.legs[index];
@@ -319,15 +319,11 @@ impl Merge {
             leg.session.open_gap(Position::Start, failure.status);
             leg.failure = Some(failure.clone());
             leg.dead = true;
-            if self.take_over(index, &failure) {
-                // inside a walk others go on behind its tie
-                let until = match &self.last {
-                    Position::Walk { first, .. } => Position::After(first.clone()),
-                    other => other.clone(),
-                };
-                self.legs[index].session.close_gap(&until);
+            if self.take_over(index, &failure, &Bound::Nothing) {
+                self.legs[index].session.close_gap(&self.last);
             }
         }
+        self.note_held(index);
     }
 
     /// A leg's request failed. It takes effect when the leg's bound is the smallest.
@@ -335,7 +331,7 @@ impl Merge {
         let leg = &mut self.legs[index];
         let asked = leg.asked.take();
         if asked.is_some_and(|asked| asked.ids.is_some()) {
-            self.give_up(index, LegFailure { retry_after_s, ..Status::from(fault).into() });
+            leg.unheard = Some(LegFailure { retry_after_s, ..Status::from(fault).into() });
         } else if fault == Fault::TokenRefused {
             leg.stream.token_refused();
         } else {

@@ -2,39 +2,45 @@
 //!
 //! Replicas agree on their times and ids only. In an order by anything else the same Item may stand at two places, so
 //! before a lower holder's is given, each higher holder is asked by `ids` whether it has it: one request per holder and
-//! page, of all Items at hand. Held there, it is dropped here. A holder that cannot be asked is given up with a gap, since
-//! a repeat could not be declared.
+//! page, of all Items at hand. Held there, it is dropped here.
+//!
+//! A higher holder that does not answer may have given the Item already, which nobody can see. If it gave nothing in this
+//! session it takes no part in the rest of it, and its gap says so; otherwise the page ends, or the lower holder's part is
+//! the gap. A repeat could not be declared.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::federation::MemberId;
 use crate::members::{Item, Page};
 
-use super::merge::{Merge, Step};
-use super::order::Comparator;
+use super::merge::{Merge, MergeLeg, Step};
+use super::order::{Comparator, Position};
 use super::outcome::Status;
-use super::stream::{LegFailure, REQUESTS_EMPTY_MAX, Request};
+use super::session::Class;
+use super::stream::{Hit, LegFailure, Request};
 
 /// Sort fields on which replicas agree.
 const AGREED: [&str; 5] = ["datetime", "start_datetime", "end_datetime", "id", "collection"];
-/// Most ids of one question: they fit the address of a GET with ids of usual length.
-const IDS_MAX: usize = 50;
+/// Questions to one holder per page: as many as pages of a leg that are read for a page without an Item.
+const QUESTIONS_MAX: u32 = 12;
 
 /// What is known of who has what.
-#[derive(Default)]
 pub struct Owners {
     /// Keys differ between holders, so they are asked.
     needed: bool,
     /// By the leg of a higher holder and the id of an Item: whether it has it.
     held: HashMap<(usize, Box<str>), bool>,
+    /// By shared Collection and id: lower holders of what a higher one has still to give.
+    lower: HashMap<(Arc<str>, Box<str>), Vec<MemberId>>,
 }
 
 /// A leg's part in it: all holders of the shared Collection are asked for the same.
 #[derive(Debug, Clone)]
 pub struct United {
     pub id: Arc<str>,
-    /// The member can be asked by `ids`.
-    pub by_ids: bool,
+    /// Ids that the member is asked for at once; 0: it cannot be asked by ids.
+    pub ids_max: usize,
 }
 
 /// What is to be done with the smallest Item.
@@ -45,14 +51,44 @@ pub enum Owned {
     Elsewhere,
     /// It is not known yet.
     Asking(Step),
-    /// A holder that had to be asked cannot be.
-    Unknown(usize),
+    /// A holder that had to be asked cannot be, and why.
+    Unknown(usize, LegFailure),
+}
+
+/// Whether replicas stand at one place in an order: behind an id nothing is compared any more.
+pub fn replicas_agree(order: &Comparator) -> bool {
+    order.keys().iter().take_while(|key| key.field != "id").all(|key| AGREED.contains(&key.field.as_str()))
 }
 
 impl Owners {
     pub fn new(order: &Comparator) -> Self {
-        let needed = order.keys().iter().any(|key| !AGREED.contains(&key.field.as_str()));
-        Self { needed, held: HashMap::new() }
+        let needed = !replicas_agree(order);
+        Self { needed, held: HashMap::new(), lower: HashMap::new() }
+    }
+}
+
+impl MergeLeg {
+    /// Its place among the holders: those that cannot be asked come last, as they can ask the others.
+    fn seniority(&self) -> Option<(bool, usize)> {
+        self.united.as_ref().map(|united| (united.ids_max == 0, self.rank))
+    }
+
+    fn is_of(&self, shared: &Arc<str>) -> bool {
+        self.united.as_ref().is_some_and(|united| united.id == *shared)
+    }
+
+    /// Why it cannot be asked what it has.
+    fn cannot_tell(&self) -> Option<LegFailure> {
+        // who is too slow to read, or out of order, can still be asked by ids
+        let is_silent = |failure: &&LegFailure| {
+            !matches!(
+                failure.status,
+                Status::ScanLimit | Status::TooLarge | Status::OrderViolation | Status::NoProgress
+            )
+        };
+        let own = self.failure.as_ref().filter(|_| self.dead).or(self.stream.failure.as_ref()).filter(is_silent);
+        let too_many = || (self.questions >= QUESTIONS_MAX).then(|| Status::TooLarge.into());
+        self.unheard.clone().or_else(|| own.cloned()).or_else(too_many)
     }
 }
 
@@ -64,54 +100,72 @@ impl Merge {
         else {
             return Owned::Here;
         };
-        let (shared, id, rank) = (Arc::clone(&united.id), head.key.id.clone(), self.legs[leg].rank);
-        let mut questions = Vec::new();
-        let mut waiting = false;
-        for higher in 0..self.legs.len() {
-            let other = &self.legs[higher];
-            let is_higher = other.rank < rank && other.united.as_ref().is_some_and(|united| united.id == shared);
-            // one that failed has a gap, which says that it may have any of them
-            if !is_higher || other.dead {
-                continue;
-            }
-            match self.owners.held.get(&(higher, id.clone())) {
+        let (shared, id) = (Arc::clone(&united.id), head.key.id.clone());
+        let (mut open, mut waiting, mut unknown) = (Vec::new(), false, None);
+        for higher in self.higher(leg, &shared) {
+            match self.has(higher, &id) {
                 Some(true) => return Owned::Elsewhere,
                 Some(false) => {}
-                None if other.asked.is_some() => waiting = true,
-                None if !other.united.as_ref().is_some_and(|united| united.by_ids)
-                    || other.stream.requests >= REQUESTS_EMPTY_MAX =>
-                {
-                    return Owned::Unknown(higher);
-                }
-                None => questions.push((higher, self.question(higher, &shared))),
+                None if self.legs[higher].asked.is_some() => waiting = true,
+                None => match self.legs[higher].cannot_tell() {
+                    Some(failure) => unknown = Some((higher, failure)),
+                    None => open.push(higher),
+                },
             }
         }
-        if questions.is_empty() && !waiting {
-            return Owned::Here;
+        if open.is_empty() && !waiting {
+            return unknown.map_or(Owned::Here, |(higher, failure)| Owned::Unknown(higher, failure));
         }
-        for (higher, request) in &questions {
-            self.legs[*higher].asked = Some(request.clone());
-            self.legs[*higher].stream.requests += 1;
+        let mut questions = Vec::new();
+        for higher in open {
+            let request = self.question(higher, &shared);
+            let asked = &mut self.legs[higher];
+            asked.asked = Some(request.clone());
+            asked.questions += 1;
+            questions.push((higher, request));
         }
         Owned::Asking(Step::Needs(questions))
     }
 
+    /// The holders that come before a leg's and take part.
+    fn higher(&self, leg: usize, shared: &Arc<str>) -> Vec<usize> {
+        let mine = self.legs[leg].seniority();
+        let comes_before =
+            |other: &MergeLeg| other.is_of(shared) && other.seniority() < mine && !other.session.is_out();
+        (0..self.legs.len()).filter(|&index| comes_before(&self.legs[index])).collect()
+    }
+
+    /// Whether a holder has an Item, as far as that is known.
+    fn has(&self, holder: usize, id: &str) -> Option<bool> {
+        let known = self.owners.held.get(&(holder, id.into())).copied();
+        known.or_else(|| self.is_read_whole(holder).then_some(false))
+    }
+
+    /// Whether all that a holder has was met on this page.
+    fn is_read_whole(&self, holder: usize) -> bool {
+        let leg = &self.legs[holder];
+        self.watermark == Position::Start
+            && leg.stream.known == Position::End
+            && leg.stream.failure.is_none()
+            && leg.partial.is_none()
+            && leg.session.ranges.is_empty()
+    }
+
     /// Asks a holder for what lower ones have at hand and it may have too.
     fn question(&self, higher: usize, shared: &Arc<str>) -> Request {
-        let rank = self.legs[higher].rank;
-        let lower = self.legs.iter().filter(|leg| {
-            !leg.dead && leg.rank > rank && leg.united.as_ref().is_some_and(|united| united.id == *shared)
-        });
+        let asked = &self.legs[higher];
+        let ids_max = asked.united.as_ref().map_or(0, |united| united.ids_max);
+        let lower =
+            self.legs.iter().filter(|leg| !leg.dead && leg.is_of(shared) && leg.seniority() > asked.seniority());
         // the Items that come first are asked for first
         let mut hits: Vec<_> = lower.flat_map(|leg| leg.stream.at_hand()).collect();
         hits.sort_by(|a, b| self.order.keys_of(&a.key, &b.key));
         let mut ids: Vec<String> = Vec::new();
         for hit in hits {
-            let id = hit.key.id.to_string();
-            if !self.owners.held.contains_key(&(higher, hit.key.id.clone())) && !ids.contains(&id) {
-                ids.push(id);
+            if self.has(higher, &hit.key.id).is_none() && !ids.iter().any(|id| **id == *hit.key.id) {
+                ids.push(hit.key.id.to_string());
             }
-            if ids.len() == IDS_MAX {
+            if ids.len() >= ids_max {
                 break;
             }
         }
@@ -119,7 +173,15 @@ impl Merge {
         Request { limit, ids: Some(ids), ..Request::default() }
     }
 
-    /// Takes the answer of a holder in that was asked by ids; false when it says nothing more.
+    /// What a holder has shown it has.
+    pub(super) fn note_held(&mut self, leg: usize) {
+        if self.owners.needed && self.legs[leg].united.is_some() {
+            let shown = self.legs[leg].stream.at_hand().map(|hit| ((leg, hit.key.id.clone()), true));
+            self.owners.held.extend(shown);
+        }
+    }
+
+    /// Takes the answer of a holder in that was asked by ids.
     pub(super) fn hear(&mut self, higher: usize, asked: &[String], page: &Page, mut keeps: impl FnMut(&Item) -> bool) {
         let mut told = 0;
         for item in &page.items {
@@ -128,18 +190,84 @@ impl Merge {
                 self.owners.held.insert((higher, item.id.clone()), true);
             }
         }
-        if page.next.is_none() && !page.cut {
+        if page.partial.is_some() {
+            // what it does not name may be at a member of its own that did not answer
+            self.legs[higher].unheard = Some(Status::BadResponse.into());
+        } else if page.next.is_none() && !page.cut {
             for id in asked {
                 self.owners.held.entry((higher, id.as_str().into())).or_insert(false);
             }
         } else if told == 0 {
-            self.give_up(higher, Status::NoProgress.into());
+            self.legs[higher].unheard = Some(Status::NoProgress.into());
         }
     }
 
-    /// A holder that cannot be asked who owns what.
-    pub(super) fn give_up(&mut self, higher: usize, failure: LegFailure) {
-        self.legs[higher].stream.fail(failure);
-        self.fail(higher);
+    /// The smallest Item of a leg is given by another holder, which is named with it.
+    pub(super) fn leave_to_owner(&mut self, leg: usize) {
+        let Some(hit) = self.legs[leg].stream.pop() else { return };
+        self.deduplicated += 1;
+        let member = self.legs[leg].member.clone();
+        let is_same =
+            |given: &&mut (usize, Hit)| given.1.key.id == hit.key.id && given.1.key.collection == hit.key.collection;
+        let given = self.hits.iter_mut().find(is_same);
+        let named = match given {
+            Some((_, given)) => &mut given.replicas,
+            None => self.owners.lower.entry((hit.key.collection, hit.key.id)).or_default(),
+        };
+        if !named.contains(&member) {
+            named.push(member);
+        }
+    }
+
+    /// The lower holders of an Item that were met before it.
+    pub(super) fn lower_holders(&mut self, hit: &Hit) -> Vec<MemberId> {
+        if self.owners.lower.is_empty() {
+            return Vec::new();
+        }
+        self.owners.lower.remove(&(Arc::clone(&hit.key.collection), hit.key.id.clone())).unwrap_or_default()
+    }
+
+    /// Nobody can tell whether a higher holder has the smallest Item of a leg.
+    pub(super) fn cannot_decide(&mut self, leg: usize, higher: usize, failure: LegFailure) {
+        let own_bound = failure.status == Status::TooLarge;
+        if !own_bound && self.watermark == Position::Start && self.legs[higher].returned == 0 {
+            self.pass_over(higher, failure);
+        } else if self.hits.is_empty() {
+            let holder = &self.legs[higher].member;
+            let why = if own_bound {
+                format!("too many of its Items are at `{holder}` too, which gives them at other places")
+            } else {
+                format!("which of its Items `{holder}` gave already cannot be told while that does not answer")
+            };
+            self.legs[leg].stream.fail(LegFailure { feature: Some(why), tie_only: false, ..failure });
+            self.fail(leg);
+        } else {
+            self.short = true;
+        }
+    }
+
+    /// Others give what a holder has too, so it takes no more part in this session: it would repeat them.
+    fn pass_over(&mut self, holder: usize, failure: LegFailure) {
+        let leg = &mut self.legs[holder];
+        leg.session.open_gap(self.last.clone(), failure.status);
+        leg.session.ended = true;
+        leg.session.class = Class::Out;
+        leg.failure = Some(failure);
+        leg.dead = true;
+    }
+
+    /// Of holders that cannot be asked one alone takes part: nobody could tell what another one gives too.
+    pub(super) fn pass_over_mutes(&mut self) {
+        if !self.owners.needed {
+            return;
+        }
+        let is_mute = |leg: &MergeLeg| leg.united.as_ref().is_some_and(|united| united.ids_max == 0);
+        for index in (0..self.legs.len()).filter(|&index| is_mute(&self.legs[index])).collect::<Vec<_>>() {
+            let Some(United { id, .. }) = self.legs[index].united.clone() else { continue };
+            if self.higher(index, &id).into_iter().any(|higher| is_mute(&self.legs[higher])) {
+                let feature = Some("ids".to_owned());
+                self.pass_over(index, LegFailure { feature, ..Status::SkippedCapability.into() });
+            }
+        }
     }
 }

@@ -128,11 +128,18 @@ impl<'a> PageRun<'a> {
                 let order = Comparator::new(keys.clone());
                 let count =
                     u32::try_from(session.legs.iter().filter(|leg| !leg.ended).count()).unwrap_or(u32::MAX).max(1);
+                let stream = |leg: &Leg, state: &SessionLeg| {
+                    let mut stream = Stream::new(leg, state, &session.watermark, &order, &prefix(&leg.member));
+                    if state.ended {
+                        stream.end();
+                    }
+                    stream
+                };
                 let legs = active
                     .into_iter()
                     .map(|Active { leg, state, waits_for }| MergeLeg {
                         member: leg.member.clone(),
-                        stream: Stream::new(leg, &state, &session.watermark, &order, &prefix(&leg.member)),
+                        stream: stream(leg, &state),
                         first_need: first_need(limit, count, if first { None } else { Some(state.share) }),
                         session: state,
                         asked: None,
@@ -146,6 +153,8 @@ impl<'a> PageRun<'a> {
                         waits_for,
                         is_windowed: leg.shared.as_ref().is_some_and(|share| !share.windows.is_all()),
                         united: leg.shared.as_ref().and_then(Share::united),
+                        questions: 0,
+                        unheard: None,
                     })
                     .collect();
                 Engine::Sorted(Box::new(Merge::new(order, session.watermark.clone(), limit, legs)))
@@ -248,12 +257,13 @@ impl<'a> PageRun<'a> {
         }
         for (leg, status) in absent {
             let covered = leg.covered_by.as_ref().map(|cover| cover.status);
+            let mute = leg.is_out() && status == Some(Status::SkippedCapability);
             end.legs.push(LegEnd {
                 member: MemberId::new(&leg.member),
                 part: leg.part.clone(),
                 covered_by: leg.covered_by.as_ref().map_or_else(Vec::new, |cover| cover.members.clone()),
                 status: status.or(covered).unwrap_or(Status::Exhausted),
-                feature: None,
+                feature: mute.then(|| "ids".to_owned()),
                 returned: 0,
                 requests: 0,
                 gaps: leg.gaps.clone(),
@@ -418,7 +428,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             covered_by,
             returned: leg.returned,
             walked: walkers.contains(&number) || leg.stream.walks(&next.watermark),
-            requests: leg.stream.requests,
+            requests: leg.stream.requests + leg.questions,
             suspicious_ends: leg.stream.suspicious_ends,
             ..leg_end(
                 (leg.member, &leg.session.part),
@@ -442,12 +452,13 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
             (true, true) if same_tie => leg.session.class,
             _ => Class::Unknown,
         };
+        let is_out = leg.session.is_out();
         next.legs.push(SessionLeg {
             // windows may be divided anew when the federation changes, so nobody is past all of them
-            ended: ended && !leg.is_windowed,
+            ended: is_out || (ended && !leg.is_windowed),
             share: u16::try_from(leg.returned).unwrap_or(u16::MAX),
             place,
-            class,
+            class: if is_out { Class::Out } else { class },
             window: leg.stream.window(),
             ..leg.session
         });

@@ -32,10 +32,10 @@ pub fn of_merge(merge: &Merge, before: &Session) -> Option<Session> {
         let is_large = leg.stream.is_large(&watermark);
         let class = if is_large { leg.stream.class(&watermark, &merge.order) } else { Class::Unknown };
         let next = SessionLeg {
-            ended: leg.stream.is_over() && !leg.dead,
+            ended: leg.session.is_out() || (leg.stream.is_over() && !leg.dead),
             share: 0,
             place: place.or_else(walk),
-            class,
+            class: if leg.session.is_out() { Class::Out } else { class },
             window: leg.stream.window(),
             ..leg.session.clone()
         };

@@ -8,6 +8,7 @@ use super::merge::{Merge, MergeLeg};
 use super::missed::Range;
 use super::order::{Comparator, Position, Value};
 use super::outcome::Status;
+use super::owners::replicas_agree;
 use super::plan::windows::{Window, Windows};
 use super::session::{Cover, Gap, Place};
 use super::stream::{Bound, LegFailure};
@@ -52,50 +53,50 @@ pub fn both(a: &[Range], b: &VecDeque<Range>, order: &Comparator) -> VecDeque<Ra
 
 impl Merge {
     /// Lets those that stand by go on from the last position where a leg failed; false when there are none. The leg
-    /// takes no more part in the session, and nothing is missing of it, but for the rest of a tie that it walks: where
-    /// others stand in that, its own order does not tell (S13).
-    pub(super) fn take_over(&mut self, index: usize, failure: &LegFailure) -> bool {
+    /// takes no more part in the session, and nothing is missing of it.
+    pub(super) fn take_over(&mut self, index: usize, failure: &LegFailure, bound: &Bound) -> bool {
         // a bound of the broker's own, or of one tie, would stop the next holder just as well
         if failure.tie_only || failure.status == Status::ScanLimit {
             return false;
         }
+        let Some(goes_on_at) = self.goes_on_at(bound) else { return false };
         let standing_by: Vec<usize> =
             (0..self.legs.len()).filter(|&leg| self.legs[leg].waits_for == Some(index)).collect();
         if standing_by.is_empty() {
             return false;
         }
-        let tie = self.legs[index].stream.tie_of_its_own(&self.last);
-        if let Some(to) = &tie {
-            self.miss_the_rest_of(index, to, failure.status);
-        }
-        let from = tie.unwrap_or_else(|| self.last.clone());
         let mut members = Vec::new();
         for leg in standing_by {
             let MergeLeg { member, stream, waits_for, .. } = &mut self.legs[leg];
             *waits_for = None;
-            stream.begin_at(&from, &self.order);
+            stream.begin_at(&goes_on_at, &self.order);
             members.push(member.to_string());
         }
         let failed = &mut self.legs[index];
+        if goes_on_at != self.last {
+            let place = failed.stream.place(&self.last).filter(Place::is_walk);
+            let gap = Gap { from: self.last.clone(), to: Some(goes_on_at), status: failure.status, place };
+            failed.session.push_gap(gap);
+        }
         failed.session.covered_by = Some(Cover { members, status: failure.status });
         failed.dead = true;
         true
     }
 
-    /// Declares the rest of a tie that a leg walks; a retry goes on just where it stands.
-    fn miss_the_rest_of(&mut self, index: usize, to: &Position, status: Status) {
-        let leg = &mut self.legs[index];
-        let from = match leg.stream.bound(&self.order) {
-            Bound::Walk(walk) => self.order.later(&self.last, &walk).clone(),
-            _ => self.last.clone(),
-        };
-        let place = leg.stream.place(&from).filter(Place::is_walk);
-        match leg.session.open() {
-            // what it missed before reaches on to the end of the tie
-            Some(_) => leg.session.close_gap(to),
-            None => leg.session.push_gap(Gap { from, to: Some(to.clone()), status, place }),
+    /// Where another holder can take over: where it stands alike in the order. In a tie that is walked, or sorted by what
+    /// replicas need not agree on, that is behind the tie; in an order by such a key it is nowhere but at the start.
+    fn goes_on_at(&self, bound: &Bound) -> Option<Position> {
+        let by_turns = matches!(bound, Bound::Walk(walk) if walk.first() == self.last.first());
+        let alike = replicas_agree(&self.order) && !by_turns;
+        match &self.last {
+            Position::Start => Some(Position::Start),
+            Position::At(_) if alike => Some(self.last.clone()),
+            Position::At(_) | Position::Walk { .. } if self.order.by_time() => {
+                self.last.first().cloned().map(Position::After)
+            }
+            Position::Before(_) | Position::After(_) if alike || self.order.by_time() => Some(self.last.clone()),
+            _ => None,
         }
-        leg.tie_given_up = true;
     }
 }
 

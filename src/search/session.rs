@@ -4,6 +4,7 @@ use super::counts::Bounds;
 use super::missed::Range;
 use super::order::{Comparator, Position};
 use super::outcome::Status;
+use super::owners::replicas_agree;
 use super::plan::{Leg, Order};
 use crate::members::Token;
 
@@ -27,6 +28,17 @@ pub struct Session {
     /// Quota order: the member whose turn it is.
     pub turn: String,
     pub legs: Vec<SessionLeg>,
+}
+
+impl Session {
+    /// Whether replicas stand at one place in its order.
+    #[must_use]
+    pub fn agreed(&self) -> bool {
+        match &self.order {
+            Order::Quota => true,
+            Order::Sorted(keys) => replicas_agree(&Comparator::new(keys.clone())),
+        }
+    }
 }
 
 /// One member's part of a session. Members are named by id, never by position or address.
@@ -175,6 +187,12 @@ impl SessionLeg {
         if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.to.is_none()) {
             gap.to = Some(at.clone());
         }
+    }
+
+    /// Whether it takes no more part in the session, and what it still has is missing (`owners.rs`).
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.ended && self.class == Class::Out && self.open().is_some()
     }
 
     #[must_use]

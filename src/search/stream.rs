@@ -373,13 +373,11 @@ impl Stream {
     /// Begins at a later position than it was made for; nothing of it was asked yet. In an order that is not by time it is
     /// read from where the page began, and what was given is dropped.
     pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
-        let start = with_its_tie(position);
-        if self.by_time || matches!(start, Position::After(_)) {
-            self.start = order.later(&self.start, &start).clone();
-        }
         if !self.by_time {
             return;
         }
+        let start = with_its_tie(position);
+        self.start = order.later(&self.start, &start).clone();
         if self.known == Position::End {
             return;
         }
@@ -395,6 +393,12 @@ impl Stream {
     pub fn with_ties_of(&mut self, items_max: usize, ordered: bool) {
         self.tie_items_max = items_max;
         self.tie_items_telling = if ordered { items_max.min(TIE_ITEMS_TELLING) } else { usize::MAX };
+    }
+
+    /// Asks for nothing: all that it had was given on earlier pages.
+    pub fn end(&mut self) {
+        self.known = Position::End;
+        self.walk = None;
     }
 
     /// What the leg can say about its next Item.

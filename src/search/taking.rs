@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::federation::MemberId;
 
+use super::order::Position;
 use super::outcome::Status;
 use super::plan::{Leg, Order, Plan, shared_id};
 use super::session::{Session, SessionLeg};
@@ -31,14 +32,23 @@ impl<'a> Taking<'a> {
         let is_sorted = session.order != Order::Quota;
         // a retry asks for gaps, and for nothing else
         let is_whole = is_sorted && session.legs.iter().all(|leg| leg.ranges.is_empty());
+        let agreed = session.agreed();
+        // one holder can go on where another one stood, if Items have one place at both
+        let exchangeable = is_whole && (agreed || session.watermark == Position::Start);
         let (mut active, mut absent) = (Vec::new(), Vec::new());
         for leg in &session.legs {
             let planned = || plan.legs.iter().chain(&plan.standby).find(|planned| leg.is_of(planned));
-            if leg.ended || leg.covered_by.is_some() {
+            // which Items it gave is asked of it, where only it can tell
+            let tells = |planned: &&Leg| !agreed && planned.shared.as_ref().is_some_and(|share| share.united);
+            if leg.is_out() {
+                absent.push((leg.clone(), leg.open().map(|gap| gap.status)));
+            } else if let (true, Some(planned)) = (leg.ended, planned().filter(tells)) {
+                active.push(Active { leg: planned, state: leg.clone(), waits_for: None });
+            } else if leg.ended || leg.covered_by.is_some() {
                 absent.push((leg.clone(), None));
             } else if let Some(planned) = planned() {
                 active.push(Active { leg: planned, state: leg.clone(), waits_for: None });
-            } else if is_whole && plan.covers(&leg.part) {
+            } else if exchangeable && plan.covers(&leg.part) {
                 // others serve what it served: the plan divides the windows anew, and each goes on from the watermark
                 let mut leg = leg.clone();
                 let status = leg.leave_walk(&session.watermark).then_some(Status::Removed);
@@ -50,11 +60,14 @@ impl<'a> Taking<'a> {
                 absent.push((leg, Some(status)));
             }
         }
+        if is_whole && !exchangeable {
+            leave_undecided(plan, session, &mut active, &mut absent);
+        }
         let mut joined = BTreeSet::new();
         for leg in plan.legs.iter().filter(|leg| !session.legs.iter().any(|known| known.is_of(leg))) {
             let id = shared_id(&leg.part);
             let known = !id.is_empty() && session.legs.iter().any(|known| shared_id(&known.part) == id);
-            if known && is_whole {
+            if known && exchangeable {
                 active.push(Active { leg, state: SessionLeg::begin(leg), waits_for: None });
             } else {
                 joined.insert(leg.member.clone());
@@ -80,6 +93,31 @@ fn add_standbys<'a>(plan: &'a Plan, session: &Session, active: &mut Vec<Active<'
             active.push(Active { leg, state: SessionLeg::begin(leg), waits_for });
         }
     }
+}
+
+/// Where a holder is gone, nobody can tell which Items it gave that others have at other places: theirs are missing too.
+fn leave_undecided(
+    plan: &Plan,
+    session: &Session,
+    active: &mut Vec<Active<'_>>,
+    absent: &mut Vec<(SessionLeg, Option<Status>)>,
+) {
+    let is_planned = |leg: &SessionLeg| plan.legs.iter().any(|planned| leg.is_of(planned));
+    let gone = session.legs.iter().filter(|leg| !leg.part.is_empty() && !leg.is_out() && !is_planned(leg));
+    let gone: BTreeSet<&str> = gone.map(|leg| shared_id(&leg.part)).collect();
+    active.retain(|one| {
+        let united = one.leg.shared.as_ref().is_some_and(|share| share.united);
+        let is_left = united && gone.contains(shared_id(&one.leg.part));
+        if is_left {
+            let mut state = one.state.clone();
+            if !state.ended {
+                state.open_gap(session.watermark.clone(), Status::Removed);
+            }
+            let status = Some(Status::Removed).filter(|_| !state.ended);
+            absent.push((state, status));
+        }
+        !is_left
+    });
 }
 
 /// Why a member of the session is not in the plan any more.

@@ -9,14 +9,20 @@ use std::sync::Arc;
 use crate::cql2::Expr;
 use crate::federation::{Interval, Member, Question, Refusal, Replicas, Rule, Shared, Support};
 use crate::members::Capabilities;
+use crate::members::capabilities::IDS_ALONE_MAX;
 use crate::search::filter::of_shared;
 use crate::search::owners::United;
 
 use super::candidates::{self, Asking, Candidates};
 use super::filtered::Proof;
+use super::leg::by_post;
 use super::windows::{Window, Windows, covers, divided};
 use super::{Asked, Facts, Scene, is_true, unsearchable};
 
+/// Ids of one question: those of usual length fit the address of a GET; a body has room for more, and an answer of that
+/// many Items is a page of usual size.
+const IDS_GET_MAX: usize = 50;
+const IDS_POST_MAX: usize = 250;
 /// Legs that stand by for one shared Collection at most; beyond that a failure is a gap.
 const STANDBYS_MAX: usize = 64;
 
@@ -30,8 +36,8 @@ pub struct Share {
     pub windows: Windows,
     /// All holders are asked, so that the same Item may come from several.
     pub united: bool,
-    /// The member can be asked by `ids` whether it has an Item.
-    pub by_ids: bool,
+    /// Ids that the member is asked for at once, to tell which Items it has; 0: it cannot be asked by ids.
+    pub ids_max: usize,
     /// The part of the leg that this one takes over from when it fails; `None`: it is asked at once.
     pub stands_by: Option<Over>,
 }
@@ -108,7 +114,7 @@ pub(super) fn parts<'a>(shared: &'a Shared, scene: &Scene<'a, '_>) -> Parts<'a> 
             rank: holder.rank,
             windows: Windows::of(windows.iter().copied()),
             united: united(windows),
-            by_ids: holder.abilities.ids != Support::Unsupported,
+            ids_max: holder.ids_max(),
             stands_by: None,
         };
         if !led.is_empty() {
@@ -189,7 +195,7 @@ fn stand_by<'a>(
             rank: holder.rank,
             windows: Windows::of(next.iter().copied()),
             united: false,
-            by_ids: false,
+            ids_max: 0,
             stands_by: Some(over.clone()),
         };
         parts.standby.push((part.clone(), share, holder.asked()));
@@ -228,6 +234,15 @@ impl<'a> Able<'a> {
         }
     }
 
+    fn ids_max(&self) -> usize {
+        match (self.abilities.ids, self.abilities.ids_alone) {
+            (Support::Unsupported, _) => 0,
+            (_, true) => IDS_ALONE_MAX,
+            _ if by_post(&self.asked()) => IDS_POST_MAX,
+            _ => IDS_GET_MAX,
+        }
+    }
+
     fn asked(&self) -> Asked<'a> {
         Asked {
             member: self.member,
@@ -258,7 +273,7 @@ impl Share {
     /// Where the same Item may come from several holders: of which, and whether this one can be asked for it.
     #[must_use]
     pub fn united(&self) -> Option<United> {
-        self.united.then(|| United { id: Arc::clone(&self.id), by_ids: self.by_ids })
+        self.united.then(|| United { id: Arc::clone(&self.id), ids_max: self.ids_max })
     }
 
     /// Why its holder is asked, for admins.

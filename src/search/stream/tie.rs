@@ -121,10 +121,9 @@ impl Stream {
         self.walk.as_ref().is_some_and(|walk| watermark.first() == Some(&walk.tie))
     }
 
-    /// The tie in which the client stands and that the leg walks or is to walk: nobody can take over inside of it (S13).
-    pub fn tie_of_its_own(&self, last: &Position) -> Option<Position> {
-        let walk = self.walk.as_ref().filter(|_| !matches!(last, Position::Before(_)) && self.walks(last))?;
-        Some(Position::After(walk.tie.clone()))
+    /// Whether the client stands in a tie that the leg walks or is to walk: nobody can take over inside of it (S13).
+    pub fn walks_here(&self, last: &Position) -> bool {
+        matches!(last, Position::At(_) | Position::Walk { .. }) && self.walks(last)
     }
 
     /// How the leg takes part in the large tie in which the client now stands.
