@@ -14,9 +14,8 @@ impl Stream {
     /// Gives up one tie: the leg goes on strictly behind it.
     pub fn skip_tie(&mut self) -> Option<Position> {
         let tie = match &self.known {
-            Position::Walk { first: value, .. } => Position::After(value.clone()),
-            _ if self.is_sliced() => self.window_given_up(),
-            Position::Before(value) => Position::After(value.clone()),
+            _ if self.is_sliced() && self.walk.is_none() => self.window_given_up(),
+            Position::Before(value) | Position::Walk { first: value, .. } => Position::After(value.clone()),
             Position::At(key) => Position::After(key.values.first()?.clone()),
             _ => return None,
         };
