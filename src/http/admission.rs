@@ -3,24 +3,32 @@
 //!
 //! How many may be in progress depends on what they wait for. Requests that wait for members cost nothing but memory:
 //! `limits.in_flight_max` of them. Requests that wait for this machine only make one another late, and the refusals too,
-//! since these stand in the same queue. How late the machine is shows in a task that wants to wake every few
-//! milliseconds: where it wakes late, requests in progress are made fewer until it does not.
+//! since these stand in the same queue. So where the threads of the runtime never rest, requests in progress are made
+//! fewer until they nearly do.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeMetrics};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How often it is looked whether the machine is late.
+/// How often it is looked how busy the machine is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Lateness that is too much: a refusal passes the queue of the machine about twice, and is promised within 50 ms.
+/// A look that is overdue by so much has not come because of too much else to do.
 const LATE: Duration = Duration::from_millis(15);
-/// Of what is in progress when the machine is late, so many eighths may stay.
+/// Parts of the time that the threads of the runtime spend with tasks: from here on, more requests in progress are not
+/// served sooner.
+const SATURATED: f64 = 0.95;
+/// Below this, more requests in progress would be.
+const HAS_ROOM: f64 = 0.85;
+/// Below this the machine has so little to do that fewer requests than all are allowed no more.
+const RESTS: f64 = 0.5;
+/// Of what is in progress when the machine is saturated, so many eighths may stay.
 const KEEP_EIGHTHS: usize = 7;
-/// One part in so many is added at each look at which somebody waits though the machine is not late.
+/// One part in so many is added at each look at which the machine has room.
 const GROW_PARTS: usize = 16;
 /// What a core can always have in progress: fewer leave it idle while members answer.
 const FEWEST_PER_CORE: usize = 4;
@@ -37,7 +45,7 @@ pub struct Admission(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     turns: Mutex<Turns>,
-    /// Told when so many requests are in progress that it matters whether the machine is late.
+    /// Told when so many requests are in progress that it matters how busy the machine is.
     busy: Notify,
 }
 
@@ -92,17 +100,19 @@ impl Admission {
         timeout(wait_max, turn).await.ok().and_then(Result::ok).ok_or(Full)
     }
 
-    /// Looks whether the machine is late, for ever.
+    /// Looks how busy the machine is, for ever.
     pub async fn watch(self) -> Infallible {
+        let mut load = Load::of(Handle::current().metrics());
         loop {
             if !self.lock().is_busy() {
                 self.lock().due = None;
                 self.0.busy.notified().await;
+                load.begin();
             }
             let due = Instant::now() + LOOK_EVERY;
             self.lock().due = Some(due);
             sleep_until(due).await;
-            self.lock().look(due.elapsed());
+            self.lock().look(load.since_last());
             self.call();
         }
     }
@@ -126,6 +136,38 @@ impl Drop for Turn {
         self.0.lock().running -= 1;
         self.0.call();
     }
+}
+
+/// How busy the threads of the runtime are.
+struct Load {
+    runtime: RuntimeMetrics,
+    at: std::time::Instant,
+    busy: Duration,
+}
+
+impl Load {
+    fn of(runtime: RuntimeMetrics) -> Self {
+        Self { busy: busy(&runtime), runtime, at: std::time::Instant::now() }
+    }
+
+    fn begin(&mut self) {
+        self.at = std::time::Instant::now();
+        self.busy = busy(&self.runtime);
+    }
+
+    /// The part of the time since the last look that the threads spent with tasks, 0 to 1.
+    fn since_last(&mut self) -> f64 {
+        let (at, before) = (self.at, self.busy);
+        self.begin();
+        let threads = f64::from(u32::try_from(self.runtime.num_workers()).unwrap_or(u32::MAX));
+        let time = self.at.saturating_duration_since(at).as_secs_f64() * threads;
+        if time > 0.0 { (self.busy.saturating_sub(before).as_secs_f64() / time).min(1.0) } else { 0.0 }
+    }
+}
+
+/// What all threads together spent with tasks so far.
+fn busy(runtime: &RuntimeMetrics) -> Duration {
+    (0..runtime.num_workers()).map(|thread| runtime.worker_total_busy_duration(thread)).sum()
 }
 
 /// Where a request goes.
@@ -154,9 +196,9 @@ impl Turns {
         Self { most, fewest: fewest.min(most), allowed: most, running: 0, waiting: VecDeque::new(), due: None }
     }
 
-    /// Whether so many are in progress that fewer might do.
+    /// Whether so many are in progress that fewer might do, or fewer than all are allowed.
     fn is_busy(&self) -> bool {
-        self.running >= self.fewest
+        self.running >= self.fewest || self.allowed < self.most
     }
 
     /// Who gets the next turn; it counts as in progress from here on.
@@ -172,11 +214,12 @@ impl Turns {
         None
     }
 
-    /// The machine was so late at a look.
-    fn look(&mut self, late: Duration) {
-        if late > LATE {
+    /// The machine spent such a part of the time since the last look with tasks.
+    fn look(&mut self, busy: f64) {
+        let wanted = self.running >= self.allowed || !self.waiting.is_empty();
+        if busy >= SATURATED {
             self.allowed = (self.running * KEEP_EIGHTHS / 8).clamp(self.fewest, self.allowed.max(self.fewest));
-        } else if late < LATE / 2 && (self.running >= self.allowed || !self.waiting.is_empty()) {
+        } else if busy < RESTS || busy < HAS_ROOM && wanted {
             self.allowed = (self.allowed + self.allowed / GROW_PARTS + 1).min(self.most);
         }
     }
@@ -186,7 +229,7 @@ impl Turns {
         if self.running + self.waiting.len() >= self.most {
             return Place::None;
         }
-        // A look that is overdue says the same as one that was late, and says it sooner.
+        // A look that is overdue says that there is too much to do before there is a look to say so.
         if self.due.is_some_and(|due| now.saturating_duration_since(due) > LATE) {
             self.allowed = self.running.clamp(self.fewest, self.allowed.max(self.fewest));
         }

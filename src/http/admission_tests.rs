@@ -14,33 +14,59 @@ fn turns(running: usize) -> Turns {
 }
 
 #[test]
-fn as_many_as_allowed_while_the_machine_is_in_time() {
+fn as_many_as_allowed_while_the_machine_is_not_saturated() {
     let now = Instant::now();
     assert_eq!(turns(999).place(now), Place::Turn);
     assert_eq!(turns(1_000).place(now), Place::None);
     let mut looked = Turns { due: Some(now), ..turns(999) };
-    looked.look(LATE);
-    assert_eq!((looked.place(now + LATE), looked.allowed), (Place::Turn, 1_000), "late, and not too late");
+    looked.look(SATURATED - 0.01);
+    assert_eq!((looked.place(now + LATE), looked.allowed), (Place::Turn, 1_000), "nearly");
 }
 
 #[test]
-fn fewer_are_let_in_as_long_as_the_machine_is_late_and_more_again_when_it_is_not() {
+fn fewer_are_let_in_as_long_as_the_machine_is_saturated_and_more_again_when_it_is_not() {
     let mut turns = turns(80);
-    turns.look(LATE + MS);
+    turns.look(1.0);
     assert_eq!(turns.allowed, 70);
     assert_eq!(turns.place(Instant::now()), Place::Queue);
     turns.running = 4;
-    turns.look(LATE + MS);
+    turns.look(1.0);
     assert_eq!(turns.allowed, 8, "never fewer than a core needs");
-    turns.look(Duration::ZERO);
+    assert!(turns.is_busy(), "it is looked until all are allowed again");
+    turns.look(HAS_ROOM - 0.01);
     assert_eq!(turns.allowed, 8, "nobody wants more");
     turns.running = 8;
+    turns.look(HAS_ROOM);
+    assert_eq!(turns.allowed, 8, "more would not be served sooner");
+    turns.look(HAS_ROOM - 0.01);
+    assert_eq!(turns.allowed, 9);
+}
+
+/// A burst that kept the machine busy leaves nothing that the next one would be refused for.
+#[test]
+fn all_are_allowed_again_within_a_second_of_rest() {
+    let mut turns = turns(0);
+    turns.allowed = 8;
     let looks = (1..100).find(|_| {
-        turns.look(Duration::ZERO);
-        turns.running = turns.allowed;
+        turns.look(0.0);
         turns.allowed == 1_000
     });
-    assert!(looks.is_some(), "all again within a second");
+    assert!(looks.is_some(), "at looks 10 ms apart");
+    assert!(!turns.is_busy(), "and then nobody looks");
+}
+
+/// The share of time is that of the runtime's own threads.
+#[tokio::test]
+async fn a_thread_that_works_is_busy_and_one_that_waits_is_not() {
+    let mut load = Load::of(Handle::current().metrics());
+    tokio::time::sleep(MS * 50).await;
+    assert!(load.since_last() < RESTS);
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < MS * 50 {
+        std::thread::sleep(MS);
+        tokio::task::yield_now().await;
+    }
+    assert!(load.since_last() > RESTS);
 }
 
 #[test]
@@ -55,7 +81,7 @@ fn an_overdue_look_lets_nobody_more_in() {
 #[test]
 fn not_more_wait_than_will_have_their_turn_soon() {
     let mut turns = turns(8);
-    turns.look(LATE + MS);
+    turns.look(1.0);
     let now = Instant::now();
     let waiting = std::iter::from_fn(|| {
         (turns.place(now) == Place::Queue).then(|| {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,7 +24,7 @@ use tracing::{Instrument, debug, error, error_span, field};
 use crate::broker::Snapshot;
 use crate::collections::Queryables;
 use crate::processes::catalogue::Catalogue;
-use crate::telemetry::context::Context;
+use crate::telemetry::context::{self, Context};
 use crate::telemetry::{metrics, otlp};
 
 use super::App;
@@ -39,6 +39,8 @@ use super::{respond, routes};
 
 /// Bodies below this are sent as they are: compressing them costs more than it saves.
 const COMPRESS_ABOVE_BYTES: u64 = 1024;
+/// What metrics call the route of a request that reached none.
+const NO_ROUTE: &str = "other";
 
 /// What all requests share.
 pub struct Face {
@@ -119,6 +121,9 @@ impl Door {
 
     /// Answers one request, compressed where the client allows it.
     pub async fn answer(&self, mut request: Request) -> Response {
+        if let Some(refused) = self.refused(&request) {
+            return refused;
+        }
         let is_head = request.method() == Method::HEAD;
         let encoding = respond::encoding(request.headers());
         // The layer answers 406 to what it cannot satisfy; here an encoding is never a reason to refuse.
@@ -135,6 +140,27 @@ impl Door {
             Err(never) => match never {},
         };
         if is_head { response.map(|_| Body::empty()) } else { response }
+    }
+
+    /// The refusal of a request for which there is no room, before anything else is done for it: what refusals cost is
+    /// taken from those that are served. `None` where there is room, or more to look at.
+    fn refused(&self, request: &Request) -> Option<Response> {
+        let path = request.uri().path();
+        let is_plain = matches!(*request.method(), Method::GET | Method::POST) && !exception::concerns(path);
+        // Below a prefix too, which is not known yet.
+        if self.face.admission.is_open() || !is_plain || path.contains("/health/") {
+            return None;
+        }
+        let request_id = context::request_id(request.headers());
+        let problem = Problem::overloaded();
+        debug!(%request_id, status = problem.status.as_u16(), code = problem.code, "request refused");
+        metrics::refusal(problem.code);
+        metrics::request(NO_ROUTE, problem.status, Duration::ZERO);
+        let mut response = respond::problem(&problem, &request_id);
+        let snapshot = self.face.app.broker.snapshot();
+        let origins = &snapshot.federation.server.cors_origins;
+        respond::finish(&mut response, &respond::Asked::of(request), origins, &request_id);
+        Some(response)
     }
 
     /// The answer with every header and, for a problem, its body. A panic ends here.
@@ -155,7 +181,7 @@ impl Door {
         let admitted = self.admitted(request, &request_id, &snapshot);
         let admitted = Arc::clone(&context).scope(caught(admitted));
         let mut response = admitted.instrument(span.clone()).await;
-        let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
+        let route = response.extensions_mut().remove::<Route>().map_or_else(|| NO_ROUTE.to_owned(), |route| route.0);
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             debug!(parent: &span, status = problem.status.as_u16(), code = problem.code, "request refused");
             metrics::refusal(problem.code);

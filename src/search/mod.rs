@@ -36,6 +36,8 @@ mod model;
 
 use crate::broker::Snapshot;
 pub use cursor::KeyRing;
+#[cfg(test)]
+pub use model::may_follow;
 pub use one::item;
 pub use report::Report;
 pub use request::SearchRequest;

@@ -84,7 +84,7 @@ pub struct LegEnd {
     /// Full pages without a `next` link, after which it was asked once more (F3).
     pub suspicious_ends: u32,
     pub retry_after_s: Option<u32>,
-    /// Items of it are given in its own order on this page (S7).
+    /// Items of it are given in its own order on this page, or next in the tie in which the page ends (S7).
     pub walked: bool,
 }
 
@@ -427,7 +427,7 @@ fn finish_sorted(merge: Merge, end: &mut PageEnd, next: &mut Session) -> bool {
         end.legs.push(LegEnd {
             covered_by,
             returned: leg.returned,
-            walked: walkers.contains(&number),
+            walked: walkers.contains(&number) || leg.stream.walks(&next.watermark),
             requests: leg.stream.requests + leg.questions,
             suspicious_ends: leg.stream.suspicious_ends,
             ..leg_end(

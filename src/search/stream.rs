@@ -620,6 +620,13 @@ impl Stream {
         self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
     }
 
+    /// Whether an Item lies behind the part that its list was asked for, as one does that lasts into it: the list of its
+    /// own part brings it again.
+    fn is_of_a_later_range(&self, key: &Key, order: &Comparator) -> bool {
+        let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
+        range.is_some_and(|range| order.key_after(key, &range.to))
+    }
+
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {

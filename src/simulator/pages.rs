@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::search::outcome::Status;
 use crate::search::report::{GapReport, MemberReport, PlaceReport};
-use crate::search::{Answer, Report};
+use crate::search::{Answer, Report, may_follow};
 
 use super::judge::Judge;
 use super::member::Thing;
@@ -54,13 +54,23 @@ pub enum Gone {
     Part(Box<GapReport>),
 }
 
+/// The Item that was given last.
+struct Last {
+    key: Key,
+    member: String,
+    /// In its member's own order.
+    walked: bool,
+}
+
 /// One walk from a first page, or from a `retry-missed`, to its end.
 pub struct Pages<'a> {
     pub wish: &'a Wish,
     exempt: &'a BTreeSet<String>,
     /// It fetches what an earlier walk missed.
     of_gaps: bool,
-    last: Option<Key>,
+    last: Option<Last>,
+    /// Ties that their member may give in its own order (S7): the member and the time.
+    walks: BTreeSet<(String, i64)>,
     pub shown: BTreeSet<(String, String)>,
     pub count: usize,
     /// Statuses that each member had on some page.
@@ -77,6 +87,7 @@ impl<'a> Pages<'a> {
             exempt,
             of_gaps,
             last: None,
+            walks: BTreeSet::new(),
             shown: BTreeSet::new(),
             count: 0,
             statuses: BTreeMap::new(),
@@ -96,6 +107,7 @@ impl<'a> Pages<'a> {
         if answer.items.len() > self.wish.limit as usize {
             judge.wrong(format!("{} Items on a page of {}", answer.items.len(), self.wish.limit));
         }
+        self.note_walks(answer);
         for found in &answer.items {
             let key = Key {
                 at_ms: found.item.time_key().unwrap_or_default(),
@@ -103,19 +115,41 @@ impl<'a> Pages<'a> {
                 collection: found.collection.to_string(),
             };
             let misled = self.exempt.contains(found.member.as_str());
-            if sorted && self.last.as_ref().is_some_and(|last| last.compare(&key, self.wish.sort) != Ordering::Less) {
-                judge.wrong(format!("I1: {key:?} comes after {:?}", self.last));
+            let walked = self.comes_walked(&key, found.member.as_str());
+            if let (true, Some(last)) = (sorted, &self.last)
+                && !follows((&key, found.member.as_str(), walked), last, self.wish.sort)
+            {
+                judge.wrong(format!("I1: {key:?} comes after {:?}", last.key));
             }
             if !self.shown.insert((key.collection.clone(), key.id.clone())) && (sorted || !misled) {
                 judge.wrong(format!("I2: {key:?} comes twice"));
             }
-            self.last = Some(key);
+            self.last = Some(Last { key, member: found.member.to_string(), walked });
         }
         self.members(&answer.report, late, judge);
         self.note_lasting(&answer.report);
         if !self.of_gaps {
             self.nothing_is_missing_unsaid(answer, sorted, world, judge);
         }
+    }
+
+    /// Which ties of the page are given in a member's own order, as the page says.
+    fn note_walks(&mut self, answer: &Answer) {
+        for member in &answer.report.order.ties_members {
+            let times = answer.items.iter().filter_map(|found| found.item.time_key());
+            self.walks.extend(times.map(|at_ms| (member.to_string(), at_ms)));
+        }
+    }
+
+    fn is_walked(&self, member: &str, at_ms: i64) -> bool {
+        self.walks.contains(&(member.to_owned(), at_ms))
+    }
+
+    /// Whether an Item is surely given in its member's own order: it may be, and is not where the order has it.
+    fn comes_walked(&self, key: &Key, member: &str) -> bool {
+        let before = self.last.as_ref().filter(|last| last.key.first(key, self.wish.sort).is_eq());
+        self.is_walked(member, key.at_ms)
+            && before.is_some_and(|last| last.walked || last.key.compare(key, self.wish.sort).is_gt())
     }
 
     fn members(&mut self, report: &Report, late: bool, judge: &mut Judge) {
@@ -153,8 +187,15 @@ impl<'a> Pages<'a> {
     fn nothing_is_missing_unsaid(&mut self, answer: &Answer, sorted: bool, world: &World, judge: &mut Judge) {
         let over = answer.next.is_none();
         for (member, key) in wanted(world, self.wish) {
-            let due =
-                over || (sorted && self.last.as_ref().is_some_and(|last| key.compare(last, self.wish.sort).is_le()));
+            let walked = self.is_walked(&member, key.at_ms);
+            let passed = |last: &Last| {
+                if walked {
+                    key.first(&last.key, self.wish.sort).is_lt()
+                } else {
+                    key.compare(&last.key, self.wish.sort).is_le()
+                }
+            };
+            let due = over || (sorted && self.last.as_ref().is_some_and(passed));
             let came = self.shown.contains(&(key.collection.clone(), key.id.clone()));
             if !due || came || self.exempt.contains(&member) {
                 continue;
@@ -179,6 +220,12 @@ impl<'a> Pages<'a> {
             Gone::Part(gap) => covers(gap, key, sort, true),
         })
     }
+}
+
+/// I1. In what order a member walks its own tie is known to nobody but the member.
+fn follows((key, member, walked): (&Key, &str, bool), last: &Last, sort: Sort) -> bool {
+    let walks = || if member >= last.member.as_str() { Ordering::Greater } else { Ordering::Less };
+    may_follow((walked, last.walked), key.first(&last.key, sort), key.compare(&last.key, sort), walks)
 }
 
 fn is_missing(member: &MemberReport) -> bool {

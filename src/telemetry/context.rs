@@ -36,19 +36,15 @@ impl Context {
     /// The context of a request with these headers: its own id and trace where they can be used, else new ones.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let texts = |name: &HeaderName| -> Vec<&str> {
-            headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("")).collect()
-        };
         let random: [u8; 16] = random();
-        let begins_alike = random.first_chunk().copied().unwrap_or_default();
-        let request_id = own_id(&texts(&REQUEST_ID));
-        let request_id = request_id.unwrap_or_else(|| format!("{:016x}", u64::from_be_bytes(begins_alike)).into());
+        let request_id = own_or(headers, random.first_chunk().copied().unwrap_or_default());
         let span = new_span();
-        let trace = Trace::read(&texts(&TRACEPARENT), &texts(&TRACESTATE), span).unwrap_or_else(|| {
-            // Begins with our request id, so that a member's log line leads to ours.
-            let id = TraceId::new(random).or(TraceId::new([1; 16]));
-            Trace::begun(id.unwrap_or_else(|| unreachable!("ones are not zero")), span, otlp::takes_new_traces())
-        });
+        let trace =
+            Trace::read(&texts(headers, &TRACEPARENT), &texts(headers, &TRACESTATE), span).unwrap_or_else(|| {
+                // Begins with our request id, so that a member's log line leads to ours.
+                let id = TraceId::new(random).or(TraceId::new([1; 16]));
+                Trace::begun(id.unwrap_or_else(|| unreachable!("ones are not zero")), span, otlp::takes_new_traces())
+            });
         Self { request_id, trace, sent: Mutex::default() }
     }
 
@@ -63,6 +59,21 @@ impl Context {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().find(|(known, _)| **known == *member).map_or(0, |(_, count)| *count)
     }
+}
+
+/// The id of a request with these headers, for one that gets no context: its own where it can be used, else a new one.
+#[must_use]
+pub fn request_id(headers: &HeaderMap) -> Arc<str> {
+    own_or(headers, random())
+}
+
+fn own_or(headers: &HeaderMap, random: [u8; 8]) -> Arc<str> {
+    own_id(&texts(headers, &REQUEST_ID)).unwrap_or_else(|| format!("{:016x}", u64::from_be_bytes(random)).into())
+}
+
+/// All values of a header; one that is no text is empty.
+fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("")).collect()
 }
 
 /// The context of the work at hand.

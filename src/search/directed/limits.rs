@@ -1,6 +1,8 @@
 //! Members that lead nowhere, and the bounds of a page.
 
 use super::*;
+use crate::members::KeyKind;
+use crate::search::missed::Range;
 use crate::search::order::Position;
 use crate::search::session::{Gap, Place, SessionLeg};
 
@@ -270,4 +272,52 @@ fn five_gaps_become_four_that_cover_them_all() {
     }
     assert_eq!(leg.gaps.len(), 4);
     assert_eq!((&leg.gaps[0].from, &leg.gaps[0].to), (&at(0), &Some(at(15))), "widened outward");
+}
+
+/// An Item from `start` to `end`, in milliseconds.
+fn lasting(id: &str, start: i64, end: i64) -> Item {
+    let at = DateTime::from_timestamp_millis;
+    Item { times: Times { datetime: None, start: at(start), end: at(end) }, ..item(id, start) }
+}
+
+#[test]
+fn long_items_of_a_later_part_of_a_retry_are_no_tie_of_the_one_before() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let part = |from, to| Range { from, to, place: None };
+    let ranges = vec![
+        part(Position::Start, Position::After(Value::Time(2_090))),
+        part(Position::Before(Value::Time(2_050)), Position::End),
+    ];
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    session.legs[0].ranges = ranges;
+    // all of them last into the first part: together with a small tie they are more than are read to sort one
+    let long: Vec<Item> = (0..1_000).map(|n| lasting(&format!("long-{n:04}"), 2_000 - n, 2_099)).collect();
+    let tie = vec![item("c2", 2_050), item("c1", 2_050)];
+    let end = page(&plan, session, false, 1_000, |_, request, _| {
+        let of_the_first = request.datetime.is_some_and(|asked| asked.start.is_some());
+        Ok(match (&request.token, of_the_first) {
+            (_, true) => answer(long.clone(), None),
+            (None, false) => answer(tie.clone(), Some("more")),
+            (Some(_), false) => answer(long.clone(), None),
+        })
+    });
+    assert_eq!((end.hits.len(), end.legs[0].gaps.len()), (1_000, 0), "{:?}", end.legs);
+    assert_eq!(&ids(&end)[..4], ["c1", "c2", "long-0000", "long-0001"]);
+}
+
+#[test]
+fn items_without_a_key_are_held_to_see_whether_values_follow_but_not_more_than_of_a_tie() {
+    let unknown = Leg { first: FirstKey::Unbounded { nulls_last: false }, ..leg("A", Mode::Token) };
+    let by_property = SortBy { field: "n".into(), descending: false, kind: KeyKind::Number };
+    let plan = plan(vec![unknown], Order::Sorted(vec![by_property]));
+    for (count, gaps) in [(1_000, 0), (1_001, 1)] {
+        let all: Vec<Item> = (0..count).map(|n| item(&format!("i{n:04}"), n)).collect();
+        let end = first(&plan, 10, |_, request, _| {
+            let from = request.token.as_ref().map_or(0, |token| token.0.parse().expect("a place"));
+            let to = (from + 500).min(all.len());
+            Ok(answer(all[from..to].to_vec(), (to < all.len()).then(|| to.to_string()).as_deref()))
+        });
+        assert_eq!(end.legs[0].gaps.len(), gaps, "{count} Items: {:?}", end.legs);
+        assert_eq!(end.hits.len(), if gaps == 0 { 10 } else { 0 });
+    }
 }

@@ -1,5 +1,6 @@
 //! What a history must have come to.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use crate::search::counts::Bounds;
@@ -12,6 +13,18 @@ use super::catalogue::{Catalogue, Counts, Takes};
 use super::thing::{Span, Thing};
 use super::walk::{Given, Walk};
 use super::world::World;
+
+/// Whether an Item may follow another one: in the total order, or, in a tie in its member's own order (S7), behind all
+/// that is ordered there, and then as its walk goes on. `walked` tells of the two whether they are given so; `firsts`,
+/// `keys` and `walks` compare the one with the other.
+pub fn may_follow(walked: (bool, bool), firsts: Ordering, keys: Ordering, walks: impl FnOnce() -> Ordering) -> bool {
+    match walked {
+        (false, false) => keys.is_gt(),
+        (false, true) => firsts.is_gt(),
+        (true, false) => firsts.is_ge(),
+        (true, true) => firsts.then_with(walks).is_gt(),
+    }
+}
 
 /// I2 to I4: each lasting Item once, or inside a declared gap of its member.
 pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
@@ -29,7 +42,7 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
     for catalogue in &world.catalogues {
         let gaps = [&walk.gaps, &walk.lasting_gaps];
         let gaps = gaps.map(|gaps| gaps.get(catalogue.member.as_str()).map_or(&[][..], Vec::as_slice)).concat();
-        hold_null_gaps(catalogue, &gaps)?;
+        hold_null_gaps(world, catalogue, &gaps)?;
         for thing in &catalogue.things {
             let given = met.contains(&(&*thing.exposed, &*thing.item.id));
             if given && !(meant(thing) && thing.meets(&asked)) {
@@ -61,18 +74,32 @@ pub(super) fn judge(world: &World, walk: &Walk) -> Result<(), String> {
 }
 
 /// Items without a key are missing only where they cannot be asked for.
-fn hold_null_gaps(catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
+fn hold_null_gaps(world: &World, catalogue: &Catalogue, gaps: &[Gap]) -> Result<(), String> {
     let is_null_gap = |gap: &Gap| gap.from == Position::Before(Value::Null) && gap.is_lasting();
     let may = match catalogue.first {
         // out of reach; and a list that is drained fails as a whole
         FirstKey::Bounded { nulls: NullItems::OutOfReach, .. } | FirstKey::Certain => true,
-        FirstKey::Unbounded { nulls_last } => !nulls_last && catalogue.store.nulls_first,
+        FirstKey::Unbounded { nulls_last } => {
+            !nulls_last && (catalogue.store.nulls_first || leads_with_many_nulls(world, catalogue))
+        }
         FirstKey::Bounded { .. } => false,
     };
     match gaps.iter().find(|gap| is_null_gap(gap) && !may) {
         Some(gap) => Err(format!("{} has its Items without a key, but {gap:?}", catalogue.member)),
         None => Ok(()),
     }
+}
+
+/// Whether a list of the member begins with more Items without a key than are held to see whether values follow: then
+/// nobody can know that none do.
+fn leads_with_many_nulls(world: &World, catalogue: &Catalogue) -> bool {
+    let asked = Span::of(world.user);
+    let meant =
+        |thing: &&Thing| thing.meets(&asked) && world.condition.is_none_or(|condition| condition.holds(thing.value));
+    let is_null = |thing: &Thing| world.order.as_ref().is_some_and(|order| order.is_null(thing));
+    let (nulls, values): (Vec<&Thing>, Vec<&Thing>) =
+        catalogue.things.iter().filter(meant).partition(|thing| is_null(thing));
+    values.is_empty() && nulls.len() > world.ties_max
 }
 
 /// S25: as many Items match as the bounds of the first page allow. Members that lie about a filter lie about counts.

@@ -28,6 +28,7 @@ use crate::collections::Ids;
 use crate::federation::{self, Federation, Limits, Server};
 
 use super::cursor::KeyRing;
+pub use judge::may_follow;
 use walk::history;
 use world::World;
 

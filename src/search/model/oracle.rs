@@ -87,6 +87,15 @@ impl Oracle {
         order.then_with(|| a.id.cmp(&b.id)).then_with(|| a.collection.cmp(&b.collection))
     }
 
+    /// Whether an Item lacks the first key.
+    pub(super) fn is_null(&self, thing: &Thing) -> bool {
+        match self.lead().0 {
+            By::Number => thing.number.is_none(),
+            By::Text => thing.text.is_none(),
+            By::Time | By::Id | By::Collection => false,
+        }
+    }
+
     /// First keys alone.
     pub(super) fn firsts(&self, a: &Key, b: &Key) -> Ordering {
         turned(&a.values[0], &b.values[0], self.keys[0].1)

@@ -12,7 +12,7 @@ use crate::search::plan::Plan;
 use crate::search::session::{Gap, Session, SessionLeg};
 
 use super::catalogue::{Catalogue, Counts, Lists, Takes};
-use super::judge::{hold_the_bounds, judge};
+use super::judge::{hold_the_bounds, judge, may_follow};
 use super::oracle::Oracle;
 use super::page::page;
 use super::thing::Condition;
@@ -339,18 +339,10 @@ fn gaps_of(session: &Session, leg: &LegEnd) -> usize {
     session.legs.iter().filter(|known| known.member == leg.member.as_str()).map(|known| known.gaps.len()).sum()
 }
 
-/// Whether an Item may follow another one: in the total order, or, in a large tie, behind all that is ordered, by member,
-/// and there in the member's own order.
 fn comes_after(order: &Oracle, given: &Given, last: &Given) -> bool {
-    let firsts = order.firsts(&given.key, &last.key);
-    match (given.walked, last.walked) {
-        (None, None) => order.compare(&given.key, &last.key).is_gt(),
-        (None, Some(_)) => firsts.is_gt(),
-        (Some(_), None) => firsts.is_ge(),
-        (Some(own), Some(before)) => {
-            firsts.is_gt() || (firsts.is_eq() && (&given.member, own) > (&last.member, before))
-        }
-    }
+    let walks = || (&given.member, given.walked).cmp(&(&last.member, last.walked));
+    let walked = (given.walked.is_some(), last.walked.is_some());
+    may_follow(walked, order.firsts(&given.key, &last.key), order.compare(&given.key, &last.key), walks)
 }
 
 /// The ties that a leg walks or has a gap in a walk of.

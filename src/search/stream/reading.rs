@@ -117,6 +117,10 @@ impl Stream {
         if !unseen {
             return Ok(false);
         }
+        if self.is_of_a_later_range(&key, order) {
+            self.forget(&item);
+            return Ok(true);
+        }
         if order.key_after(&key, last)
             && order.key_after(&key, &self.start)
             && self.in_ranges(&key, order)

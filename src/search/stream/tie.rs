@@ -20,6 +20,8 @@ impl Stream {
             _ => return None,
         };
         self.buffer.clear();
+        // what was at hand comes again where it lies behind the tie
+        self.seen.clear();
         self.walk = None;
         self.failure = None;
         self.known = tie.clone();
@@ -27,10 +29,11 @@ impl Stream {
         Some(tie)
     }
 
-    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there.
+    /// Whether all that is at hand belongs to the tie that is being read, or to what may be one there. A list of which
+    /// nothing was read is in none.
     pub(super) fn in_tie(&self) -> bool {
-        match (&self.known, self.buffer.front().and_then(|hit| hit.key.values.first())) {
-            (Position::Before(tie), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
+        match (&self.known, &self.last_first, self.buffer.front().and_then(|hit| hit.key.values.first())) {
+            (Position::Before(tie), Some(_), Some(first)) => first.compare(tie, self.descending) != Ordering::Less,
             _ => false,
         }
     }
@@ -112,10 +115,15 @@ impl Stream {
         self.ordered.contains(tie) || walk == Some(tie)
     }
 
+    /// Whether Items of the tie in which the client stands are still to come in the member's own order.
+    pub fn walks(&self, watermark: &Position) -> bool {
+        self.walk.as_ref().is_some_and(|walk| watermark.first() == Some(&walk.tie))
+    }
+
     /// How the leg takes part in the large tie in which the client now stands.
     pub fn class(&self, watermark: &Position, order: &Comparator) -> Class {
         let Some(tie) = watermark.first() else { return Class::Unknown };
-        if self.walk.as_ref().is_some_and(|walk| walk.tie == *tie) {
+        if self.walks(watermark) {
             Class::Walker
         } else if self.buffer.front().is_some_and(|hit| hit.key.values.first() == Some(tie)) {
             if self.ordered.contains(tie) { Class::Ordered } else { Class::Keyed }
