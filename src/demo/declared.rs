@@ -113,6 +113,16 @@ every_s = 21600                   # the default: the files are read again every 
 from = "1978-01-01T00:00:00Z"     # the first satellite record of sea ice; no end: products grow
 "#;
 
+/// One name for what two members hold alike: (the name, which is also that of each holder's own Collection; the holders).
+pub const SHARED: (&str, [&str; 2]) = ("sentinel-2-l2a", ["EODC", "GRNET-OPENSTACK"]);
+
+const SHARED_WORDS: &str = r#"
+[[collection]]                    # two members hold it alike: clients see each Item once, under this name
+id = "sentinel-2-l2a"
+replicas = "prefer"               # the default: the first holder that covers what is asked, the next if it fails
+holders = ["EODC|sentinel-2-l2a", "GRNET-OPENSTACK|sentinel-2-l2a"]
+"#;
+
 /// The kind of a member, as the file names it.
 fn kind(speaks: Speaks) -> &'static str {
     match speaks {
@@ -139,5 +149,6 @@ pub fn federation_toml(members: &[Running]) -> String {
             let _ = writeln!(text, "{PROCESSES}url = \"{url}\"");
         }
     }
+    text.push_str(SHARED_WORDS);
     text
 }

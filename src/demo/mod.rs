@@ -107,13 +107,16 @@ impl Demo {
         self.member(member).map_or(0, |found| found.catalog.entries.len())
     }
 
-    /// Every Item as the broker must expose it: `(MEMBER|collection, id)`.
+    /// Every Item as the broker must expose it: `(MEMBER|collection, id)`, or `(collection, id)` of a shared Collection.
     #[must_use]
     pub fn all_ids(&self) -> BTreeSet<(String, String)> {
-        self.members.iter().flat_map(Running::exposed).collect()
+        let all = |member: &Running| -> Vec<(String, String)> {
+            member.catalog.entries.iter().map(|entry| exposed(member.habits, entry)).collect()
+        };
+        self.members.iter().flat_map(all).collect()
     }
 
-    /// The Items of one member as the broker must expose them.
+    /// The Items of one member under the names of its own: `(MEMBER|collection, id)`.
     #[must_use]
     pub fn ids_of(&self, member: &str) -> BTreeSet<(String, String)> {
         self.member(member).map(|found| found.exposed().collect()).unwrap_or_default()
@@ -122,12 +125,12 @@ impl Demo {
     /// The Items of all members that meet the conditions of a query string such as `bbox=9,53,30,66`.
     ///
     /// # Errors
-    /// What is wrong with the query. Collections are the ids that the broker knows of each member.
+    /// What is wrong with the query. Collections are the ids that each member has.
     pub fn matching(&self, query: &str) -> Result<BTreeSet<(String, String)>, String> {
         let conditions = conditions::Conditions::from_query(query)?;
         let found = |member: &Running| -> Vec<(String, String)> {
             let entries = member.catalog.entries.iter().filter(|entry| conditions.hold(entry));
-            entries.map(|entry| (format!("{}|{}", member.habits.id, entry.collection), entry.id.clone())).collect()
+            entries.map(|entry| exposed(member.habits, entry)).collect()
         };
         Ok(self.members.iter().flat_map(found).collect())
     }
@@ -141,6 +144,14 @@ impl Demo {
     fn member(&self, id: &str) -> Option<&Running> {
         self.members.iter().find(|member| member.habits.id == id)
     }
+}
+
+/// An Item as the broker must expose it.
+fn exposed(habits: &Habits, entry: &catalog::Entry) -> (String, String) {
+    let (shared, holders) = declared::SHARED;
+    let is_shared = entry.collection == shared && holders.contains(&habits.id);
+    let collection = if is_shared { shared.to_owned() } else { format!("{}|{}", habits.id, entry.collection) };
+    (collection, entry.id.clone())
 }
 
 fn portrait(member: &Running) -> Portrait {

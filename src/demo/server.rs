@@ -103,7 +103,7 @@ impl Running {
         self.off.send_replace(off);
     }
 
-    /// The Items as the broker must expose them.
+    /// The Items under the names of this member: `(MEMBER|collection, id)`.
     pub fn exposed(&self) -> impl Iterator<Item = (String, String)> {
         self.catalog.entries.iter().map(|entry| (format!("{}|{}", self.habits.id, entry.collection), entry.id.clone()))
     }

@@ -237,6 +237,11 @@ impl Merge {
         needs
     }
 
+    /// Items that the page still has room for.
+    pub(super) fn room(&self) -> usize {
+        (self.limit as usize).saturating_sub(self.hits.len())
+    }
+
     fn ask(&mut self, leg: usize) -> Request {
         let remaining = self.limit - u32::try_from(self.hits.len()).unwrap_or(self.limit).min(self.limit);
         let leg = &mut self.legs[leg];

@@ -24,6 +24,10 @@ use super::stream::{Hit, LegFailure, Request};
 const AGREED: [&str; 5] = ["datetime", "start_datetime", "end_datetime", "id", "collection"];
 /// Questions to one holder per page: as many as pages of a leg that are read for a page without an Item.
 const QUESTIONS_MAX: u32 = 12;
+/// Items that one question is about: at least this many, or thrice what the page still has room for, since many of them
+/// will turn out to be given elsewhere. The answer holds whole Items, so more would be bytes for nothing.
+const ASKED_MIN: usize = 20;
+const ASKED_PER_ITEM: usize = 3;
 
 /// What is known of who has what.
 pub struct Owners {
@@ -155,6 +159,7 @@ impl Merge {
     fn question(&self, higher: usize, shared: &Arc<str>) -> Request {
         let asked = &self.legs[higher];
         let ids_max = asked.united.as_ref().map_or(0, |united| united.ids_max);
+        let ids_max = ids_max.min(ASKED_MIN.max(ASKED_PER_ITEM * self.room()));
         let lower =
             self.legs.iter().filter(|leg| !leg.dead && leg.is_of(shared) && leg.seniority() > asked.seniority());
         // the Items that come first are asked for first

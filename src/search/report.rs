@@ -123,7 +123,9 @@ impl Report {
                 None => members.push(member_report(leg, took)),
             }
         }
-        members.extend(end.joined.iter().map(|id| MemberReport::bare(id, Status::Joined, None)));
+        // of a member that takes part, another share may have come in: what is told of it is the worse
+        let joined = end.joined.iter().filter(|id| !end.legs.iter().any(|leg| leg.member == **id));
+        members.extend(joined.map(|id| MemberReport::bare(id, Status::Joined, None)));
         members.extend(plan.refused.iter().map(|refused| {
             MemberReport::bare(&refused.member, Status::SkippedCapability, Some(refused.feature.clone()))
         }));

@@ -86,8 +86,10 @@ def searches(client):
         same(f"{name}, one set in {len(ways)} ways", all(found == sets[0] for found in sets), True)
         counted(name, client, len(sets[0]), **search)
         counts[name] = len(sets[0])
-    same("ids at two sites", counts["ids"], 2)
-    same("a bare id is both sites", counts["a bare id"], counts["collections"])
+    same("an Item of a shared Collection, once", counts["ids"], 1)
+    mine = [{id for _, id in identities(client, collections=[collection])} for collection in FLANDERS]
+    same("what two sites share, each Item once", counts["a bare id"], len(mine[0] | mine[1]))
+    same("each site by its own name", counts["collections"], len(mine[0]) + len(mine[1]))
     for method in ("POST", "GET"):
         times = [item.datetime for item in client.search(method=method, limit=50, collections=FLANDERS, sortby="+datetime").items()]
         same(f"{method}, in order", times == sorted(times), True)

@@ -142,6 +142,37 @@ async fn a_probe_asks_every_member() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tells_holders_of_shared_collections_that_lack_what_is_shared() {
+    let listed = ScriptedMember::new("A").collections(vec![collection("c")]).start().await;
+    let lacking = ScriptedMember::new("B").collections(vec![collection("other")]).start().await;
+    let spoilt = serde_json::json!({"type": "Collection", "id": "c", "links": []});
+    let unlisted = ScriptedMember::new("C").collections(vec![spoilt]).start().await;
+    let mut away = ScriptedMember::new("D").collections(vec![collection("c")]).start().await;
+    away.refuse().await;
+    let members = [&listed, &lacking, &unlisted, &away];
+    let table =
+        |member: &&Running| format!("[[member]]\nid = \"{}\"\nurl = \"{}\"\ninternal = true\n", member.id, member.url);
+    let tables: String = members.iter().map(table).collect();
+    let shared = "[[collection]]\nid = \"shared\"\nholders = [\"A|c\", \"B|c\", \"C|c\", \"D|c\"]\n";
+    let file = File::of(&format!("[federation]\nid = \"f\"\n{tables}{shared}"));
+    let output = run(&["check", "--probe", "-f", file.path()]).await;
+    assert_eq!(output.status.code(), Some(1), "one does not answer: {output:?}");
+    let text = stdout(&output);
+    let told = "B: the shared collection `shared` names `c` here, which it does not have: it is left out as a holder";
+    assert!(text.contains(told), "{text}");
+    let told = "C: the shared collection `shared` names `c` here, which is searched but cannot be listed";
+    assert!(text.contains(told), "{text}");
+    assert_eq!(text.matches("the shared collection").count(), 2, "nothing of A, and of D nobody knows: {text}");
+    let output = run(&["check", "--probe", "-f", file.path(), "--format", "json"]).await;
+    let findings: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let of_b = findings.as_array().unwrap().iter().find(|one| one["member"] == "B").unwrap();
+    assert!(
+        of_b["warnings"].as_array().unwrap().iter().any(|one| one.as_str().unwrap().contains("`shared`")),
+        "{of_b}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_probe_tells_in_what_the_processes_of_members_differ() {
     let (a, b) = (member("A").await, member("B").await);
     let unlike = Script { further_input: Some("unit"), ..Script::default() };

@@ -331,3 +331,133 @@ async fn an_outage_of_both_in_turn_ends_with_a_gap_that_is_declared() {
     all.extend(rest);
     assert_eq!(ids(&all), expected(), "the cursor was not hurt");
 }
+
+/// Items that the holders do not agree on: each says something else of the clouds.
+async fn clouded() -> (Running, Running) {
+    let clouded = |native: &str, number: usize, cover: usize| {
+        let mut scene = scene(native, number);
+        scene["properties"]["eo:cloud_cover"] = json!(cover);
+        scene
+    };
+    let relay = (ITEMS - RECENT..ITEMS).map(|number| clouded("s2", number, (number * 37) % 91)).collect();
+    let archive = (0..ITEMS).map(|number| clouded("SENTINEL2", number, (number * 53) % 89)).collect();
+    let relay = ScriptedMember::new("RELAY").items(relay).collections(vec![collection("s2")]);
+    let archive = ScriptedMember::new("ARCHIVE").items(archive).collections(vec![collection("SENTINEL2")]);
+    (relay.able().start().await, archive.start().await)
+}
+
+/// Requests to a member that name Items.
+fn questions(member: &Running) -> Vec<String> {
+    let recorded = member.recorded();
+    let asked = recorded.iter().filter(|request| !request.is_probe());
+    let text = asked.map(|request| format!("{} {}", request.uri, String::from_utf8_lossy(&request.body)));
+    text.filter(|text| text.contains("ids=") || text.contains("\"ids\"")).collect()
+}
+
+#[tokio::test]
+async fn where_holders_disagree_on_the_key_each_item_comes_once_for_one_question_a_page() {
+    let (relay, archive) = clouded().await;
+    let mut federation = federation_of([relay.declared(), archive.declared()]);
+    federation.shared = vec![shared(Replicas::Union)];
+    let front = Front::of(federation).await;
+    for (sortby, limit) in [("eo:cloud_cover", 7), ("-eo:cloud_cover", 20), ("eo:cloud_cover,-datetime", 9)] {
+        relay.forget();
+        archive.forget();
+        let mut page = front.get(&format!("/search?collections=scenes&limit={limit}&sortby={sortby}")).await;
+        let mut pages = Vec::new();
+        loop {
+            assert_eq!(page.report()["complete"], true, "{sortby}: {}", page.text);
+            let asked = questions(&relay);
+            assert!(
+                asked.len() <= pages.len() + 1,
+                "{sortby}: more than one question for page {}: {asked:?}",
+                pages.len()
+            );
+            let next = page.next();
+            pages.push(page);
+            let Some(next) = next else { break };
+            page = front.follow(&next).await;
+        }
+        let given = ids(&pages);
+        let all: BTreeSet<String> = given.iter().cloned().collect();
+        assert_eq!((given.len(), all), (ITEMS, expected().into_iter().collect()), "{sortby}");
+        for feature in pages.iter().flat_map(|page| page.json()["features"].as_array().unwrap()) {
+            let recent = feature["id"].as_str().unwrap() >= format!("scene-{:04}", ITEMS - RECENT).as_str();
+            let first = &feature["properties"]["federation:backends"][0];
+            assert_eq!(first, if recent { "RELAY" } else { "ARCHIVE" }, "from its owner: {feature}");
+        }
+        assert!(!questions(&relay).is_empty(), "{sortby}: nobody was asked");
+        assert!(questions(&archive).is_empty(), "the lower holder owns nothing of the higher one's");
+    }
+}
+
+#[tokio::test]
+async fn where_the_owner_falls_silent_nothing_is_repeated_and_the_retry_has_the_rest() {
+    let (mut relay, archive) = clouded().await;
+    let other = (0..ITEMS).map(|number| {
+        let mut item = item("other", &format!("other-{number:04}"), &time(number));
+        item["properties"]["eo:cloud_cover"] = json!(number);
+        item
+    });
+    let other = ScriptedMember::new("OTHER").items(other.collect()).start().await;
+    let mut federation = federation_of([relay.declared(), archive.declared(), other.declared()]);
+    federation.shared = vec![shared(Replicas::Union)];
+    let front = Front::of(federation).await;
+    let mut pages = vec![front.get("/search?limit=15&sortby=eo:cloud_cover").await];
+    relay.refuse().await;
+    while let Some(next) = pages.last().unwrap().next() {
+        pages.push(front.follow(&next).await);
+    }
+    let given = ids(&pages);
+    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len(), "nothing twice");
+    assert_eq!(given.iter().filter(|id| id.starts_with("other-")).count(), ITEMS, "all of who is not concerned");
+    let last = pages.last().unwrap();
+    assert_eq!(last.missing(), ["RELAY", "ARCHIVE"], "{}", last.text);
+    let told = last.member("ARCHIVE")["feature"].as_str().unwrap_or_default().to_owned();
+    assert!(told.contains("`RELAY`"), "{}", last.text);
+    relay.accept_again().await;
+    let mut all: BTreeSet<String> = given.into_iter().collect();
+    let mut rest = front.pages(front.follow(&last.retry().expect("it can be had")).await).await;
+    all.extend(ids(&rest));
+    // a breaker may still be open when the first retry comes
+    while let Some(retry) = rest.last().unwrap().retry().filter(|_| all.len() < 2 * ITEMS) {
+        rest = front.pages(front.follow(&retry).await).await;
+        all.extend(ids(&rest));
+    }
+    assert_eq!(all.len(), 2 * ITEMS);
+}
+
+#[tokio::test]
+async fn a_shared_collection_that_is_gone_from_the_file_in_mid_walk_is_told_as_removed() {
+    let (relay, archive) = holders().await;
+    let before = federation(&relay, &archive, Replicas::Prefer);
+    let front = Front::of(before.clone()).await;
+    let first = front.get("/search?collections=scenes&limit=8&sortby=-datetime").await;
+    let mut renamed = before.clone();
+    renamed.shared[0].id = "pictures".to_owned();
+    front.broker.replace(renamed);
+    removed(&front.follow(&first.next().unwrap()).await);
+    front.broker.replace(before.clone());
+    let rest = front.pages(front.follow(&first.next().unwrap()).await).await;
+    let mut all = vec![first];
+    all.extend(rest);
+    assert_eq!(ids(&all), expected(), "the cursor is good again when the name is");
+    // a search that named nothing goes on with what is left, and says what is not
+    let first = front.get("/search?limit=8&sortby=-datetime").await;
+    let mut without = before;
+    without.shared.clear();
+    front.broker.replace(without);
+    removed(&front.follow(&first.next().unwrap()).await);
+    assert_eq!(ids(&front.walk_get("/search?limit=50").await).len(), ITEMS + RECENT, "a new search has them all");
+}
+
+/// Both holders are told as removed, once each, with a gap that no retry fills.
+fn removed(page: &Reply) {
+    assert!(page.status >= 400 && page.missing() == ["RELAY", "ARCHIVE"], "{}", page.text);
+    for member in ["RELAY", "ARCHIVE"] {
+        let told = page.member(member);
+        assert_eq!((&told["status"], &told["retryable"]), (&json!("removed"), &json!(false)), "{}", page.text);
+    }
+    assert_eq!(page.report()["members"].as_array().unwrap().len(), 2, "{}", page.text);
+    assert!(page.retry().is_none() && page.text.contains("removed"), "{}", page.text);
+}

@@ -38,6 +38,7 @@ pub async fn run(stage: &Stage) -> Result<bool, String> {
     stage.demo.switch_off("EDITO", false);
     verdicts.push(told("The same search with EDITO back", comes_back(stage).await));
     verdicts.push(told("The same search with CMEMS and EMODnet switched off", read_before(stage).await));
+    verdicts.push(told("Flanders in September 2023 with EODC switched off", taken_over(stage).await));
 
     let failed = verdicts.iter().filter(|good| !**good).count();
     let took_s = begun.elapsed().as_secs_f64();
@@ -228,6 +229,22 @@ async fn comes_back(stage: &Stage) -> Result<String, String> {
             Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
         }
     }
+}
+
+/// Where one holder of the shared Collection fails, the next one gives the same Items, and nothing is missing.
+async fn taken_over(stage: &Stage) -> Result<String, String> {
+    let [_, _, sample, _] = samples(Utc::now());
+    let expected = stage.demo.matching(&encoded(&sample.oracle()))?;
+    stage.demo.switch_off("EODC", true);
+    let (walk, asked) = asked_during(stage, stage.client.walk(&limited(&sample.query, 5))).await;
+    stage.demo.switch_off("EODC", false);
+    let walk = walk?;
+    complete(&walk, &expected)?;
+    walk.newest_first()?;
+    if asked.iter().ne(["GRNET-OPENSTACK"]) {
+        return Err(format!("GRNET-OPENSTACK should have been asked, not [{}]", listed(&asked)));
+    }
+    Ok(format!("complete, the same {} Items in order: GRNET-OPENSTACK took over", expected.len()))
 }
 
 /// What was read before is there, whether or not the members it came from are.

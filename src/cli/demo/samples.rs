@@ -28,7 +28,7 @@ impl Sample {
     }
 }
 
-/// Three searches that three different policies decide, and one with a condition that not every member knows.
+/// Three searches that three different policies decide, and one with a condition that not every holder knows.
 pub fn samples(now: DateTime<Utc>) -> [Sample; 4] {
     let newest_first = ("sortby", "-datetime".to_owned());
     let flanders = ("bbox", "4.4,50.4,6.0,51.4".to_owned());
@@ -43,7 +43,7 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 4] {
         },
         Sample {
             title: "Sentinel-2 over Flanders in the last thirty days",
-            look: "Two sites hold this Collection, but the archive ends earlier: only the relay is asked.",
+            look: "Two sites hold this Collection under one name. The archive ends earlier: only the relay is asked.",
             query: vec![
                 sentinel.clone(),
                 flanders.clone(),
@@ -54,13 +54,13 @@ pub fn samples(now: DateTime<Utc>) -> [Sample; 4] {
         },
         Sample {
             title: "Sentinel-2 over Flanders in September 2023",
-            look: "Here the windows of both sites overlap: both are asked, and each keeps its own copy.",
+            look: "Here both sites have every scene: the archive comes first and is asked, the relay takes over if that fails.",
             query: vec![sentinel.clone(), flanders.clone(), ("datetime", september.into()), newest_first.clone()],
             filter: None,
         },
         Sample {
             title: "Clear views of Flanders in September 2023",
-            look: "One of the two sites filters; of the other, which does not, the broker evaluates each Item itself.",
+            look: "The archive filters; if the relay, which does not, takes over, the broker evaluates each Item itself.",
             query: vec![sentinel, flanders, ("datetime", september.into()), newest_first],
             filter: Some((
                 "eo:cloud_cover < 30 AND platform = 'sentinel-2b'",

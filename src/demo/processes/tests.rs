@@ -41,7 +41,8 @@ async fn statistics_are_computed_from_the_items_of_a_collection() {
     let (status, _, found) = call("POST", &execution, None, &body).await;
     let query = "collections=sentinel-2-l2a&datetime=2023-09-01T00:00:00Z/2023-09-30T23:59:59Z";
     let held = site.demo.matching(query).unwrap();
-    let own = held.iter().filter(|(of, _)| of.starts_with("EODC|")).count();
+    // what the relay has of that month, the archive has too
+    let own = held.len();
     assert!(own > 0);
     assert_eq!((status, found["items"].as_u64()), (200, Some(own as u64)), "{found}");
     assert_eq!(found["per_year"], json!({ "2023": own }));

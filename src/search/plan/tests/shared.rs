@@ -88,6 +88,74 @@ fn worked_examples_with_a_shared_collection() {
 }
 
 #[test]
+fn worked_examples_of_filters_with_a_shared_collection() {
+    let world = with_shared(Replicas::Prefer);
+    // 5
+    check(
+        &world,
+        &[("filter", "collection IN ('ocean-sst') AND datetime > TIMESTAMP('2025-01-01T00:00:00Z')")],
+        &["CREODIAS own"],
+        &[],
+        &[("GRNET", "filter-collection"), ("EODC", "filter-collection"), ("CMEMS", "filter-time")],
+    );
+    // 6 and 7: nothing is proved, and without an area the holder of one country serves nobody
+    for filter in ["collection = 'ocean-sst' OR eo:cloud_cover < 5", "NOT collection = 'ocean-sst'"] {
+        check(
+            &world,
+            &[("filter", filter)],
+            &["EODC own", "CREODIAS own", "CMEMS own", "EODC sentinel-2-l2a"],
+            &[],
+            &[("GRNET", "replica")],
+        );
+    }
+    // 8
+    let norway = "S_INTERSECTS(geometry, POLYGON((5 58, 12 58, 12 64, 5 64, 5 58))) AND eo:cloud_cover < 5";
+    check(
+        &world,
+        &[("filter", norway)],
+        &["EODC own", "CREODIAS own", "CMEMS own", "EODC sentinel-2-l2a"],
+        &[],
+        &[("GRNET", "filter-area")],
+    );
+}
+
+#[test]
+fn worked_examples_of_names_ids_and_lag_with_a_shared_collection() {
+    let mut world = with_shared(Replicas::Prefer);
+    // 9
+    check(
+        &world,
+        &[("collections", "EODC|sentinel-1-grd")],
+        &["EODC own"],
+        &[],
+        &[("GRNET", "not-requested"), ("CREODIAS", "not-requested"), ("CMEMS", "not-requested")],
+    );
+    // 10: who could serve the world has no such id
+    check(&world, &[("ids", "S2A_1")], &["CREODIAS own", "CMEMS own", "GRNET sentinel-2-l2a"], &[], &[("EODC", "ids")]);
+    // 11
+    check(
+        &world,
+        &[("collections", "no-such-thing")],
+        &["CREODIAS own"],
+        &[],
+        &[("GRNET", "focus-collection"), ("EODC", "collection"), ("CMEMS", "focus-collection")],
+    );
+    // 12: half an hour old, which a holder that is three hours late cannot have
+    world.federation.members[0].policy.retention[0].lag = Some(hours(3));
+    check(
+        &world,
+        &[("datetime", "2025-06-30T11:30:00Z/.."), ("bbox", GREECE)],
+        &[
+            "EODC own 2025-06-30T11:30:00Z/..",
+            "CREODIAS own 2025-06-30T11:30:00Z/..",
+            "EODC sentinel-2-l2a 2025-06-30T11:30:00Z/..",
+        ],
+        &[],
+        &[("GRNET", "retention"), ("CMEMS", "retention")],
+    );
+}
+
+#[test]
 fn a_query_without_area_is_covered_only_by_a_holder_without_focus() {
     let world = with_shared(Replicas::Prefer);
     // GRNET has nothing outside Greece, so it cannot serve the world, and it is no standby either
