@@ -276,13 +276,13 @@ fn in_an_order_by_time_and_another_key_the_next_holder_goes_on_behind_the_tie() 
     let one = first(&plan, 1, |_, _, _| Ok(answer(vec![at("a", 9, 1), at("b", 9, 2), at("c", 5, 1)], None)));
     assert_eq!(ids(&one), ["a"]);
     // the other one has the tie the other way around
-    let two = page(&plan, one.next.unwrap(), false, 5, |member, request, _| match member {
-        "A" => Err(Fault::Unreachable),
-        _ => {
-            let until = request.datetime.and_then(|asked| asked.end).map_or(i64::MAX, |end| end.timestamp_millis());
-            let all = [at("b", 9, 1), at("a", 9, 2), at("c", 5, 7)];
-            Ok(answer(all.into_iter().filter(|item| item.time_key() <= Some(until)).collect(), None))
+    let two = page(&plan, one.next.unwrap(), false, 5, |member, request, _| {
+        if member == "A" {
+            return Err(Fault::Unreachable);
         }
+        let until = request.datetime.and_then(|asked| asked.end).map_or(i64::MAX, |end| end.timestamp_millis());
+        let all = [at("b", 9, 1), at("a", 9, 2), at("c", 5, 7)];
+        Ok(answer(all.into_iter().filter(|item| item.time_key() <= Some(until)).collect(), None))
     });
     assert_eq!(ids(&two), ["c"], "neither `a` again nor `b` out of order");
     let failed = two.legs.iter().find(|leg| leg.member.as_str() == "A").unwrap();

@@ -94,7 +94,7 @@ fn worked_examples_of_filters_with_a_shared_collection() {
     check(
         &world,
         &[("filter", "collection IN ('ocean-sst') AND datetime > TIMESTAMP('2025-01-01T00:00:00Z')")],
-        &["CREODIAS own"],
+        &["CREODIAS own 2025-01-01T00:00:00Z/.."],
         &[],
         &[("GRNET", "filter-collection"), ("EODC", "filter-collection"), ("CMEMS", "filter-time")],
     );
