@@ -36,6 +36,8 @@ pub struct Entry {
     /// First and last instant.
     pub span: (DateTime<Utc>, DateTime<Utc>),
     pub geometry: Geometry<f64>,
+    /// Percent.
+    pub cloud: Option<f64>,
     /// The Item as JSON.
     pub text: String,
 }
@@ -132,7 +134,8 @@ fn entry(habits: &Habits, url: &str, row: &Row) -> Result<Entry, String> {
         "assets": assets::assets(habits.id, row),
     });
     let span = (row.start.unwrap_or(time), row.end.unwrap_or(time));
-    Ok(Entry { collection: collection.to_owned(), id: row.id.clone(), time, span, geometry, text: item.to_string() })
+    let (collection, id, text) = (collection.to_owned(), row.id.clone(), item.to_string());
+    Ok(Entry { collection, id, time, span, geometry, cloud: row.cloud, text })
 }
 
 fn item_links(url: &str, row: &Row) -> Value {

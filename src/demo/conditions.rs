@@ -130,12 +130,17 @@ impl Conditions {
     /// The order asked for; ties by id, then by collection.
     pub fn compare(&self, a: &Entry, b: &Entry) -> Ordering {
         let keys = self.sortby.iter().map(|(field, descending)| {
-            let order = match field.as_str() {
-                "id" => a.id.cmp(&b.id),
-                "collection" => a.collection.cmp(&b.collection),
-                _ => a.time.cmp(&b.time),
-            };
-            if *descending { order.reverse() } else { order }
+            let turned = |order: Ordering| if *descending { order.reverse() } else { order };
+            match field.as_str() {
+                "id" => turned(a.id.cmp(&b.id)),
+                "collection" => turned(a.collection.cmp(&b.collection)),
+                CLOUD => match (a.cloud, b.cloud) {
+                    (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+                    // those without come last in both directions
+                    (a, b) => a.is_none().cmp(&b.is_none()),
+                },
+                _ => turned(a.time.cmp(&b.time)),
+            }
         });
         keys.fold(Ordering::Equal, Ordering::then)
             .then_with(|| a.id.cmp(&b.id))
@@ -143,11 +148,14 @@ impl Conditions {
     }
 }
 
+/// The one property that can be sorted by.
+const CLOUD: &str = "eo:cloud_cover";
+
 fn sort_key(field: &str, descending: bool) -> Result<(String, bool), String> {
     let field = field.strip_prefix("properties.").unwrap_or(field);
     match field {
-        "datetime" | "id" | "collection" => Ok((field.to_owned(), descending)),
-        _ => Err(format!("`sortby` names `{field}`; accepted: datetime, id, collection")),
+        "datetime" | "id" | "collection" | CLOUD => Ok((field.to_owned(), descending)),
+        _ => Err(format!("`sortby` names `{field}`; accepted: datetime, id, collection, {CLOUD}")),
     }
 }
 

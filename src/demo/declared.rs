@@ -119,6 +119,7 @@ pub const SHARED: (&str, [&str; 2]) = ("sentinel-2-l2a", ["EODC", "GRNET-OPENSTA
 const SHARED_WORDS: &str = r#"
 [[collection]]                    # two members hold it alike: clients see each Item once, under this name
 id = "sentinel-2-l2a"
+title = "Sentinel-2 surface reflectance"
 replicas = "prefer"               # the default: the first holder that covers what is asked, the next if it fails
 holders = ["EODC|sentinel-2-l2a", "GRNET-OPENSTACK|sentinel-2-l2a"]
 "#;

@@ -167,7 +167,14 @@ fn failed(legs: &[&LegEnd], waiting_helps: bool, what: &str) -> Verdict {
         Failed::Bad
     };
     let retry_after_s = legs.iter().filter_map(|leg| leg.retry_after_s).max().unwrap_or(RETRY_AFTER_S);
-    let names: Vec<String> = legs.iter().map(|leg| format!("`{}` ({})", leg.member, leg.status.name())).collect();
+    let mut names: Vec<String> = Vec::new();
+    for leg in legs {
+        let name = format!("`{}` ({})", leg.member, leg.status.name());
+        // a member may have several shares, and fail alike with all of them
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let description = format!("{what}: {}", names.join(", "));
     Verdict::Failed { kind, description, retry_after_s: Some(retry_after_s) }
 }

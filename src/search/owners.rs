@@ -242,7 +242,7 @@ impl Merge {
             let why = if own_bound {
                 format!("too many of its Items are at `{holder}` too, which gives them at other places")
             } else {
-                format!("which of its Items `{holder}` gave already cannot be told while that does not answer")
+                format!("cannot tell which of its Items `{holder}` gave already, as that one does not answer")
             };
             self.legs[leg].stream.fail(LegFailure { feature: Some(why), tie_only: false, ..failure });
             self.fail(leg);
