@@ -6,7 +6,7 @@ use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
 use crate::search::plan::{Mode, Order, Plan};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Lists};
 use super::dice::Dice;
 use super::oracle::{By, Oracle};
 use super::thing::{Condition, Span, Thing, When, instant};
@@ -119,7 +119,8 @@ impl World {
         let dice = &mut self.dice;
         for catalogue in &mut self.catalogues {
             // the place in a window does not outlast the page, but that in a walk does
-            let by_window = catalogue.mode == Mode::Slice && self.ties_max == TIES_MAX;
+            let is_small = self.ties_max == TIES_MAX && catalogue.things.len() <= 3 * catalogue.habits.cap;
+            let by_window = catalogue.mode == Mode::Slice && (is_small || catalogue.habits.lists == Lists::Shuffled);
             let steady = catalogue.mode == Mode::Token || (catalogue.habits.offsets && !by_window);
             if steady || !dice.one_in(6) {
                 continue;
