@@ -109,7 +109,7 @@ impl Problem {
             }
             SearchError::Failed { kind, retry_after_s, report, retry, .. } => {
                 let mut problem = Self::of_members(kind, description, retry_after_s, &report);
-                if let Some(retry) = retry.filter(|_| kind != Failed::Incapable) {
+                if let Some(retry) = retry.filter(|_| !matches!(kind, Failed::Incapable | Failed::Gone)) {
                     problem.more.insert("links".into(), json!([link(RETRY_MISSED, &retry)]));
                 }
                 problem
@@ -123,6 +123,7 @@ impl Problem {
             Failed::Bad => StatusCode::BAD_GATEWAY,
             Failed::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Failed::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Failed::Gone => StatusCode::GONE,
             Failed::Incapable => StatusCode::BAD_REQUEST,
         }
     }
@@ -133,6 +134,7 @@ impl Problem {
             Failed::Bad => ("MembersFailed", retry_after_s),
             Failed::Unavailable => ("MembersUnavailable", retry_after_s.or(Some(RETRY_AFTER_S))),
             Failed::TimedOut => ("MembersTimedOut", retry_after_s.or(Some(RETRY_AFTER_S))),
+            Failed::Gone => ("MembersRemoved", None),
             Failed::Incapable => ("InvalidParameter", None),
         };
         let mut problem = Self::new(Self::status_of(kind), code, description);
@@ -196,6 +198,7 @@ mod tests {
             (failed(Failed::Bad), 502, "MembersFailed", false),
             (failed(Failed::Unavailable), 503, "MembersUnavailable", true),
             (failed(Failed::TimedOut), 504, "MembersTimedOut", true),
+            (failed(Failed::Gone), 410, "MembersRemoved", false),
             (failed(Failed::Incapable), 400, "InvalidParameter", false),
         ] {
             let problem = Problem::of_search(error, onward);

@@ -207,6 +207,10 @@ impl Line {
         let now = Instant::now();
         let deadline = deadline.min(now + self.budget);
         let deadline = deadline.checked_sub(AHEAD).unwrap_or(deadline);
+        if deadline <= now {
+            // Nothing is sent that cannot be answered: the member is neither asked nor judged.
+            return Err(failure(Fault::Timeout, "no time is left to ask it"));
+        }
         // Before joining an equal one: that may be the one that tries whether the member is back, for as long as that takes.
         self.guard.closed()?;
         let Outgoing { purpose, expects, url, body, accept, headers, .. } = &request;

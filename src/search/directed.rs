@@ -164,7 +164,8 @@ fn a_tie_that_nothing_leads_through_is_given_up_alone() {
     assert_eq!(end.legs[0].status, Status::TooLarge);
     assert!(end.legs[0].gaps[0].to.is_some(), "the gap is the tie, no more");
     assert_eq!(decide(&end, &plan, Handling::Lenient), Verdict::Partial);
-    assert!(matches!(decide(&end, &plan, Handling::Strict), Verdict::Failed { kind: Failed::Unavailable, .. }));
+    let strict = decide(&end, &plan, Handling::Strict);
+    assert!(matches!(strict, Verdict::Failed { kind: Failed::Bad, retry_after_s: None, .. }), "{strict:?}");
 }
 
 #[test]
@@ -183,6 +184,35 @@ fn a_member_that_cannot_sort_and_has_too_much_is_left_out_by_name() {
     assert_eq!(end.legs[0].status, Status::SkippedCapability);
     assert!(end.legs[0].feature.as_deref().is_some_and(|feature| feature.contains("sort")));
     assert_eq!(end.matched, None);
+}
+
+/// Items at the very start of the time asked for are read on by token, since no bound leads behind them; that list may end
+/// with a full page.
+#[test]
+fn the_last_page_of_a_list_that_goes_on_by_token_may_be_full() {
+    let edge = DateTime::from_timestamp_millis(50);
+    let interval = Some(Interval { start: edge, end: None });
+    let mut only = leg("A", Mode::Keyset);
+    only.ask.datetime = interval;
+    let plan = plan(vec![only], newest_first());
+    let all = [("a", 70), ("b", 60), ("c", 50), ("d", 50)];
+    let mut session = Some(Session::begin(&plan, [0; 12], 0));
+    let (mut got, mut first) = (Vec::new(), true);
+    while let Some(begun) = session {
+        let end = page(&plan, begun, first, 1, |_, request, _| {
+            let asked = request.datetime.or(interval).unwrap_or_default();
+            let last = asked.end.map_or(i64::MAX, |end| end.timestamp_millis());
+            let list: Vec<Item> = all.iter().filter(|(_, ms)| *ms <= last).map(|(id, ms)| item(id, *ms)).collect();
+            let from = request.token.as_ref().map_or(0, |token| token.0.parse::<usize>().expect("a number"));
+            let until = (from + request.limit as usize).min(list.len());
+            let next = until.to_string();
+            Ok(answer(list[from..until].to_vec(), (until < list.len()).then_some(next.as_str())))
+        });
+        assert_eq!(decide(&end, &plan, Handling::Strict), Verdict::Complete, "after {got:?}: {:?}", end.legs);
+        got.extend(ids(&end).into_iter().map(str::to_owned));
+        (session, first) = (end.next, false);
+    }
+    assert_eq!(got, ["a", "b", "c", "d"]);
 }
 
 #[test]

@@ -25,6 +25,13 @@ use super::stream::Request;
 /// Kept of the client's deadline for merging and writing.
 const RESERVE: Duration = Duration::from_millis(300);
 
+/// With less time than this no member is asked any more: a request that is cut as it is sent tells nothing of the member,
+/// and costs it all the same.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// Said of a member whose answer was still under way when the page had to end, though it had time of its own left.
+const CUT: &str = "the time for the page was over before it answered";
+
 /// Reasons that one log line shows.
 const REASONS_MAX: usize = 8;
 
@@ -34,16 +41,21 @@ pub async fn run(snapshot: &Snapshot, page: &mut PageRun<'_>, clock: Clock) -> V
     let mut took: Vec<(MemberId, u64)> = Vec::new();
     let mut under_way = FuturesUnordered::new();
     let mut waiting: Vec<usize> = Vec::new();
-    while let Step::Needs(requests) = page.step() {
+    loop {
+        if Instant::now() + LEAST >= deadline {
+            page.stop_asking();
+        }
+        let Step::Needs(requests) = page.step() else { break };
         for (index, request) in requests {
             waiting.push(index);
             under_way.push(ask(snapshot, page.leg(index), index, request, deadline));
         }
         match timeout_at(deadline, under_way.next()).await {
-            Ok(Some((index, ms, answer))) => {
+            Ok(Some(Asked { index, ms, answer, cut })) => {
                 waiting.retain(|other| *other != index);
                 note(&mut took, &page.leg(index).member, ms);
                 page.feed(index, answer);
+                page.say(index, cut.then_some(CUT));
             }
             // nothing to ask and nothing under way: the page cannot go on
             Ok(None) => break,
@@ -52,6 +64,7 @@ pub async fn run(snapshot: &Snapshot, page: &mut PageRun<'_>, clock: Clock) -> V
                     let member = &page.leg(index).member;
                     warn!(member = %member, "leg timed out at the deadline of the request");
                     page.feed(index, Err((Fault::Timeout, None)));
+                    page.say(index, Some(CUT));
                 }
                 under_way.clear();
             }
@@ -60,12 +73,20 @@ pub async fn run(snapshot: &Snapshot, page: &mut PageRun<'_>, clock: Clock) -> V
     took
 }
 
-type Answer = (usize, u64, Result<Page, (Fault, Option<u32>)>);
+/// What became of one request.
+struct Asked {
+    /// Of its leg.
+    index: usize,
+    ms: u64,
+    answer: Result<Page, (Fault, Option<u32>)>,
+    /// It had to end with the page, before the member's own time was over.
+    cut: bool,
+}
 
-async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, deadline: Instant) -> Answer {
+async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, deadline: Instant) -> Asked {
     let started = Instant::now();
     let Some(member) = snapshot.members.get(leg.member.as_str()) else {
-        return (index, 0, Err((Fault::Unreachable, None)));
+        return Asked { index, ms: 0, answer: Err((Fault::Unreachable, None)), cut: false };
     };
     let ask = Ask {
         limit: request.limit,
@@ -90,7 +111,10 @@ async fn ask(snapshot: &Snapshot, leg: &Leg, index: usize, request: Request, dea
             Err((Fault::Timeout, None))
         }
     };
-    (index, elapsed_ms, answer)
+    let is_late = matches!(answer, Err((Fault::Timeout, _)));
+    // an adapter ends a little before the time that it is given
+    let cut = is_late && deadline < own && Instant::now() + LEAST >= deadline;
+    Asked { index, ms: elapsed_ms, answer, cut }
 }
 
 /// Ids that are asked for in particular, of those that are asked for at all.

@@ -87,6 +87,8 @@ pub struct Merge {
     pub owners: Owners,
     /// The page ended before it was full.
     pub short: bool,
+    /// There is no time to ask anybody any more.
+    pub out_of_time: bool,
 }
 
 impl Merge {
@@ -102,6 +104,7 @@ impl Merge {
             hits: Vec::new(),
             deduplicated: 0,
             short: false,
+            out_of_time: false,
         };
         merge.pass_over_mutes();
         merge
@@ -121,8 +124,9 @@ impl Merge {
                 Bound::Walk(_) if self.legs[leg].stream.has_walked() => self.emit_walked(leg),
                 Bound::AtLeast(_) | Bound::Walk(_) if self.legs[leg].stream.failure.is_some() => self.fail(leg),
                 Bound::AtLeast(_) | Bound::Walk(_) if self.legs[leg].asked.is_none() && self.allowance_is_over(leg) => {
-                    let failure = self.legs[leg].stream.out_of_allowance();
-                    self.legs[leg].stream.fail(failure);
+                    // its own bounds are not to blame where time is over
+                    let stream = &mut self.legs[leg].stream;
+                    stream.fail(if self.out_of_time { Status::ScanLimit.into() } else { stream.out_of_allowance() });
                 }
                 Bound::AtLeast(_) => return Step::Needs(self.needs()),
                 // all others show larger bounds: only this one is asked
@@ -253,6 +257,9 @@ impl Merge {
 
     fn allowance_is_over(&self, leg: usize) -> bool {
         let stream = &self.legs[leg].stream;
+        if self.out_of_time {
+            return true;
+        }
         if self.hits.is_empty() {
             return stream.requests >= REQUESTS_EMPTY_MAX;
         }

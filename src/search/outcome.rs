@@ -94,6 +94,8 @@ pub enum Failed {
     Unavailable,
     /// 504 `MembersTimedOut`
     TimedOut,
+    /// 410 `MembersRemoved`: a part of what the cursor goes on with is out of the federation for good.
+    Gone,
     /// 400: strict handling and a member that lacks a feature: waiting does not help.
     Incapable,
 }
@@ -119,11 +121,11 @@ pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
     }
     let broken: Vec<&LegEnd> = end.legs.iter().filter(|leg| leg.broken && demanded(&leg.member, false)).collect();
     if !broken.is_empty() {
-        return failed(&broken, true, "a page that may lack Items was not accepted");
+        return not_accepted(&broken);
     }
     if nobody_contributed(end) {
         let all: Vec<&LegEnd> = end.legs.iter().filter(|leg| leg.covered_by.is_empty()).collect();
-        return failed(&all, false, "no member that was asked could answer");
+        return failed(&all);
     }
     if end.legs.is_empty()
         && let Some(refused) = plan.refused.first()
@@ -136,7 +138,7 @@ pub fn decide(end: &PageEnd, plan: &Plan, handling: Handling) -> Verdict {
 
 /// S20: each one failed; none has ended in this session or got as far as its allowance.
 fn nobody_contributed(end: &PageEnd) -> bool {
-    let failed = |leg: &LegEnd| leg.broken && !leg.ended && leg.status != Status::ScanLimit;
+    let failed = |leg: &LegEnd| leg.broken && !leg.ended && (leg.status != Status::ScanLimit || is_unasked(leg));
     // one that was taken over contributes nothing, and those that took over are legs of their own
     let mut legs = end.legs.iter().filter(|leg| leg.covered_by.is_empty()).peekable();
     end.hits.is_empty() && legs.peek().is_some() && legs.all(failed)
@@ -151,22 +153,70 @@ fn incapable(member: &MemberId, feature: &str) -> Verdict {
     Verdict::Failed { kind: Failed::Incapable, description, retry_after_s: None }
 }
 
-/// `waiting_helps`: the client refused a page that others could have filled (S19), so it is never 502.
-fn failed(legs: &[&LegEnd], waiting_helps: bool, what: &str) -> Verdict {
-    if let Some(leg) = legs.iter().find(|leg| leg.status == Status::SkippedCapability)
-        && legs.iter().all(|leg| leg.status == Status::SkippedCapability)
-    {
+/// The page had no time for it.
+fn is_unasked(leg: &LegEnd) -> bool {
+    leg.status == Status::ScanLimit && leg.requests == 0
+}
+
+/// S19: the client refused a page that others could have filled. Where waiting cannot bring it, that is said instead.
+fn not_accepted(legs: &[&LegEnd]) -> Verdict {
+    if let Some(leg) = legs.iter().find(|leg| leg.status == Status::SkippedCapability) {
         return incapable(&leg.member, leg.feature.as_deref().unwrap_or("the search"));
     }
+    if legs.iter().any(|leg| leg.status == Status::Removed) {
+        return gone(legs);
+    }
+    let what = format!("a page that may lack Items was not accepted: {}", named(legs));
+    if !legs.iter().all(|leg| leg.status.retryable()) {
+        let description = format!("{what}; waiting does not help: ask for less, or accept what the other members have");
+        return Verdict::Failed { kind: Failed::Bad, description, retry_after_s: None };
+    }
+    let kind = if are_late(legs) { Failed::TimedOut } else { Failed::Unavailable };
+    Verdict::Failed { kind, description: what, retry_after_s: Some(retry_after_s(legs)) }
+}
+
+/// S20: nobody answered.
+fn failed(legs: &[&LegEnd]) -> Verdict {
+    if let Some(leg) = legs.first().filter(|_| legs.iter().all(|leg| leg.status == Status::SkippedCapability)) {
+        return incapable(&leg.member, leg.feature.as_deref().unwrap_or("the search"));
+    }
+    if legs.iter().all(|leg| leg.status == Status::Removed) {
+        return gone(legs);
+    }
     let waiting = |leg: &&LegEnd| matches!(leg.status, Status::CircuitOpen | Status::RateLimited | Status::Unreachable);
-    let kind = if legs.iter().all(|leg| leg.status == Status::Timeout) {
+    let kind = if are_late(legs) {
         Failed::TimedOut
-    } else if waiting_helps || legs.iter().any(waiting) {
+    } else if legs.iter().any(waiting) {
         Failed::Unavailable
     } else {
         Failed::Bad
     };
-    let retry_after_s = legs.iter().filter_map(|leg| leg.retry_after_s).max().unwrap_or(RETRY_AFTER_S);
+    let description = format!("no member that was asked could answer: {}", named(legs));
+    let retry_after_s = legs.iter().any(|leg| leg.status.retryable()).then(|| retry_after_s(legs));
+    Verdict::Failed { kind, description, retry_after_s }
+}
+
+fn gone(legs: &[&LegEnd]) -> Verdict {
+    let members = legs.iter().filter(|leg| leg.status == Status::Removed);
+    let mut members: Vec<String> = members.map(|leg| format!("`{}`", leg.member)).collect();
+    members.dedup();
+    let description = format!(
+        "the cursor in `token` goes on with {}, which left the federation since this search began, or which policy keeps \
+         from it now; begin the search anew, without `token`",
+        members.join(", ")
+    );
+    Verdict::Failed { kind: Failed::Gone, description, retry_after_s: None }
+}
+
+fn are_late(legs: &[&LegEnd]) -> bool {
+    legs.iter().all(|leg| leg.status == Status::Timeout || is_unasked(leg))
+}
+
+fn retry_after_s(legs: &[&LegEnd]) -> u32 {
+    legs.iter().filter_map(|leg| leg.retry_after_s).max().unwrap_or(RETRY_AFTER_S)
+}
+
+fn named(legs: &[&LegEnd]) -> String {
     let mut names: Vec<String> = Vec::new();
     for leg in legs {
         let name = format!("`{}` ({})", leg.member, leg.status.name());
@@ -175,6 +225,5 @@ fn failed(legs: &[&LegEnd], waiting_helps: bool, what: &str) -> Verdict {
             names.push(name);
         }
     }
-    let description = format!("{what}: {}", names.join(", "));
-    Verdict::Failed { kind, description, retry_after_s: Some(retry_after_s) }
+    names.join(", ")
 }

@@ -111,6 +111,7 @@ impl Merge {
                 Some(true) => return Owned::Elsewhere,
                 Some(false) => {}
                 None if self.legs[higher].asked.is_some() => waiting = true,
+                None if self.out_of_time => unknown = Some((higher, Status::ScanLimit.into())),
                 None => match self.legs[higher].cannot_tell() {
                     Some(failure) => unknown = Some((higher, failure)),
                     None => open.push(higher),
@@ -234,12 +235,14 @@ impl Merge {
 
     /// Nobody can tell whether a higher holder has the smallest Item of a leg.
     pub(super) fn cannot_decide(&mut self, leg: usize, higher: usize, failure: LegFailure) {
-        let own_bound = failure.status == Status::TooLarge;
+        let own_bound = matches!(failure.status, Status::TooLarge | Status::ScanLimit);
         if !own_bound && self.watermark == Position::Start && self.legs[higher].returned == 0 {
             self.pass_over(higher, failure);
         } else if self.hits.is_empty() {
             let holder = &self.legs[higher].member;
-            let why = if own_bound {
+            let why = if failure.status == Status::ScanLimit {
+                format!("there was no time to ask `{holder}` which of its Items it has too")
+            } else if own_bound {
                 format!("too many of its Items are at `{holder}` too, which gives them at other places")
             } else {
                 format!("cannot tell which of its Items `{holder}` gave already, as that one does not answer")

@@ -23,6 +23,9 @@ use super::taking::{Active, Taking};
 
 /// Up to this many Items in all, every member is asked for a full page.
 const FULL_PAGES_ITEMS_MAX: u32 = 500;
+/// Said of members that the page had no time for.
+const UNASKED: &str = "the time for the page was over before it was asked";
+const NOT_ASKED_AGAIN: &str = "the time for the page was over before it was asked for more";
 
 /// The making of one page.
 pub struct PageRun<'a> {
@@ -37,6 +40,8 @@ pub struct PageRun<'a> {
     planned: Vec<&'a Leg>,
     /// Items of each engine leg that contradict what its member says it evaluates.
     contradictions: Vec<u32>,
+    /// Why each engine leg gave no more, where that is not the member's doing.
+    reasons: Vec<Option<&'static str>>,
 }
 
 enum Engine {
@@ -72,6 +77,8 @@ pub struct LegEnd {
     pub covered_by: Vec<String>,
     pub status: Status,
     pub feature: Option<String>,
+    /// Why, where the status alone would be said of the member though it is not its doing.
+    pub reason: Option<&'static str>,
     pub returned: u32,
     pub requests: u32,
     pub gaps: Vec<Gap>,
@@ -161,7 +168,21 @@ impl<'a> PageRun<'a> {
             }
         };
         let contradictions = vec![0; planned.len()];
-        Self { plan, session, first, engine, absent, joined, planned, contradictions }
+        let reasons = vec![None; planned.len()];
+        Self { plan, session, first, engine, absent, joined, planned, contradictions, reasons }
+    }
+
+    /// From now on nobody is asked any more, as the time for the page is over; what is under way may still be fed.
+    pub fn stop_asking(&mut self) {
+        match &mut self.engine {
+            Engine::Sorted(merge) => merge.out_of_time = true,
+            Engine::Quota(quota) => quota.out_of_time = true,
+        }
+    }
+
+    /// Why a leg gave no answer to its last request, if that is not the member's doing.
+    pub fn say(&mut self, index: usize, reason: Option<&'static str>) {
+        self.reasons[index] = reason;
     }
 
     /// Other bounds on ties, for tests.
@@ -229,7 +250,11 @@ impl<'a> PageRun<'a> {
         } else {
             (self.session.matched, self.session.bounds)
         };
-        let Self { session, engine, absent, joined, contradictions, .. } = self;
+        let Self { session, engine, absent, joined, contradictions, reasons, .. } = self;
+        let out_of_time = match &engine {
+            Engine::Sorted(merge) => merge.out_of_time,
+            Engine::Quota(quota) => quota.out_of_time,
+        };
         let mut next = Session { matched, bounds, legs: Vec::new(), ..session };
         let mut retry = match &engine {
             Engine::Sorted(merge) => progress::of_merge(merge, &next),
@@ -255,6 +280,14 @@ impl<'a> PageRun<'a> {
         for (leg, count) in end.legs.iter_mut().zip(contradictions) {
             leg.contradictions = count;
         }
+        for (leg, reason) in end.legs.iter_mut().zip(reasons) {
+            leg.reason = match leg.status {
+                Status::Timeout => reason,
+                Status::ScanLimit if out_of_time && leg.requests == 0 => Some(UNASKED),
+                Status::ScanLimit if out_of_time => Some(NOT_ASKED_AGAIN),
+                _ => None,
+            };
+        }
         for (leg, status) in absent {
             let covered = leg.covered_by.as_ref().map(|cover| cover.status);
             let mute = leg.is_out() && status == Some(Status::SkippedCapability);
@@ -264,6 +297,7 @@ impl<'a> PageRun<'a> {
                 covered_by: leg.covered_by.as_ref().map_or_else(Vec::new, |cover| cover.members.clone()),
                 status: status.or(covered).unwrap_or(Status::Exhausted),
                 feature: mute.then(|| "ids".to_owned()),
+                reason: None,
                 returned: 0,
                 requests: 0,
                 gaps: leg.gaps.clone(),
@@ -382,6 +416,7 @@ fn leg_end(
         covered_by: Vec::new(),
         status,
         feature: failure.and_then(|failure| failure.feature.clone()),
+        reason: None,
         returned: 0,
         requests: 0,
         gaps: gaps.to_vec(),

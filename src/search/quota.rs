@@ -4,7 +4,9 @@
 //! has a place in its own list. What was read but not given is read again from that place. Whose turn it is travels in
 //! the session, so the order does not depend on the page size.
 
-use std::collections::VecDeque;
+mod owners;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::federation::MemberId;
@@ -14,7 +16,9 @@ use super::anchors;
 use super::merge::Step;
 use super::order::{Key, Position};
 use super::outcome::Status;
+use super::owners::United;
 use super::plan::Leg;
+use super::plan::shared::Share;
 use super::session::{Gap, Place, SessionLeg};
 use super::stream::{Hit, LegFailure, REQUESTS_EMPTY_MAX, REQUESTS_MAX, Request, SELECTIVE_PAGE_MIN};
 
@@ -31,6 +35,8 @@ pub struct QuotaLeg {
     /// All of its Items are one shared Collection's.
     shared: Option<Arc<str>>,
     rank: usize,
+    /// Other holders may give the same Items.
+    united: Option<United>,
     /// The collection of Items that name none, when only one was asked for.
     single_collection: Option<Box<str>>,
     page_max: u32,
@@ -50,6 +56,8 @@ pub struct QuotaLeg {
     empty_pages: u32,
     pub requests: u32,
     pub failure: Option<LegFailure>,
+    /// A lower holder of which the page has read enough without an Item to give: others go on without it.
+    waits: bool,
     pub ended: bool,
     pub answered: bool,
     /// It said of an answer that it is not complete.
@@ -66,11 +74,19 @@ pub struct Quota {
     limit: u32,
     pub hits: Vec<(usize, Hit)>,
     pub deduplicated: u32,
+    /// There is no time to ask anybody any more.
+    pub out_of_time: bool,
+    /// By the leg of a higher holder and the id of an Item of a shared Collection: whether it has it.
+    held: HashMap<(usize, Box<str>), bool>,
+    /// Higher holders that could not be asked who has what, and why.
+    mute: HashMap<usize, LegFailure>,
 }
 
 impl QuotaLeg {
     pub fn new(leg: &Leg, session: SessionLeg, prefix: &str) -> Self {
         let place = session.place.clone().unwrap_or_default();
+        let united = leg.shared.as_ref().and_then(Share::united);
+        let is_lower = united.is_some() && leg.rank() > 0;
         Self {
             member: leg.member.clone(),
             ended: session.ended,
@@ -78,9 +94,12 @@ impl QuotaLeg {
             prefix: prefix.into(),
             shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
             rank: leg.rank(),
+            united,
             single_collection: leg.only_collection().map(Into::into),
             page_max: leg.page_max.max(1),
-            selective: leg.residual.selective,
+            // most of what a lower holder has is given by a higher one
+            selective: leg.residual.selective || is_lower,
+            waits: false,
             buffer: VecDeque::new(),
             place,
             next: None,
@@ -186,7 +205,16 @@ impl QuotaLeg {
 
 impl Quota {
     pub fn new(legs: Vec<QuotaLeg>, turn: usize, limit: u32) -> Self {
-        Self { legs, turn, limit, hits: Vec::new(), deduplicated: 0 }
+        Self {
+            legs,
+            turn,
+            limit,
+            hits: Vec::new(),
+            deduplicated: 0,
+            out_of_time: false,
+            held: HashMap::new(),
+            mute: HashMap::new(),
+        }
     }
 
     /// Gives Items in turn until input is needed or the page is done.
@@ -194,17 +222,25 @@ impl Quota {
         let mut idle = 0;
         while self.hits.len() < self.limit as usize && idle < self.legs.len() {
             let index = self.turn % self.legs.len();
+            if let Some(step) = self.pass_by(index) {
+                return step;
+            }
             let leg = &mut self.legs[index];
-            if let Some(hit) = leg.take() {
+            if leg.failure.is_some() || leg.waits {
+                idle += 1;
+            } else if let Some(hit) = leg.take() {
                 self.give(index, hit);
                 idle = 0;
-            } else if leg.ended || leg.failure.is_some() {
+            } else if leg.ended {
                 idle += 1;
             } else if leg.asked.is_none() && self.allowance_is_over(index) {
-                if !self.hits.is_empty() {
+                if !self.hits.is_empty() && self.is_lower(index) && !self.out_of_time {
+                    self.legs[index].waits = true;
+                } else if !self.hits.is_empty() {
                     return Step::Done;
+                } else {
+                    self.legs[index].failure = Some(Status::ScanLimit.into());
                 }
-                self.legs[index].failure = Some(Status::ScanLimit.into());
                 idle += 1;
             } else {
                 // the turn waits: the order must not depend on who answers first
@@ -245,7 +281,7 @@ impl Quota {
 
     fn allowance_is_over(&self, leg: usize) -> bool {
         let most = if self.hits.is_empty() { REQUESTS_EMPTY_MAX } else { REQUESTS_MAX };
-        self.legs[leg].requests >= most
+        self.out_of_time || self.legs[leg].requests >= most
     }
 
     fn needs(&mut self) -> Vec<(usize, Request)> {
@@ -273,6 +309,10 @@ impl Quota {
     pub fn feed(&mut self, index: usize, page: Page, mut keeps: impl FnMut(&Item) -> bool) {
         let leg = &mut self.legs[index];
         let Some(asked) = leg.asked.take() else { return };
+        if let Some(ids) = &asked.ids {
+            self.hear(index, ids, &page, keeps);
+            return;
+        }
         if !leg.answered {
             leg.answered = true;
             // it kept its place, so nothing was lost but what its own answers lacked
@@ -287,8 +327,12 @@ impl Quota {
     }
 
     pub fn feed_failure(&mut self, index: usize, fault: Fault, retry_after_s: Option<u32>) {
+        let failure = LegFailure { retry_after_s, ..Status::from(fault).into() };
         let leg = &mut self.legs[index];
-        leg.asked = None;
-        leg.failure = Some(LegFailure { retry_after_s, ..Status::from(fault).into() });
+        if leg.asked.take().is_some_and(|asked| asked.ids.is_some()) {
+            self.mute.insert(index, failure);
+        } else {
+            leg.failure = Some(failure);
+        }
     }
 }

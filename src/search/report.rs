@@ -59,7 +59,8 @@ pub struct MemberReport {
     /// For finding the log lines of a failed leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation: Option<String>,
-    /// Why a `circuit-open` member is not asked, and when it will be.
+    /// Why a `circuit-open` member is not asked, and when it will be; or what ended a request that was not the member's
+    /// doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Seconds after which it is worth asking again, where that is known.
@@ -187,6 +188,7 @@ impl MemberReport {
             self.status = leg.status;
             self.retryable = leg.status.retryable();
             self.feature.clone_from(&leg.feature);
+            self.reason = leg.reason.map(str::to_owned);
         }
         self.returned += leg.returned;
         self.contradictions += leg.contradictions;
@@ -207,6 +209,7 @@ fn member_report(leg: &LegEnd, took: &[(MemberId, u64)]) -> MemberReport {
         status: leg.status,
         retryable: leg.status.retryable(),
         feature: leg.feature.clone(),
+        reason: leg.reason.map(str::to_owned),
         returned: leg.returned,
         contradictions: leg.contradictions,
         requests: leg.requests,

@@ -630,7 +630,7 @@ impl Stream {
     /// The failure of a leg whose allowance of requests is used up.
     pub fn out_of_allowance(&self) -> LegFailure {
         if self.mode == Mode::Drain {
-            Self::drain_refusal()
+            Self::drain_refusal(self.by_time)
         } else if self.walk.as_ref().is_some_and(Walk::is_searching) {
             self.of_the_tie(Status::BadResponse)
         } else if self.is_sliced() && self.walk.is_none() {
@@ -643,14 +643,17 @@ impl Stream {
         }
     }
 
-    fn drain_refusal() -> LegFailure {
-        let feature = format!("sort; it reports more than {DRAIN_ITEMS_MAX} matches");
+    fn drain_refusal(by_time: bool) -> LegFailure {
+        let otherwise = if by_time { "" } else { ", or sort by `datetime`" };
+        let feature = format!(
+            "sort by what was asked for; it reports more than {DRAIN_ITEMS_MAX} matches, more than are sorted here: ask for fewer{otherwise}"
+        );
         LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() }
     }
 
     fn refuse_drain(&mut self) {
         self.buffer.clear();
-        let refusal = Self::drain_refusal();
+        let refusal = Self::drain_refusal(self.by_time);
         self.fail(refusal);
     }
 

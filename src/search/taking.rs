@@ -39,7 +39,8 @@ impl<'a> Taking<'a> {
         for leg in &session.legs {
             let planned = || plan.legs.iter().chain(&plan.standby).find(|planned| leg.is_of(planned));
             // which Items it gave is asked of it, where only it can tell
-            let tells = |planned: &&Leg| !agreed && planned.shared.as_ref().is_some_and(|share| share.united);
+            let tells =
+                |planned: &&Leg| !(agreed && is_sorted) && planned.shared.as_ref().is_some_and(|share| share.united);
             if leg.is_out() {
                 absent.push((leg.clone(), leg.open().map(|gap| gap.status)));
             } else if let (true, Some(planned)) = (leg.ended, planned().filter(tells)) {

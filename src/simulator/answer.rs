@@ -14,6 +14,14 @@ use super::faults::Fault;
 use super::member::Catalogue;
 
 const CLASSES: [&str; 3] = ["core", "collections", "item-search"];
+const FILTERS: [&str; 6] = [
+    "https://api.stacspec.org/v1.0.0/item-search#filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+];
 const NOTHING: &str = "";
 /// Of this many Collections a list that is cut shows the first.
 const LISTED_MAX: usize = 100;
@@ -222,6 +230,9 @@ impl Catalogue {
             CLASSES.iter().map(|class| format!("https://api.stacspec.org/v1.0.0/{class}")).collect();
         if self.habits.sorts {
             classes.push("https://api.stacspec.org/v1.0.0/item-search#sort".to_owned());
+        }
+        if self.habits.filters {
+            classes.extend(FILTERS.map(str::to_owned));
         }
         if path.ends_with("/conformance") {
             return Document::good(json!({"conformsTo": classes}).to_string());

@@ -14,9 +14,10 @@ use crate::search::{Clock, KeyRing, SearchRequest, search};
 use super::dice::Dice;
 use super::faults::Fault;
 use super::judge::Judge;
+use super::keys::Sort;
 use super::member::Catalogue;
 use super::whole::virtually;
-use super::world::{Sort, Wish, World, plain, things};
+use super::world::{Wish, World, plain, things};
 
 const MEMBERS: usize = 10;
 /// Searches a second, and for how long.
@@ -69,7 +70,7 @@ async fn load(world: &World, broker: &Broker, alike: bool, lasting: Duration) ->
         async move {
             sleep_until(began + Duration::from_secs(1) * number / RATE).await;
             let limit = if alike { 10 } else { 5 + number % 10 };
-            let request = SearchRequest::from_query(&Wish::all(Sort::Newest, limit).params(), &world.federation.limits);
+            let request = SearchRequest::from_query(&Wish::all(Sort::NEWEST, limit).params(), &world.federation.limits);
             let clock = Clock { now: world.now(), deadline: Instant::now() + world.federation.limits.deadline };
             let sent = Instant::now();
             let answer = search(&broker.snapshot(), keys, &request.expect("a search"), clock).await.expect("a page");

@@ -23,13 +23,15 @@ const SECONDS_9: Duration = Duration::from_secs(9);
 pub struct Judge {
     pub wrong: Vec<String>,
     pub healthy: BTreeSet<String>,
+    /// Members that hold the shared Collection.
+    pub holders: BTreeSet<String>,
     /// When a member's breaker was told to be open, and until when.
     shut: BTreeMap<String, Vec<(Instant, Instant)>>,
 }
 
 impl Judge {
-    pub fn of(healthy: BTreeSet<String>) -> Self {
-        Self { healthy, ..Self::default() }
+    pub fn of(healthy: BTreeSet<String>, holders: BTreeSet<String>) -> Self {
+        Self { healthy, holders, ..Self::default() }
     }
 
     pub fn wrong(&mut self, what: impl Into<String>) {

@@ -8,6 +8,7 @@ use crate::members::wire::Sent;
 
 use super::answer::Document;
 use super::faults::Fault;
+use super::keys::By;
 use super::member::{Asked, Catalogue, known_us};
 
 impl Catalogue {
@@ -150,6 +151,11 @@ impl Catalogue {
 
     /// Items of a page in another order.
     fn disturb(&mut self, asked: &Asked, page: &mut [usize]) {
+        let by_time = asked.sortby.first().is_none_or(|(field, _)| By::named(field) == Some(By::Time));
+        // what is a tie, and what is out of order, is said of times alone
+        if !by_time || asked.sortby.iter().any(|(field, _)| By::named(field) == Some(By::Number)) {
+            return;
+        }
         let at = |catalogue: &Self, index: usize| catalogue.things[index].at_ms();
         if let (Some(&first), Some(&last)) = (page.first(), page.last())
             && !asked.sortby.is_empty()
@@ -185,6 +191,8 @@ impl Catalogue {
         });
         if let Some(index) = outside
             && !asked.goes_on()
+            && asked.ids.is_none()
+            && asked.sortby.first().is_none_or(|(field, _)| By::named(field) == Some(By::Time))
             && self.bite(Fault::WrongItems)
         {
             features.insert(0, self.feature(index));
@@ -215,8 +223,15 @@ impl Catalogue {
         } else {
             format!(r#""datetime":"{at}""#)
         };
+        let mut more = String::new();
+        if let Some(cloud) = thing.cloud() {
+            let _ = write!(more, r#","eo:cloud_cover":{cloud}"#);
+        }
+        if let Some(platform) = thing.platform() {
+            let _ = write!(more, r#","platform":"{platform}""#);
+        }
         format!(
-            r#"{{"type":"Feature","stac_version":"1.0.0","id":"{}","collection":"{}","geometry":{{"type":"Point","coordinates":[10.5,54.25]}},"bbox":[10.5,54.25,10.5,54.25],"properties":{{{times}}},"links":[],"assets":{{}}}}"#,
+            r#"{{"type":"Feature","stac_version":"1.0.0","id":"{}","collection":"{}","geometry":{{"type":"Point","coordinates":[10.5,54.25]}},"bbox":[10.5,54.25,10.5,54.25],"properties":{{{times}{more}}},"links":[],"assets":{{}}}}"#,
             thing.id, self.collections[thing.collection]
         )
     }

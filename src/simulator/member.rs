@@ -1,18 +1,21 @@
 //! A scripted catalogue: what it holds, its habits, and which of its faults are on at a moment.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::cql2::{Comparison, Expr, Value as Operand};
 use crate::members::wire::Sent;
 
 use super::dice::{Dice, mixed, sum};
 use super::faults::Fault;
+use super::keys::{By, Value};
 
 /// An Item, as the oracle knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,25 @@ impl Thing {
     pub fn at_ms(&self) -> i64 {
         self.at_us.div_euclid(1_000)
     }
+
+    /// Some have the same, and some have none.
+    pub fn cloud(&self) -> Option<f64> {
+        let number = mixed(self.tie) % 24;
+        (number >= 4).then_some(number as f64 * 2.5)
+    }
+
+    pub fn platform(&self) -> Option<&'static str> {
+        [Some("s2a"), Some("S2B"), Some("s2c"), None, Some("landsat-8")][(mixed(self.tie + 1) % 5) as usize]
+    }
+
+    fn value(&self, by: By) -> Value {
+        match by {
+            By::Number => self.cloud().map_or(Value::Null, Value::Number),
+            By::Text => self.platform().map_or(Value::Null, |platform| Value::Text(platform.to_owned())),
+            By::Id => Value::Text(self.id.clone()),
+            By::Time => Value::Time(self.at_ms()),
+        }
+    }
 }
 
 /// How `next` is said.
@@ -64,6 +86,10 @@ pub struct Habits {
     pub next: NextForm,
     pub post: bool,
     pub sorts: bool,
+    /// Evaluates conditions.
+    pub filters: bool,
+    /// Items without a key come first.
+    pub nulls_first: bool,
     /// Ties are in the order of ids where that is asked for; else in one of its own.
     pub orders_ties: bool,
     pub counts: bool,
@@ -84,11 +110,13 @@ impl Habits {
         };
         let sorts = !dice.one_in(8);
         Self {
-            // one that does not sort is read whole for every page: its list has to fit
-            cap: if sorts { *dice.pick(&[5, 10, 25, 100, 1_000]) } else { 100 },
+            // one that does not sort may have to be read whole for every page: its list has to fit
+            cap: if sorts { *dice.pick(&[5, 10, 25, 100, 1_000]) } else { *dice.pick(&[20, 100, 1_000]) },
             next,
             post,
             sorts,
+            filters: dice.one_in(2),
+            nulls_first: dice.one_in(2),
             orders_ties: dice.one_in(2),
             counts: dice.one_in(2),
             latency: Duration::from_millis(dice.between(5, 300)),
@@ -110,6 +138,8 @@ pub struct Asked {
     pub by_post: bool,
     pub limit: usize,
     pub collections: Option<Vec<String>>,
+    pub ids: Option<Vec<String>>,
+    pub filter: Option<Expr>,
     /// Microseconds since 1970, both included.
     pub interval: Option<(Option<i64>, Option<i64>)>,
     pub sortby: Vec<(String, bool)>,
@@ -136,6 +166,8 @@ impl Asked {
             match &*name {
                 "limit" => asked.limit = value.parse().unwrap_or(10),
                 "collections" => asked.collections = Some(value.split(',').map(str::to_owned).collect()),
+                "ids" => asked.ids = Some(value.split(',').map(str::to_owned).collect()),
+                "filter" => asked.filter = Some(Expr::from_text(&value).expect("a condition")),
                 "datetime" => asked.interval = Some(interval(&value)),
                 "sortby" => asked.sortby = value.split(',').map(sort_key).collect(),
                 "fields" => asked.fields = true,
@@ -148,24 +180,29 @@ impl Asked {
         asked.named()
     }
 
-    fn from_body(body: &Map<String, Value>) -> Self {
-        let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let list = |name: &str| body.get(name).and_then(Value::as_array);
+    fn from_body(body: &Map<String, Json>) -> Self {
+        let text = |name: &str| body.get(name).and_then(Json::as_str);
+        let list = |name: &str| body.get(name).and_then(Json::as_array);
         let sortby = list("sortby").into_iter().flatten().map(|key| {
             let field = key["field"].as_str().unwrap_or_default().to_owned();
             (field, key["direction"] == "desc")
         });
-        let collections =
-            list("collections").map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+        let names = |name| list(name).map(|list| list.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+        let filter = body.get("filter").map(|filter| match filter {
+            Json::String(text) => Expr::from_text(text).expect("a condition"),
+            json => Expr::from_json(json).expect("a condition"),
+        });
         let asked = Self {
             by_post: true,
-            limit: body.get("limit").and_then(Value::as_u64).unwrap_or(10) as usize,
-            collections,
+            limit: body.get("limit").and_then(Json::as_u64).unwrap_or(10) as usize,
+            collections: names("collections"),
+            ids: names("ids"),
+            filter,
             interval: text("datetime").map(interval),
             sortby: sortby.collect(),
             fields: body.contains_key("fields"),
             token: text("token").map(str::to_owned),
-            page: body.get("page").and_then(Value::as_u64).map(|page| page as usize),
+            page: body.get("page").and_then(Json::as_u64).map(|page| page as usize),
             pad: text("pad").map_or(0, str::len),
             list: String::new(),
         };
@@ -173,7 +210,8 @@ impl Asked {
     }
 
     fn named(mut self) -> Self {
-        self.list = format!("{:?}{:?}{:?}", self.collections, self.interval, self.sortby);
+        self.list =
+            format!("{:?}{:?}{:?}{:?}{:?}", self.collections, self.ids, self.interval, self.filter, self.sortby);
         self
     }
 
@@ -303,6 +341,8 @@ impl Catalogue {
                 let thing = &self.things[index];
                 let named = asked.collections.as_ref();
                 named.is_none_or(|named| named.contains(&self.collections[thing.collection]))
+                    && asked.ids.as_ref().is_none_or(|ids| ids.contains(&thing.id))
+                    && asked.filter.as_ref().is_none_or(|filter| holds(filter, thing) == Some(true))
                     && asked.interval.is_none_or(|(start, end)| {
                         start.is_none_or(|start| known(thing) >= start) && end.is_none_or(|end| known(thing) <= end)
                     })
@@ -321,13 +361,21 @@ impl Catalogue {
         list.sort_by(|&a, &b| {
             let (a, b) = (&self.things[a], &self.things[b]);
             for (field, descending) in &asked.sortby {
-                let order = match field.as_str() {
-                    "id" if !by_id && field != &asked.sortby[0].0 => continue,
-                    "id" if on.contains(&Fault::CollationNotBytes) => a.id.to_lowercase().cmp(&b.id.to_lowercase()),
-                    "id" => a.id.cmp(&b.id),
-                    _ if on.contains(&Fault::NullsFirst) && a.spans != b.spans => return b.spans.cmp(&a.spans),
-                    _ if on.contains(&Fault::SinglePrecision) => single(a).total_cmp(&single(b)),
-                    _ => known(a).div_euclid(1_000).cmp(&known(b).div_euclid(1_000)),
+                let (by, first) = (By::named(field).expect("a field"), field == &asked.sortby[0].0);
+                let order = match by {
+                    By::Id if !by_id && !first => continue,
+                    By::Id if on.contains(&Fault::CollationNotBytes) => a.id.to_lowercase().cmp(&b.id.to_lowercase()),
+                    By::Id => a.id.cmp(&b.id),
+                    By::Number | By::Text => {
+                        let order = self.compare(&a.value(by), &b.value(by), *descending);
+                        if order.is_ne() {
+                            return order;
+                        }
+                        continue;
+                    }
+                    By::Time if on.contains(&Fault::NullsFirst) && a.spans != b.spans => return b.spans.cmp(&a.spans),
+                    By::Time if on.contains(&Fault::SinglePrecision) => single(a).total_cmp(&single(b)),
+                    By::Time => known(a).div_euclid(1_000).cmp(&known(b).div_euclid(1_000)),
                 };
                 let order = if *descending { order.reverse() } else { order };
                 if order.is_ne() {
@@ -337,6 +385,62 @@ impl Catalogue {
             own(a).cmp(&own(b))
         });
         list
+    }
+}
+
+impl Catalogue {
+    /// In its own order: nulls first or last, whatever the direction.
+    fn compare(&self, a: &Value, b: &Value, descending: bool) -> Ordering {
+        let ascending = match (a, b) {
+            (Value::Null, Value::Null) => return Ordering::Equal,
+            (Value::Null, _) if self.habits.nulls_first => return Ordering::Less,
+            (_, Value::Null) if self.habits.nulls_first => return Ordering::Greater,
+            (Value::Null, _) => return Ordering::Greater,
+            (_, Value::Null) => return Ordering::Less,
+            (Value::Number(a), Value::Number(b)) => a.total_cmp(b),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            _ => Ordering::Equal,
+        };
+        if descending { ascending.reverse() } else { ascending }
+    }
+}
+
+/// What a condition says of a thing; `None` where a value is missing.
+fn holds(condition: &Expr, thing: &Thing) -> Option<bool> {
+    let value = |name: &Operand| match name {
+        Operand::Property(name) => thing.value(By::named(name).expect("a property")),
+        Operand::Number(number) => Value::Number(*number),
+        Operand::Text(text) => Value::Text(text.to_string()),
+        other => panic!("a condition that the script does not know: {other:?}"),
+    };
+    match condition {
+        Expr::And(all) => {
+            let all: Vec<Option<bool>> = all.iter().map(|part| holds(part, thing)).collect();
+            if all.contains(&Some(false)) {
+                Some(false)
+            } else {
+                all.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+            }
+        }
+        Expr::Not(inner) => holds(inner, thing).map(|yes| !yes),
+        Expr::IsNull(name) => Some(value(name) == Value::Null),
+        Expr::Compare { op, left, right } => {
+            let (left, right) = (value(left), value(right));
+            let order = match (&left, &right) {
+                (Value::Number(left), Value::Number(right)) => left.total_cmp(right),
+                (Value::Text(left), Value::Text(right)) => left.cmp(right),
+                _ => return None,
+            };
+            Some(match op {
+                Comparison::LessOrEqual => order.is_le(),
+                Comparison::GreaterOrEqual => order.is_ge(),
+                Comparison::Less => order.is_lt(),
+                Comparison::Greater => order.is_gt(),
+                Comparison::Equal => order.is_eq(),
+                Comparison::NotEqual => order.is_ne(),
+            })
+        }
+        other => panic!("a condition that the script does not know: {other:?}"),
     }
 }
 

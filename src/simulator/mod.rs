@@ -16,16 +16,19 @@
 
 mod dice;
 mod faults;
+mod keys;
 mod member;
 mod answer;
 mod listed;
 mod next;
 mod net;
+mod sharing;
 mod world;
 mod run;
 mod judge;
 mod pages;
 mod named;
+mod replicated;
 mod whole;
 mod random;
 mod degradation;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::dice::Dice;
 use super::faults::{Effect, Fault};
+use super::keys::Sort;
 use super::member::{Catalogue, NextForm, Thing};
 use super::whole::{Course, run};
-use super::world::{Sort, Wish, World, plain, things};
+use super::world::{Wish, World, plain, things};
 
 /// The member that falls ill; `A` and `B` stay well.
 const ILL: &str = "Z";
@@ -209,9 +210,9 @@ fn world(fault: Fault) -> World {
     let times: Vec<i64> =
         (0..40).map(|number| 1_750_000_000_000_000 + 3_600_000_000 * (number / 4) + 250_017 * number).collect();
     let catalogues = ["A", "B", ILL].map(|id| catalogue(id, fault, &times, &mut dice)).into();
-    let mut wish = Wish::all(Sort::Newest, 10);
+    let mut wish = Wish::all(Sort::NEWEST, 10);
     match fault {
-        Fault::CollationNotBytes => wish.sort = Sort::Id,
+        Fault::CollationNotBytes => wish.sort = Sort::ID,
         Fault::LargePage413 => wish.limit = 20,
         Fault::HugeTie => wish.limit = 1_000,
         Fault::CollectionsCut => wish.collection = Some("c110".to_owned()),
@@ -268,6 +269,33 @@ fn check(fault: Fault) {
     if complete == Some(false) {
         assert!(of_ill(&walked.shown_at_first) < ITEMS as usize, "{}", told("what was declared missing was there"));
     }
+}
+
+/// One that takes all of a page's time is late; the others are not, and none of them is asked as the page ends.
+#[test]
+fn members_that_are_well_are_not_blamed_for_the_time_of_a_page() {
+    let mut dice = Dice::new(1);
+    let times: Vec<i64> = (0..40).map(|number| 1_750_000_000_000_000 + 3_600_000_000 * number).collect();
+    let mut course = run(
+        1,
+        || {
+            let catalogues = ["A", ILL].map(|id| catalogue(id, Fault::Hang, &times, &mut dice)).into();
+            // the page after the first begins with nothing at hand, and waits for the one that hangs
+            let wish = Wish { interval: Some((times[4], times[30])), ..Wish::all(Sort::NEWEST, 10) };
+            let mut world = World::new(catalogues, vec![wish], 1, true);
+            world.federation.limits.deadline = std::time::Duration::from_secs(6);
+            world
+        },
+        |world| {
+            world.strike("A", Fault::WrongItems);
+            world.strike("A", Fault::UnannouncedCap);
+            world.strike(ILL, Fault::Hang);
+        },
+    );
+    let walked = course.walked.remove(0);
+    assert!(course.wrong.is_empty(), "{}\n{}", course.wrong.join("\n"), course.trace.join("\n"));
+    assert!(walked.statuses[ILL].contains("timeout"), "{:?}", walked.statuses);
+    assert!(!walked.statuses["A"].contains("timeout"), "{}", course.trace.join("\n"));
 }
 
 fn has_bitten(fault: Fault, course: &Course) -> bool {

@@ -3,46 +3,19 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
-
 use crate::search::outcome::Status;
-use crate::search::report::{GapReport, MemberReport, PlaceReport};
+use crate::search::report::{GapReport, MemberReport};
 use crate::search::{Answer, Report, may_follow};
 
 use super::judge::Judge;
-use super::member::Thing;
-use super::world::{Sort, Wish, World};
+use super::keys::{By, Key, Sort, covers};
+use super::world::{SHARED, Wish, World, exposed};
 
 /// Requests of one leg on one page: as many while the page holds no Item.
 const REQUESTS_MAX: u32 = 12;
 
-/// Place of an Item, as far as the order of a search goes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    pub at_ms: i64,
-    pub id: String,
-    /// As exposed.
-    pub collection: String,
-}
-
-impl Key {
-    pub fn of(thing: &Thing, member: &str, collection: &str) -> Self {
-        Self { at_ms: thing.at_ms(), id: thing.id.clone(), collection: format!("{member}|{collection}") }
-    }
-
-    fn first(&self, other: &Self, sort: Sort) -> Ordering {
-        match sort {
-            Sort::Oldest => self.at_ms.cmp(&other.at_ms),
-            Sort::Id => self.id.cmp(&other.id),
-            Sort::Newest | Sort::Unsaid => other.at_ms.cmp(&self.at_ms),
-        }
-    }
-
-    fn compare(&self, other: &Self, sort: Sort) -> Ordering {
-        let rest = (&self.id, &self.collection).cmp(&(&other.id, &other.collection));
-        self.first(other, sort).then(rest)
-    }
-}
+/// How a reason begins that is the page's own.
+const OUT_OF_TIME: &str = "the time for the page was over ";
 
 /// What is missing of a member for good.
 pub type Lasting = BTreeMap<String, Vec<Gone>>;
@@ -69,8 +42,8 @@ pub struct Pages<'a> {
     /// It fetches what an earlier walk missed.
     of_gaps: bool,
     last: Option<Last>,
-    /// Ties that their member may give in its own order (S7): the member and the time.
-    walks: BTreeSet<(String, i64)>,
+    /// Ties that their member may give in its own order (S7): the member and the first value.
+    walks: BTreeSet<(String, String)>,
     pub shown: BTreeSet<(String, String)>,
     pub count: usize,
     /// Statuses that each member had on some page.
@@ -109,11 +82,7 @@ impl<'a> Pages<'a> {
         }
         self.note_walks(answer);
         for found in &answer.items {
-            let key = Key {
-                at_ms: found.item.time_key().unwrap_or_default(),
-                id: found.item.id.to_string(),
-                collection: found.collection.to_string(),
-            };
+            let key = Key::of_found(found, self.wish.sort);
             let misled = self.exempt.contains(found.member.as_str());
             let walked = self.comes_walked(&key, found.member.as_str());
             if let (true, Some(last)) = (sorted, &self.last)
@@ -136,19 +105,19 @@ impl<'a> Pages<'a> {
     /// Which ties of the page are given in a member's own order, as the page says.
     fn note_walks(&mut self, answer: &Answer) {
         for member in &answer.report.order.ties_members {
-            let times = answer.items.iter().filter_map(|found| found.item.time_key());
-            self.walks.extend(times.map(|at_ms| (member.to_string(), at_ms)));
+            let keys = answer.items.iter().map(|found| Key::of_found(found, self.wish.sort));
+            self.walks.extend(keys.map(|key| (member.to_string(), key.tie())));
         }
     }
 
-    fn is_walked(&self, member: &str, at_ms: i64) -> bool {
-        self.walks.contains(&(member.to_owned(), at_ms))
+    fn is_walked(&self, member: &str, key: &Key) -> bool {
+        self.walks.contains(&(member.to_owned(), key.tie()))
     }
 
     /// Whether an Item is surely given in its member's own order: it may be, and is not where the order has it.
     fn comes_walked(&self, key: &Key, member: &str) -> bool {
         let before = self.last.as_ref().filter(|last| last.key.first(key, self.wish.sort).is_eq());
-        self.is_walked(member, key.at_ms)
+        self.is_walked(member, key)
             && before.is_some_and(|last| last.walked || last.key.compare(key, self.wish.sort).is_gt())
     }
 
@@ -156,12 +125,16 @@ impl<'a> Pages<'a> {
         for member in &report.members {
             let id = member.id.as_str();
             self.statuses.entry(id.to_owned()).or_default().insert(member.status.name());
-            if member.requests > REQUESTS_MAX {
+            // a holder's shares of a shared Collection are legs of their own
+            let legs = if judge.holders.contains(id) { 3 } else { 1 };
+            if member.requests > legs * REQUESTS_MAX {
                 judge.wrong(format!("{id} was asked {} times for one page", member.requests));
             }
-            // when a page's time is over while one member is waited for, the others are told to have timed out too
-            let out_of_time = late && member.status == Status::Timeout;
-            if judge.healthy.contains(id) && !out_of_time && (is_missing(member) || !member.gaps.is_empty()) {
+            // where a page's time was over while others were waited for, that is said, and is not the member's doing
+            let out_of_time = late && member.reason.as_ref().is_some_and(|reason| reason.starts_with(OUT_OF_TIME));
+            let lacks_nulls = !member.gaps.is_empty() && member.gaps.iter().all(|gap| is_of_nulls(gap, self.wish.sort));
+            let lacks = !lacks_nulls && (is_missing(member) || !member.gaps.is_empty());
+            if judge.healthy.contains(id) && !out_of_time && lacks {
                 judge.wrong(format!("{id} is well, and said to be missing: {member:?}"));
             }
             if member.status == Status::CircuitOpen && (member.reason.is_none() || member.retry_after_s.is_none()) {
@@ -186,29 +159,34 @@ impl<'a> Pages<'a> {
     /// I4: whatever should have come by now came, or lies in a gap, or its member is named.
     fn nothing_is_missing_unsaid(&mut self, answer: &Answer, sorted: bool, world: &World, judge: &mut Judge) {
         let over = answer.next.is_none();
-        for (member, key) in wanted(world, self.wish) {
-            let walked = self.is_walked(&member, key.at_ms);
-            let passed = |last: &Last| {
-                if walked {
-                    key.first(&last.key, self.wish.sort).is_lt()
-                } else {
-                    key.compare(&last.key, self.wish.sort).is_le()
-                }
+        let sort = self.wish.sort;
+        for Wanted { collection, id, at } in wanted(world, self.wish) {
+            let passed = |(member, key): &(String, Key)| {
+                self.last.as_ref().is_some_and(|last| {
+                    if self.is_walked(member, key) {
+                        key.first(&last.key, sort).is_lt()
+                    } else {
+                        key.compare(&last.key, sort).is_le()
+                    }
+                })
             };
-            let due = over || (sorted && self.last.as_ref().is_some_and(passed));
-            let came = self.shown.contains(&(key.collection.clone(), key.id.clone()));
-            if !due || came || self.exempt.contains(&member) {
+            let due = over || (sorted && at.iter().all(passed));
+            let came = self.shown.contains(&(collection.clone(), id.clone()));
+            if !due || came || at.iter().any(|(member, _)| self.exempt.contains(member)) {
                 continue;
             }
-            let told = answer.report.members.iter().find(|told| told.id.as_str() == member);
-            let declared = told.is_some_and(|told| {
-                is_missing(told) || told.gaps.iter().any(|gap| covers(gap, &key, self.wish.sort, sorted))
+            let told = |member: &str| answer.report.members.iter().find(|told| told.id.as_str() == member);
+            let declared = at.iter().any(|(member, key)| {
+                told(member).is_some_and(|told| {
+                    is_missing(told) || told.gaps.iter().any(|gap| !sorted || covers(gap, key, sort))
+                })
             });
             if !declared {
-                judge.wrong(format!("I4: {key:?} is missing on page {}, and nothing says so: {told:?}", self.count));
+                let told: Vec<_> = at.iter().map(|(member, _)| told(member)).collect();
+                judge.wrong(format!("I4: {at:?} is missing on page {}, and nothing says so: {told:?}", self.count));
             }
             if answer.report.complete {
-                judge.wrong(format!("S17: `complete` on page {}, and {key:?} is missing", self.count));
+                judge.wrong(format!("S17: `complete` on page {}, and {at:?} is missing", self.count));
             }
         }
     }
@@ -217,7 +195,7 @@ impl<'a> Pages<'a> {
     pub fn is_gone(lasting: &Lasting, member: &str, key: &Key, sort: Sort) -> bool {
         lasting.get(member).into_iter().flatten().any(|gone| match gone {
             Gone::All => true,
-            Gone::Part(gap) => covers(gap, key, sort, true),
+            Gone::Part(gap) => covers(gap, key, sort),
         })
     }
 }
@@ -228,43 +206,47 @@ fn follows((key, member, walked): (&Key, &str, bool), last: &Last, sort: Sort) -
     may_follow((walked, last.walked), key.first(&last.key, sort), key.compare(&last.key, sort), walks)
 }
 
+/// Items without a key, which a member that shows them first and takes no condition cannot be asked for.
+fn is_of_nulls(gap: &GapReport, sort: Sort) -> bool {
+    let at_null = gap.from.as_ref().is_some_and(|from| from.value.is_null() && from.id.is_none());
+    matches!(sort.first(), By::Number | By::Text) && at_null && gap.to.is_none() && !gap.retryable
+}
+
 fn is_missing(member: &MemberReport) -> bool {
     member.turn_missed || member.status == Status::SkippedCapability
 }
 
-/// The Items that a search selects, at members that hold them all the time.
-pub fn wanted(world: &World, wish: &Wish) -> Vec<(String, Key)> {
+/// An Item that a search selects, at members that hold it all the time: one, or the holders of a shared Collection.
+pub struct Wanted {
+    pub collection: String,
+    pub id: String,
+    /// Each with its own place in the order: replicas agree on their times and ids only.
+    pub at: Vec<(String, Key)>,
+}
+
+/// The Items that a search selects.
+pub fn wanted(world: &World, wish: &Wish) -> Vec<Wanted> {
     let catalogues = world.net.lock();
-    let mut wanted = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
     for catalogue in catalogues.values() {
         for thing in catalogue.things.iter().filter(|thing| thing.lasting) {
-            let collection = &catalogue.collections[thing.collection];
-            if wish.wants(thing, collection) {
-                wanted.push((catalogue.id.clone(), Key::of(thing, &catalogue.id, collection)));
+            let native = &catalogue.collections[thing.collection];
+            if !wish.wants(thing, native) {
+                continue;
             }
+            let exposed = exposed(&catalogue.id, native);
+            let at = (catalogue.id.clone(), Key::of(thing, &exposed, wish.sort));
+            let known = (exposed == SHARED).then(|| shared.get(&thing.id).copied()).flatten();
+            if let Some(known) = known {
+                wanted[known].at.push(at);
+                continue;
+            }
+            if exposed == SHARED {
+                shared.insert(thing.id.clone(), wanted.len());
+            }
+            wanted.push(Wanted { collection: exposed, id: thing.id.clone(), at: vec![at] });
         }
     }
     wanted
-}
-
-/// Whether a gap covers a place. Where it does not say whether its edge is before or behind a time, it covers that.
-fn covers(gap: &GapReport, key: &Key, sort: Sort, sorted: bool) -> bool {
-    if !sorted {
-        return true;
-    }
-    let edge = |place: &PlaceReport| {
-        let text = place.value.as_str().unwrap_or_default();
-        let at_ms = text.parse::<DateTime<Utc>>().map_or(0, |at| at.timestamp_millis());
-        let id = place.id.clone().unwrap_or_else(|| text.to_owned());
-        (Key { at_ms, id, collection: place.collection.clone().unwrap_or_default() }, place.id.is_some())
-    };
-    let behind = gap.from.as_ref().is_none_or(|from| match edge(from) {
-        (edge, true) => key.compare(&edge, sort) == Ordering::Greater,
-        (edge, false) => key.first(&edge, sort) != Ordering::Less,
-    });
-    let before = gap.to.as_ref().is_none_or(|to| match edge(to) {
-        (edge, true) => key.compare(&edge, sort) != Ordering::Greater,
-        (edge, false) => key.first(&edge, sort) != Ordering::Greater,
-    });
-    behind && before
 }

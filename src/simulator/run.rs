@@ -8,15 +8,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::broker::Broker;
 use crate::members::{Registry, wire};
+use crate::search::outcome::Failed;
 use crate::search::request::Handling;
 use crate::search::{Answer, Clock, KeyRing, SearchError, SearchRequest, search};
 
 use super::dice::Dice;
 use super::faults::Fault;
 use super::judge::Judge;
+use super::keys::Key;
 use super::member::Thing;
-use super::pages::{Pages, wanted};
-use super::world::{Wish, World, key, member};
+use super::pages::{Pages, Wanted, wanted};
+use super::world::{SHARED_NATIVE, Wish, World, key, member};
 
 /// What a page may take beyond its deadline.
 const LATE: Duration = Duration::from_millis(200);
@@ -31,6 +33,9 @@ const LEARNT_MAX: u32 = 4;
 const RECOVERY: Duration = Duration::from_secs(400);
 /// Walks through what was missed.
 const RETRIES_MAX: usize = 12;
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Searches that are begun anew because a member left.
+const BEGUN_MAX: usize = 2;
 
 /// A broker over a world, and what is found of it.
 pub struct Run<'w> {
@@ -57,6 +62,14 @@ pub struct Walked {
     pub shown: BTreeSet<(String, String)>,
     /// Only the search itself.
     pub shown_at_first: BTreeSet<(String, String)>,
+}
+
+impl Walked {
+    /// Of a client who takes nothing but the whole, which could not be had.
+    fn refused(pages: &Pages<'_>) -> Self {
+        let (shown, shown_at_first) = (pages.shown.clone(), pages.shown.clone());
+        Self { statuses: pages.statuses.clone(), complete: false, pages: pages.count, shown, shown_at_first }
+    }
 }
 
 impl<'w> Run<'w> {
@@ -88,9 +101,20 @@ impl<'w> Run<'w> {
         self.world.net.say(|| told(&answer));
         if self.world.wishes.len() == 1 {
             self.amplification(&answer, &firsts, judge);
+            self.nothing_too_late(began + most, judge);
         }
         judge.guards(&self.broker);
         answer
+    }
+
+    /// What is sent as the time for a page is over is cut at once.
+    fn nothing_too_late(&self, deadline: Instant, judge: &mut Judge) {
+        for (id, catalogue) in self.world.net.lock().iter() {
+            let last = catalogue.arrivals.last().filter(|arrival| arrival.at + RESERVE > deadline);
+            if let Some(arrival) = last {
+                judge.wrong(format!("{id} was asked {:?} before the end of a page", deadline - arrival.at));
+            }
+        }
     }
 
     /// What a page costs the members, besides what was sent again.
@@ -104,13 +128,14 @@ impl<'w> Run<'w> {
             let sent = firsts - before.get(&id).copied().unwrap_or_default();
             let told = report.members.iter().find(|member| member.id.as_str() == id);
             let asked = told.map_or(0, |member| member.requests);
-            if sent > asked + LEARNT_MAX {
+            let legs = if judge.holders.contains(&id) { 3 } else { 1 };
+            if sent > asked + legs * LEARNT_MAX {
                 judge.wrong(format!("{id} saw {sent} requests for one page, which counts {asked}"));
             }
         }
     }
 
-    /// The page after a token, asked for until it comes.
+    /// The page after a token, asked for until it comes; none where that cannot be.
     async fn answer(&self, wish: &Wish, token: Option<&str>, judge: &mut Judge) -> Option<(Answer, bool)> {
         for failures in 0..2 * FAILURES_MAX {
             if failures == FAILURES_MAX {
@@ -121,6 +146,13 @@ impl<'w> Run<'w> {
                 Ok(answer) => {
                     let late = began.elapsed() + RESERVE >= self.world.federation.limits.deadline;
                     return Some((answer, late));
+                }
+                // nobody need wait for what never comes
+                Err(SearchError::Failed { kind: Failed::Gone, .. }) if wish.strict && token.is_some() => return None,
+                // nor for what some member cannot do, or gives on no day
+                Err(SearchError::Failed { kind: Failed::Incapable, .. }) if wish.strict => return None,
+                Err(SearchError::Failed { retry_after_s: None, .. }) if wish.strict && failures > FAILURES_MAX => {
+                    return None;
                 }
                 Err(SearchError::Failed { retry_after_s, report, description, .. }) => {
                     if report.complete {
@@ -139,20 +171,20 @@ impl<'w> Run<'w> {
         None
     }
 
-    /// Walks a search to its end; gives what follows its last page.
+    /// Walks a search to its end; gives what follows its last page. `None`: it has to be begun anew.
     async fn walk(
         &self,
         pages: &mut Pages<'_>,
         from: Option<String>,
         judge: &mut Judge,
         lead: &mut Lead,
-    ) -> Option<String> {
+    ) -> Option<Option<String>> {
         let (wish, mut token) = (pages.wish, from);
         for _ in 0..SEARCHES_MAX {
             let (answer, late) = self.answer(wish, token.as_deref(), judge).await?;
             pages.take(&answer, late, self.world, judge);
             if answer.next.is_none() {
-                return answer.retry;
+                return Some(answer.retry);
             }
             token = answer.next;
             if lead.happens {
@@ -164,7 +196,7 @@ impl<'w> Run<'w> {
             sleep(Duration::from_millis(pause)).await;
         }
         judge.wrong(format!("a search does not end: {} pages", pages.count));
-        None
+        Some(None)
     }
 
     /// One client: its search, then what it missed, once everybody is well again.
@@ -174,7 +206,22 @@ impl<'w> Run<'w> {
         let wish = &self.world.wishes[index];
         let exempt = self.world.exempt(wish.sort);
         let mut pages = Pages::new(wish, &exempt, false);
-        let mut retry = self.walk(&mut pages, None, judge, &mut lead).await;
+        let mut walked = self.walk(&mut pages, None, judge, &mut lead).await;
+        for _ in 0..BEGUN_MAX {
+            if walked.is_none() {
+                lead.happens = false;
+                self.forget_those_who_left();
+                pages = Pages::new(wish, &exempt, false);
+                walked = self.walk(&mut pages, None, judge, &mut lead).await;
+            }
+        }
+        if walked.is_none() {
+            if !wish.strict {
+                judge.wrong("a search that takes what there is was refused");
+            }
+            return Walked::refused(&pages);
+        }
+        let mut retry = walked.flatten();
         lead.happens = false;
         let mut shown = pages.shown.clone();
         let mut lasting = std::mem::take(&mut pages.lasting);
@@ -188,7 +235,9 @@ impl<'w> Run<'w> {
         for _ in 0..RETRIES_MAX {
             let Some(token) = retry.take() else { break };
             let mut again = Pages::new(wish, &exempt, true);
-            retry = self.walk(&mut again, Some(token), judge, &mut lead).await;
+            retry = self.walk(&mut again, Some(token), judge, &mut lead).await.flatten();
+            // others may be trying at this moment whether a member is back
+            sleep(RETRY_PAUSE).await;
             shown.extend(again.shown);
             for (member, gone) in again.lasting {
                 lasting.entry(member).or_default().extend(gone);
@@ -197,14 +246,25 @@ impl<'w> Run<'w> {
         if retry.is_some() {
             judge.wrong("what was missed is still missed after everybody was well again");
         }
-        for (member, key) in wanted(self.world, wish) {
-            let came = shown.contains(&(key.collection.clone(), key.id.clone()));
-            if !came && !exempt.contains(&member) && !Pages::is_gone(&lasting, &member, &key, wish.sort) {
-                judge.wrong(format!("S26: {key:?} came neither with the search nor with what it missed"));
+        for Wanted { collection, id, at } in wanted(self.world, wish) {
+            let excused = |(member, key): &(String, Key)| {
+                exempt.contains(member) || Pages::is_gone(&lasting, member, key, wish.sort)
+            };
+            if !shown.contains(&(collection, id)) && !at.iter().any(excused) {
+                judge.wrong(format!("S26: {at:?} came neither with the search nor with what it missed"));
             }
         }
         let Pages { statuses, complete, count, shown: shown_at_first, .. } = pages;
         Walked { statuses, complete, pages: count, shown, shown_at_first }
+    }
+
+    /// A search that begins now wants nothing of members that are out of the federation.
+    fn forget_those_who_left(&self) {
+        let federation = Arc::clone(&self.broker.snapshot().federation);
+        for (id, catalogue) in self.world.net.lock().iter_mut() {
+            let left = federation.member(id).is_none();
+            catalogue.things.iter_mut().filter(|_| left).for_each(|thing| thing.lasting = false);
+        }
     }
 
     /// What happens to the broker before a page.
@@ -224,7 +284,11 @@ impl<'w> Run<'w> {
                     self.broker.replace(federation);
                 }
                 Fault::MemberLeaves => {
-                    federation.members.pop();
+                    let left = federation.members.pop().map(|member| member.id);
+                    for shared in &mut federation.shared {
+                        shared.holders.retain(|holder| Some(&holder.member) != left.as_ref());
+                    }
+                    federation.shared.retain(|shared| !shared.holders.is_empty());
                     self.broker.replace(federation);
                 }
                 Fault::MemberJoins => {
@@ -238,6 +302,7 @@ impl<'w> Run<'w> {
 
     /// Items that come and go while the search goes on.
     fn change_things(&self, dice: &mut Dice) {
+        let mut gone = Vec::new();
         for catalogue in self.world.net.lock().values_mut() {
             if !catalogue.things.is_empty() && catalogue.bite(Fault::Inserts) {
                 let near = dice.pick(&catalogue.things).clone();
@@ -247,8 +312,16 @@ impl<'w> Run<'w> {
             }
             if catalogue.things.len() > 3 && catalogue.bite(Fault::Deletes) {
                 let index = dice.below(catalogue.things.len() as u64) as usize;
-                catalogue.things.remove(index);
+                let thing = catalogue.things.remove(index);
+                gone.extend((catalogue.collections[thing.collection] == SHARED_NATIVE).then_some(thing.id));
                 catalogue.forget_lists();
+            }
+        }
+        // the holders of a shared Collection are declared to have the same: who takes over need not find it
+        for catalogue in self.world.net.lock().values_mut().filter(|_| !gone.is_empty()) {
+            let Some(shared) = catalogue.collections.iter().position(|id| id == SHARED_NATIVE) else { continue };
+            for thing in catalogue.things.iter_mut().filter(|thing| thing.collection == shared) {
+                thing.lasting &= !gone.contains(&thing.id);
             }
         }
     }

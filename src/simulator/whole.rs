@@ -43,7 +43,7 @@ pub fn run(seed: u64, make: impl FnOnce() -> World, struck: impl FnOnce(&World))
         let run = Run::start(&world).await;
         put_on(&world, spells);
         struck(&world);
-        let mut judges: Vec<Judge> = world.wishes.iter().map(|_| Judge::of(world.healthy())).collect();
+        let mut judges: Vec<Judge> = world.wishes.iter().map(|_| Judge::of(world.healthy(), world.holders())).collect();
         let dice = world.dice.clone();
         let clients = judges.iter_mut().enumerate().map(|(index, judge)| {
             let mut dice = dice.clone();

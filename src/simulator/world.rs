@@ -13,33 +13,23 @@ use crate::federation::{Admin, Cursor, Federation, Limits, Member, Registry, Rou
 
 use super::dice::Dice;
 use super::faults::{Effect, Fault};
+use super::keys::{By, Sort};
 use super::listed::written;
 use super::member::{Catalogue, Habits, NextForm, Spell, Thing};
 use super::net::Net;
+use super::sharing::Sharing;
 
 /// Seconds since 1970 of the first moment of every run, 2025-06-30T12:00:00Z, and of the oldest Item.
 const BEGIN_S: i64 = 1_751_284_800;
 const OLDEST_S: i64 = BEGIN_S - 20 * 86_400;
 
-/// The order of a search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// None is asked for: newest first where every member can, else by turns.
-    Unsaid,
-    Newest,
-    Oldest,
-    Id,
-}
+/// The shared Collection of a world, and its holders' own id of it.
+pub const SHARED: &str = "shared";
+pub const SHARED_NATIVE: &str = "s0";
 
-impl Sort {
-    fn text(self) -> Option<&'static str> {
-        match self {
-            Self::Unsaid => None,
-            Self::Newest => Some("-datetime"),
-            Self::Oldest => Some("+datetime"),
-            Self::Id => Some("+id"),
-        }
-    }
+/// Under which id clients see a member's Collection.
+pub fn exposed(member: &str, native: &str) -> String {
+    if native == SHARED_NATIVE { SHARED.to_owned() } else { format!("{member}|{native}") }
 }
 
 /// What one client searches for.
@@ -60,15 +50,17 @@ impl Wish {
 
     pub fn params(&self) -> Vec<(String, String)> {
         let mut params = vec![("limit".to_owned(), self.limit.to_string())];
-        params.extend(self.sort.text().map(|sort| ("sortby".to_owned(), sort.to_owned())));
+        params.extend(self.sort.text().map(|sort| ("sortby".to_owned(), sort)));
         params.extend(self.collection.iter().map(|id| ("collections".to_owned(), id.clone())));
         let interval = self.interval.map(|(from, to)| format!("{}/{}", written(from), written(to)));
         params.extend(interval.map(|interval| ("datetime".to_owned(), interval)));
         params
     }
 
-    pub fn wants(&self, thing: &Thing, collection: &str) -> bool {
-        self.collection.as_ref().is_none_or(|id| id == collection)
+    /// `native` is the member's own id of the Collection.
+    pub fn wants(&self, thing: &Thing, native: &str) -> bool {
+        let named = if native == SHARED_NATIVE { SHARED } else { native };
+        self.collection.as_ref().is_none_or(|id| id == named)
             && self.interval.is_none_or(|(from, to)| from <= thing.at_us && thing.at_us <= to)
     }
 }
@@ -106,20 +98,30 @@ impl World {
         let mut dice = Dice::new(seed);
         let count = if dice.one_in(10) { dice.between(7, 20) } else { dice.between(2, 6) };
         let times = times(&mut dice);
-        let catalogues: Vec<Catalogue> = (0..count).map(|index| catalogue(index, &times, &mut dice)).collect();
+        let mut catalogues: Vec<Catalogue> = (0..count).map(|index| catalogue(index, &times, &mut dice)).collect();
+        if dice.one_in(40) {
+            crowd(&mut catalogues[0], &times, &mut dice);
+        }
+        let sharing = dice.one_in(3).then(|| Sharing::random(&mut catalogues, &times, &mut dice));
         let sorted = catalogues.iter().all(|catalogue| catalogue.habits.sorts);
         let clients = if dice.one_in(5) { dice.between(2, 4) } else { 1 };
         let mut wishes: Vec<Wish> = (0..clients).map(|_| wish(&mut dice, sorted, &times)).collect();
-        let by_id = sorted && dice.one_in(8);
-        if by_id {
-            // resumed by tokens alone
-            for wish in &mut wishes {
-                wish.sort = Sort::Id;
+        let other = dice.one_in(4).then(|| *dice.pick(&Sort::OTHERS));
+        for wish in &mut wishes {
+            wish.sort = other.unwrap_or(wish.sort);
+            if catalogues[0].things.len() > CROWD_MIN {
+                wish.limit = wish.limit.max(20);
+            }
+            if sharing.is_some() && dice.one_in(4) {
+                wish.collection = Some(SHARED.to_owned());
             }
         }
         let mut world = Self::new(catalogues, wishes, seed, traced);
         for member in &mut world.federation.members {
-            member.capabilities.string_order_bytes = by_id;
+            member.capabilities.string_order_bytes = other.is_some();
+        }
+        if let Some(sharing) = sharing {
+            sharing.declare(&mut world.federation);
         }
         // a client may have less time than a page takes that waits for one member after another
         let seconds = *dice.pick(&[15, 15, 6]);
@@ -149,10 +151,6 @@ impl World {
         let of_the_broker: Vec<Fault> = Fault::ALL.iter().copied().filter(|fault| fault.is_of_the_broker()).collect();
         if dice.one_in(4) && !harmless {
             self.happenings.push((dice.between(1, 4) as u32, *dice.pick(&of_the_broker)));
-            // to one who takes nothing but the whole, a page without a member that left never comes
-            for wish in &mut self.wishes {
-                wish.strict = false;
-            }
         }
     }
 
@@ -173,7 +171,12 @@ impl World {
         let misleads = |catalogue: &Catalogue| {
             let unseen = |spell: &Spell| spell.fault.effect() == Effect::Unseen;
             // without an order of its own, or with one that the broker cannot bound, the member's places count
-            let by_place = !catalogue.habits.sorts || matches!(sort, Sort::Unsaid | Sort::Id);
+            let bounded = match sort.first() {
+                By::Time => sort.is_said(),
+                By::Number => catalogue.habits.filters,
+                By::Id | By::Text => false,
+            };
+            let by_place = !catalogue.habits.sorts || !bounded;
             let shifts = |spell: &Spell| by_place && spell.fault.shifts();
             catalogue.spells.iter().any(|spell| unseen(spell) || shifts(spell))
         };
@@ -188,6 +191,12 @@ impl World {
         let well =
             catalogues.values().filter(|catalogue| catalogue.spells.is_empty() && Some(catalogue.id.as_str()) != left);
         well.map(|catalogue| catalogue.id.clone()).collect()
+    }
+
+    /// Members that hold the shared Collection.
+    pub fn holders(&self) -> BTreeSet<String> {
+        let holders = self.federation.shared.iter().flat_map(|shared| &shared.holders);
+        holders.map(|holder| holder.member.to_string()).collect()
     }
 
     /// A fault at a member from now on.
@@ -246,14 +255,25 @@ fn catalogue(index: u64, times: &[i64], dice: &mut Dice) -> Catalogue {
     Catalogue::new(&format!("M{index:02}"), names, things, Habits::random(dice), dice.fork())
 }
 
+/// Items of a member from which on pages are not made small.
+const CROWD_MIN: usize = 99;
+
+/// Many Items of two times at one member: ties that are too large to be read whole, now and then.
+fn crowd(catalogue: &mut Catalogue, times: &[i64], dice: &mut Dice) {
+    let count = if dice.one_in(2) { dice.between(1_050, 1_400) } else { dice.between(100, 600) };
+    let few = [*dice.pick(times), *dice.pick(times)];
+    catalogue.things = things(count, catalogue.collections.len() as u64, &few, false, dice);
+    catalogue.habits.cap = *dice.pick(&[100, 1_000]);
+}
+
 fn wish(dice: &mut Dice, sorted: bool, times: &[i64]) -> Wish {
     let sort = match dice.below(4) {
-        0 => Sort::Unsaid,
-        1 => Sort::Oldest,
-        _ => Sort::Newest,
+        0 => Sort::UNSAID,
+        1 => Sort::OLDEST,
+        _ => Sort::NEWEST,
     };
     // members of which nothing was read are taken to sort: an order that is chosen is chosen for all of them
-    let sort = if sort == Sort::Unsaid && sorted && dice.one_in(2) { Sort::Newest } else { sort };
+    let sort = if sort == Sort::UNSAID && sorted && dice.one_in(2) { Sort::NEWEST } else { sort };
     let limit = *dice.pick(&[1, 3, 7, 10, 20, 50]);
     let interval = dice.one_in(4).then(|| {
         let (a, b) = (*dice.pick(times), *dice.pick(times));
@@ -269,6 +289,8 @@ pub fn plain(cap: usize) -> Habits {
         next: NextForm::Query,
         post: false,
         sorts: true,
+        filters: false,
+        nulls_first: false,
         orders_ties: true,
         counts: true,
         latency: Duration::from_millis(50),

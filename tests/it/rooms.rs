@@ -52,7 +52,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("telemetry", &[]),
     ("cache", &["telemetry"]),
     // compiled for tests only
-    ("simulator", &["broker", "search", "members", "federation"]),
+    ("simulator", &["broker", "search", "members", "federation", "cql2"]),
 ];
 
 /// The room of a file: the folder below `src`, or the file's own name at its top.

@@ -591,6 +591,13 @@ async fn a_member_that_joins_or_leaves_in_a_walk_is_reported() {
     let wanted: Vec<String> = [first.names(), of_a.newest_first()[10..].to_vec()].concat();
     check_same(&[first.names(), names(&left)].concat(), &wanted, "B left");
     assert!(left.iter().all(|page| page.missing() == ["B"] && page.member("B")["status"] == "removed"));
+    let next = elsewhere(first.next().unwrap(), 1);
+    let strict = fronts[1].get_with(next["href"].as_str().unwrap(), "prefer", "handling=strict").await;
+    assert_eq!((strict.status, strict.json()["code"].as_str()), (410, Some("MembersRemoved")), "{}", strict.text);
+    assert!(strict.header("retry-after").is_empty() && strict.json().get("links").is_none(), "waiting does not help");
+    let told = strict.json()["description"].as_str().unwrap().to_owned();
+    assert!(told.contains("`B`") && told.ends_with("begin the search anew, without `token`"), "{told}");
+    assert_eq!(fronts[1].get_with("/search?limit=20", "prefer", "handling=strict").await.status, 200);
     // it is back: from where the walk stands then, and the gap stays declared
     let second = fronts[1].follow(&elsewhere(first.next().unwrap(), 1)).await;
     let back = fronts[0].pages(fronts[0].follow(&elsewhere(second.next().unwrap(), 0)).await).await;

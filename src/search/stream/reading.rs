@@ -195,6 +195,9 @@ impl Stream {
                 if unseen == 0 && !self.surely_cut && received < asked.limit {
                     // only its count spoke for more, and there is none
                     self.list_is_over(order);
+                } else if self.resumed && self.is_at_start() && !self.surely_cut {
+                    // no bound leads on from there: the member is believed, as where there are none
+                    self.list_is_over(order);
                 } else if unseen == 0 || (self.resumed && self.is_at_start()) {
                     self.fail(self.too_large());
                 } else {
