@@ -3,18 +3,19 @@
 //! A stream never emits: it states a [`Bound`], and the merge decides. It knows no clock and no member, only pages; how
 //! it takes one in stands in `reading.rs`.
 
+mod asking;
+mod beginning;
+mod failing;
+mod parts;
 mod reading;
 mod segment;
 mod slice;
 mod tie;
 mod walk;
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
 use std::sync::Arc;
-
-use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cql2::Expr;
 use crate::federation::{Interval, MemberId};
@@ -27,6 +28,8 @@ use super::plan::{FirstKey, Leg, Mode};
 use super::replicas;
 use super::session::{Class, Place, SessionLeg};
 
+use asking::micros;
+pub use failing::LegFailure;
 use segment::Lead;
 use slice::Slices;
 pub use slice::first_window;
@@ -98,23 +101,6 @@ enum Next {
     /// By the bound of this position.
     Bound(Position),
     Token(Token),
-}
-
-/// A failure that takes effect when the leg's bound is the smallest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegFailure {
-    pub status: Status,
-    /// What a `skipped-capability` member lacks.
-    pub feature: Option<String>,
-    /// The tie that is given up alone, if it is only that.
-    pub tie_only: bool,
-    pub retry_after_s: Option<u32>,
-}
-
-impl From<Status> for LegFailure {
-    fn from(status: Status) -> Self {
-        Self { status, feature: None, tie_only: false, retry_after_s: None }
-    }
 }
 
 pub struct Stream {
@@ -244,132 +230,6 @@ impl Exposed {
 }
 
 impl Stream {
-    /// `prefix` stands before native collection ids: member id and delimiter.
-    pub fn new(leg: &Leg, session: &SessionLeg, served: &Position, order: &Comparator, prefix: &str) -> Self {
-        let windows = leg.shared.as_ref().and_then(|share| replicas::ranges(&share.windows, order));
-        let ranges: Option<VecDeque<Range>> = match (session.ranges.as_slice(), windows) {
-            ([], windows) => windows,
-            (ranges, None) => Some(ranges.iter().cloned().collect()),
-            (ranges, Some(windows)) => Some(replicas::both(ranges, &windows, order)),
-        };
-        let ranges = ranges.map(|mut ranges| {
-            ranges.retain(|range| order.positions(&range.to, served) == Ordering::Greater);
-            ranges
-        });
-        let watermark = match ranges.as_ref().and_then(VecDeque::front) {
-            Some(range) => order.later(served, &range.from),
-            None => served,
-        };
-        let name: Box<str> = match leg.part.as_str() {
-            "" => leg.member.as_str().into(),
-            part => format!("{}|{part}", leg.member).into(),
-        };
-        let range = ranges.as_ref().and_then(VecDeque::front);
-        let of_the_range = range.and_then(|range| range.place.as_ref());
-        let walk = Walk::resumed(session.place.as_ref(), &name, watermark, order)
-            .or_else(|| Walk::resumed(of_the_range, &name, watermark, order))
-            .or_else(|| Walk::lost(&name, watermark).filter(|_| session.class != Class::Past))
-            // a walk in a later part waits until this one is read
-            .filter(|walk| range.is_none_or(|range| order.positions(&walk.position(), &range.to) != Ordering::Greater));
-        let mut start = with_its_tie(watermark);
-        if let Position::At(_) | Position::Walk { .. } = served
-            && let (Some(tie), Class::Past | Class::Out) = (served.first(), session.class)
-        {
-            start = order.later(&start, &Position::After(tie.clone())).clone();
-        }
-        // a tie that was given up is not read again
-        for gap in &session.gaps {
-            if let Some(to @ Position::After(_)) = &gap.to {
-                start = order.later(&start, to).clone();
-            }
-        }
-        if let Some(walk) = &walk {
-            start = walk.position();
-        }
-        let by_token = |place: &Place| leg.mode == Mode::Keyset && place.token.is_some();
-        let place = session.place.as_ref().filter(|place| !place.is_walk());
-        let place = place.filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
-        let (next, list_start) = match place {
-            Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
-            Some(Place { bound, .. }) if leg.mode == Mode::Keyset => (Next::Bound(bound.clone()), bound.clone()),
-            _ => (Next::Bound(start.clone()), start.clone()),
-        };
-        let ordered = match watermark {
-            Position::At(key) if place.is_some_and(|place| place.ordered) => key.values.first().cloned(),
-            _ => None,
-        };
-        let single_collection = leg.only_collection().map(Into::into);
-        let resumed = matches!(next, Next::Token(_));
-        let lead = Lead::of(&leg.first, session, &start, resumed);
-        let over = lead.leaves_nothing(&start) || ranges.as_ref().is_some_and(VecDeque::is_empty);
-        let mut stream = Self {
-            name,
-            united: leg.shared.as_ref().is_some_and(|share| share.united),
-            mode: leg.mode,
-            from: watermark.clone(),
-            page_max: leg.page_max.max(1),
-            by_time: order.by_time(),
-            bounds: leg.bounds,
-            by_collection: order.keys().first().is_some_and(|key| key.field == "collection"),
-            descending: order.descending(),
-            user_interval: leg.ask.datetime,
-            selective: leg.residual.selective,
-            single_collection,
-            exposed: Exposed {
-                prefix: prefix.into(),
-                shared: leg.shared.as_ref().map(|share| Arc::clone(&share.id)),
-                made: HashMap::new(),
-            },
-            known: if over { Position::End } else { start.clone() },
-            lead,
-            first: leg.first.clone(),
-            values_over: false,
-            nulls_missing: None,
-            ranges,
-            resumed: place.is_some_and(by_token),
-            list_start,
-            start,
-            buffer: VecDeque::new(),
-            next,
-            last_first: None,
-            failure: None,
-            requests: 0,
-            examined: 0,
-            kept: 0,
-            invalid: 0,
-            matched: None,
-            empty_pages: 0,
-            repeated_pages: 0,
-            refills: 0,
-            capped: false,
-            cut: false,
-            surely_cut: false,
-            suspicious_ends: 0,
-            said_more: false,
-            list_size: session.place.as_ref().map_or(0, |place| place.size),
-            seen: HashSet::new(),
-            list_seen: HashSet::new(),
-            hasher: RandomState::new(),
-            tokens: Vec::new(),
-            pages: Vec::new(),
-            firsts: Vec::new(),
-            last_key: None,
-            tie_sorted: true,
-            tie_pages: 0,
-            tie_page: 0,
-            tie_items_max: TIE_ITEMS_MAX as usize,
-            tie_items_telling: TIE_ITEMS_TELLING,
-            ordered: ordered.into_iter().collect(),
-            walk: None,
-            walked: None,
-            slices: Slices::new(leg.ask.datetime, leg.expected, order.descending(), session.share, session.window),
-        };
-        if let Some(walk) = walk {
-            stream.enter_walk(walk);
-        }
-        stream
-    }
-
     /// Begins at a later position than it was made for; nothing of it was asked yet. In an order that is not by time it is
     /// read from where the page began, and what was given is dropped.
     pub fn begin_at(&mut self, position: &Position, order: &Comparator) {
@@ -429,136 +289,6 @@ impl Stream {
         self.known == Position::End && self.buffer.is_empty() && self.walk.is_none()
     }
 
-    /// The next request. `need` is how many more Items the page wants from this leg, `limit` the page's own.
-    pub fn request(&mut self, need: u32, limit: u32) -> Request {
-        if let Some(request) = self.walk_request(limit) {
-            return request;
-        }
-        if self.is_sliced() {
-            return self.request_window(need);
-        }
-        // the second refill and a tie that blocks the page are read in full pages; where Items are dropped, the first too
-        let full = self.refills >= 2 || self.cut || self.in_tie() || (self.selective && self.refills >= 1);
-        let size = match self.mode {
-            Mode::Drain => self.page_max,
-            // the page size of a token stays as it was first: from the start it must let a tie be read whole
-            Mode::Token if self.by_collection || self.selective => {
-                limit.saturating_add(1).max(TIE_ITEMS_MAX / REQUESTS_MAX)
-            }
-            Mode::Token => limit.saturating_add(1).max(TOKEN_PAGE_MIN),
-            _ if full => limit.saturating_add(1).max(TIE_ITEMS_MAX),
-            _ if self.selective => need.saturating_add(1).max(SELECTIVE_PAGE_MIN),
-            _ => need.saturating_add(1),
-        };
-        let size = size.clamp(1, self.page_max);
-        // a larger page only helps where the member gave as much as it was asked for
-        if full
-            && self.ordered.is_empty()
-            && !self.capped
-            && self.resumes_by_bound()
-            && self.list_size < size
-            && let Some(first) = &self.last_first
-        {
-            self.next = Next::Bound(Position::Before(first.clone()));
-        }
-        self.requests += 1;
-        self.refills += 1;
-        match self.next.clone() {
-            Next::Bound(position) => {
-                // a list that begins anew may show again what lies before the bound
-                self.last_first = None;
-                self.last_key = None;
-                self.tokens.clear();
-                self.list_seen.clear();
-                self.resumed = false;
-                self.list_start = position.clone();
-                self.list_size = size;
-                let datetime = self.up_to_the_range(self.bounded(&position));
-                Request { limit: size, datetime, filter: self.condition(&position), ..Request::default() }
-            }
-            Next::Token(token) => {
-                if self.list_size == 0 {
-                    self.list_size = size;
-                }
-                let datetime = self.up_to_the_range(self.bounded(&self.list_start));
-                let filter = self.condition(&self.list_start);
-                Request { limit: self.list_size, token: Some(token), datetime, filter, ..Request::default() }
-            }
-        }
-    }
-
-    /// The user's interval, narrowed to what lies at or behind a position (`paging.md` section 3).
-    ///
-    /// An Item that spans the user's interval may begin before it: its key then lies outside. Such Items all contain
-    /// the nearer edge of the interval, so that edge alone is asked for.
-    fn bounded(&self, position: &Position) -> Option<Interval> {
-        if !self.is_bounded() {
-            return self.user_interval;
-        }
-        let (at, strict) = match position {
-            Position::Before(Value::Time(at)) => (*at, false),
-            Position::At(Key { values, .. }) => match values.first() {
-                Some(Value::Time(at)) => (*at, false),
-                _ => return self.user_interval,
-            },
-            Position::After(Value::Time(at)) => (*at, true),
-            _ => return self.user_interval,
-        };
-        let user = self.user_interval.unwrap_or_default();
-        if self.descending {
-            // Items cut to this millisecond may lie up to 999 µs behind it
-            let end = micros(at, if strict { -1 } else { 999 })?;
-            match (user.start, user.end) {
-                (Some(start), _) if start > end => Some(Interval { start: Some(start), end: Some(start) }),
-                (start, given) => Some(Interval { start, end: Some(given.map_or(end, |given| given.min(end))) }),
-            }
-        } else {
-            let start = micros(at, if strict { 1_000 } else { 0 })?;
-            match (user.start, user.end) {
-                (_, Some(end)) if start > end => Some(Interval { start: Some(end), end: Some(end) }),
-                (given, end) => Some(Interval { start: Some(given.map_or(start, |given| given.max(start))), end }),
-            }
-        }
-    }
-
-    /// Whether no bound leads behind a time: what lies there spans the edge of the time asked for, and has to be found in
-    /// a list of all that does.
-    fn is_at_the_edge(&self, first: &Value) -> bool {
-        let (Value::Time(at), Some(user), true) = (first, self.user_interval, self.is_bounded()) else { return false };
-        if self.descending {
-            user.start.is_some_and(|start| micros(*at, 0).is_some_and(|at| start >= at))
-        } else {
-            user.end.is_some_and(|end| micros(*at, 1_000).is_some_and(|at| end < at))
-        }
-    }
-
-    /// An interval without what lies behind the part that is asked for. What cannot be narrowed stays as it is.
-    fn up_to_the_range(&self, interval: Option<Interval>) -> Option<Interval> {
-        let range = self.ranges.as_ref().and_then(VecDeque::front);
-        let (true, Some(Value::Time(at))) = (self.is_bounded(), range.and_then(|range| range.to.first())) else {
-            return interval;
-        };
-        let mut narrowed = interval.unwrap_or_default();
-        if self.descending {
-            let start = micros(*at, 0)?;
-            narrowed.start = Some(narrowed.start.map_or(start, |given| given.max(start)));
-        } else {
-            let end = micros(*at, 999)?;
-            narrowed.end = Some(narrowed.end.map_or(end, |given| given.min(end)));
-        }
-        let inverted = matches!((narrowed.start, narrowed.end), (Some(start), Some(end)) if start > end);
-        if inverted { interval } else { Some(narrowed) }
-    }
-
-    /// The member's list is over: so is the leg, or the part that the list was asked for.
-    fn list_is_over(&mut self, order: &Comparator) {
-        if self.goes_on_with_nulls(order) {
-            return;
-        }
-        let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
-        self.known = range.map_or(Position::End, |range| order.later(&self.known, &range.to).clone());
-    }
-
     /// Goes on with another list, which may show again what was met.
     fn begin_anew(&mut self, next: Next) {
         self.next = next;
@@ -577,113 +307,6 @@ impl Stream {
 
     fn is_sliced(&self) -> bool {
         self.mode == Mode::Slice
-    }
-
-    /// Leaves the parts that are read behind: the leg goes on with the next one, and ends after the last.
-    pub fn pass_ranges(&mut self, order: &Comparator) {
-        let bounded = self.is_bounded();
-        let Some(ranges) = &mut self.ranges else { return };
-        let count = ranges.len();
-        while let Some(range) = ranges.front()
-            && order.positions(&range.to, &self.known) != Ordering::Greater
-        {
-            if bounded {
-                // long Items that reach into the part say nothing of what lies behind it
-                self.known = range.to.clone();
-            }
-            ranges.pop_front();
-        }
-        match ranges.front() {
-            None => {
-                self.known = Position::End;
-                self.walk = None;
-            }
-            Some(range) if ranges.len() < count => {
-                let walk = Walk::resumed(range.place.as_ref(), &self.name, &range.from, order)
-                    .or_else(|| Walk::lost(&self.name, &range.from));
-                self.known = order.later(&self.known, &with_its_tie(&range.from)).clone();
-                self.walk = None;
-                if bounded {
-                    self.begin_anew(Next::Bound(self.known.clone()));
-                }
-                if let Some(walk) = walk {
-                    self.enter_walk(walk);
-                }
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Whether an Item lies in what is asked for.
-    fn in_ranges(&self, key: &Key, order: &Comparator) -> bool {
-        let holds = |range: &Range| order.key_after(key, &range.from) && !order.key_after(key, &range.to);
-        self.ranges.as_ref().is_none_or(|ranges| ranges.iter().any(holds))
-    }
-
-    /// Whether an Item lies behind the part that its list was asked for, as one does that lasts into it: the list of its
-    /// own part brings it again.
-    fn is_of_a_later_range(&self, key: &Key, order: &Comparator) -> bool {
-        let range = self.ranges.as_ref().and_then(VecDeque::front).filter(|_| self.is_bounded());
-        range.is_some_and(|range| order.key_after(key, &range.to))
-    }
-
-    /// The failure of a leg whose allowance of requests is used up.
-    pub fn out_of_allowance(&self) -> LegFailure {
-        if self.mode == Mode::Drain {
-            Self::drain_refusal(self.by_time)
-        } else if self.walk.as_ref().is_some_and(Walk::is_searching) {
-            self.of_the_tie(Status::BadResponse)
-        } else if self.is_sliced() && self.walk.is_none() {
-            self.window_out_of_allowance()
-        } else if self.in_tie() && self.known.first() == self.from.first() {
-            // every request of the page went into this tie
-            self.too_large()
-        } else {
-            Status::ScanLimit.into()
-        }
-    }
-
-    fn drain_refusal(by_time: bool) -> LegFailure {
-        let otherwise = if by_time { "" } else { ", or sort by `datetime`" };
-        let feature = format!(
-            "sort by what was asked for; it reports more than {DRAIN_ITEMS_MAX} matches, more than are sorted here: ask for fewer{otherwise}"
-        );
-        LegFailure { feature: Some(feature), ..Status::SkippedCapability.into() }
-    }
-
-    fn refuse_drain(&mut self) {
-        self.buffer.clear();
-        let refusal = Self::drain_refusal(self.by_time);
-        self.fail(refusal);
-    }
-
-    /// Remembers a failure; the merge decides when it takes effect.
-    pub fn fail(&mut self, failure: LegFailure) {
-        if failure.status == Status::OrderViolation {
-            // nothing it said is a place to go on from
-            self.buffer.clear();
-            self.ordered.clear();
-            self.walk = None;
-            self.next = Next::Bound(self.start.clone());
-        }
-        self.failure = Some(failure);
-    }
-
-    /// A member refused the token it gave: a keyset leg reads on by bound, once.
-    pub fn token_refused(&mut self) {
-        if self.walk.is_some() {
-            self.walk_token_refused();
-            return;
-        }
-        match (&self.last_first, &self.next) {
-            (_, Next::Token(_)) if self.is_sliced() => self.window_refused(),
-            (Some(first), Next::Token(_)) if self.resumes_by_bound() => {
-                self.next = Next::Bound(Position::Before(first.clone()));
-            }
-            // the tie is read again from its start
-            (None, Next::Token(_)) if self.resumes_by_bound() => self.next = Next::Bound(self.start.clone()),
-            _ => self.fail(Status::BadResponse.into()),
-        }
     }
 
     /// The page after those that were read, if it is asked for by a token: where a leg goes on that keeps no Item.
@@ -706,9 +329,4 @@ fn with_its_tie(position: &Position) -> Position {
         Position::Walk { first, .. } => Position::After(first.clone()),
         other => other.clone(),
     }
-}
-
-/// An instant given in milliseconds, moved by microseconds.
-fn micros(at_ms: i64, offset_us: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(at_ms)?.checked_add_signed(TimeDelta::microseconds(offset_us))
 }
