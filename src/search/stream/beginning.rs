@@ -22,6 +22,13 @@ impl Stream {
             (ranges, None) => Some(ranges.iter().cloned().collect()),
             (ranges, Some(windows)) => Some(replicas::both(ranges, &windows, order)),
         };
+        let parts_were_missed = session.open().is_some_and(|gap| {
+            let is_missed = |range: &Range| {
+                order.positions(&range.to, &gap.from) == Ordering::Greater
+                    && order.positions(&range.to, served) != Ordering::Greater
+            };
+            ranges.iter().flatten().any(is_missed)
+        });
         let ranges = ranges.map(|mut ranges| {
             ranges.retain(|range| order.positions(&range.to, served) == Ordering::Greater);
             ranges
@@ -57,7 +64,8 @@ impl Stream {
             start = walk.position();
         }
         let by_token = |place: &Place| leg.mode == Mode::Keyset && place.token.is_some();
-        let place = session.place.as_ref().filter(|place| !place.is_walk());
+        // the list of a part that is missed now had Items of later ones, which were left to lists of their own
+        let place = session.place.as_ref().filter(|place| !place.is_walk() && !(parts_were_missed && leg.bounds));
         let place = place.filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
         let (next, list_start) = match place {
             Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
