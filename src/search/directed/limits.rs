@@ -3,7 +3,7 @@
 use super::*;
 use crate::members::KeyKind;
 use crate::search::missed::Range;
-use crate::search::order::Position;
+use crate::search::order::{Key, Position};
 use crate::search::session::{Gap, Place, SessionLeg};
 
 /// As [`answer`], of a member that goes on with this token.
@@ -302,6 +302,26 @@ fn long_items_of_a_later_part_of_a_retry_are_no_tie_of_the_one_before() {
     });
     assert_eq!((end.hits.len(), end.legs[0].gaps.len()), (1_000, 0), "{:?}", end.legs);
     assert_eq!(&ids(&end)[..4], ["c1", "c2", "long-0000", "long-0001"]);
+}
+
+/// The list in which a part was missed left the Items of the next part to a list of their own.
+#[test]
+fn a_part_behind_one_that_was_missed_is_not_looked_for_in_the_list_of_that_one() {
+    let plan = plan(vec![leg("A", Mode::Keyset)], newest_first());
+    let at = |id: &str| Position::At(Key { values: vec![Value::Time(2_000)], id: id.into(), collection: "A|c".into() });
+    let part = |from, to| Range { from, to, place: None };
+    let mut session = Session::begin(&plan, [0; 12], 0);
+    session.legs[0].ranges = vec![part(Position::Start, at("b")), part(at("d"), Position::End)];
+    let place = Place { token: Some(Token("more".into())), size: 100, ..Place::default() };
+    let bound = Position::Before(Value::Time(2_000));
+    session.legs[0].open_gap_at(Position::Start, Status::Timeout, None);
+    session.legs[0].place = Some(Place { bound, ..place });
+    session.watermark = at("e");
+    let tie: Vec<Item> = ["a", "b", "c", "d", "e", "f", "g"].map(|id| item(id, 2_000)).into();
+    let end = page(&plan, session, false, 10, |_, request, _| {
+        Ok(if request.token.is_some() { answer(Vec::new(), None) } else { answer(tie.clone(), None) })
+    });
+    assert_eq!(ids(&end), ["f", "g"], "{:?}", end.legs);
 }
 
 #[test]
