@@ -452,8 +452,10 @@ async fn a_tie_too_long_to_be_sorted_is_given_in_its_members_own_order_behind_al
         check_same(&names(&pages), &wanted, &format!("pages of {limit}"));
         let last = pages.last().unwrap();
         assert!(last.missing().is_empty(), "{}", last.report());
-        let walked = pages.iter().map(|page| page.report()["order"]["ties"].clone());
-        assert_eq!(walked.filter(|ties| ties == "member").count(), 2_501_usize.div_ceil(limit), "pages of {limit}");
+        let walked = pages.iter().filter(|page| page.report()["order"]["ties"] == "member").count();
+        let least = 2_501_usize.div_ceil(limit);
+        // the page on which the tie begins may end before the walk does begin
+        assert!((least..=least + 1).contains(&walked), "{walked} of {least} pages of {limit}");
     }
 }
 
