@@ -65,7 +65,7 @@ impl Stream {
         }
         let by_token = |place: &Place| leg.mode == Mode::Keyset && place.token.is_some();
         // the list of a part that is missed now had Items of later ones, which were left to lists of their own
-        let place = session.place.as_ref().filter(|place| !place.is_walk() && !(parts_were_missed && leg.bounds));
+        let place = session.place.as_ref().filter(|place| !(place.is_walk() || parts_were_missed && leg.bounds));
         let place = place.filter(|place| leg.mode == Mode::Token || place.ordered || by_token(place));
         let (next, list_start) = match place {
             Some(Place { token: Some(token), bound, .. }) => (Next::Token(token.clone()), bound.clone()),
