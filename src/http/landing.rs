@@ -70,7 +70,8 @@ fn links(call: &Call) -> Vec<Value> {
     if listing::is_enabled(&call.snapshot) {
         links.push(link("http://www.opengis.net/def/rel/ogc/1.0/job-list", &to("/jobs"), JSON));
     }
-    let entries = || call.snapshot.view.members.iter().flat_map(|view| &view.entries);
+    let view = &call.snapshot.view;
+    let entries = || view.shared.iter().chain(view.members.iter().flat_map(|member| &member.entries));
     if entries().count() <= CHILDREN_MAX {
         links.extend(entries().map(|entry| {
             let mut child = link("child", &call.links.collection(&entry.exposed_id), JSON);

@@ -272,6 +272,9 @@ async fn a_shared_collection_is_listed_read_and_asked_like_any_other() {
     let listed: Vec<&str> =
         list.json()["collections"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(listed, ["scenes", "RELAY|s2", "ARCHIVE|SENTINEL2"], "shared ones stand first");
+    let landing = front.get("/").await;
+    let children = landing.json()["links"].as_array().unwrap().iter().filter(|link| link["rel"] == "child");
+    assert_eq!(children.count(), 3, "clients that know no list of Collections find them too: {}", landing.text);
     let one = front.get("/collections/scenes").await;
     assert_eq!(one.json()["federation:backends"], json!(["RELAY", "ARCHIVE"]), "{}", one.text);
     let holder = one.json()["links"].as_array().unwrap().iter().filter(|link| link["rel"] == "alternate").count();

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import asking
 import searches
-from comparing import content_problems, page_problems
+from comparing import content_problems, page_problems, without_nulls
 from meaning import Facts, Meaning
 from quirks import QUIRKS, REFUSALS, refusal
 
@@ -82,6 +82,9 @@ class Differential:
         problems += page_problems(pages, ways["limit"])
         given = [item for page in pages for item in page["features"]]
         keys = [(item["collection"].split("|", 1)[1], item["id"]) for item in given]
+        # what a page declares as missing may be missing, and nothing else
+        lacking = without_nulls(pages)
+        right = [fact for fact in right if not (self.is_null(fact, body) and fact.exposed.split("|")[0] in lacking)]
         problems += difference("the broker", keys, [fact.key for fact in right], "sortby" in body)
         problems += content_problems(given, self.facts_of(keys), body.get("fields"))
         return problems, quirks, {"pages": len(pages), "items": len(given)}, request
@@ -90,6 +93,11 @@ class Differential:
         """Without `sortby` the order is free; any will do."""
         found = meaning.select(self.facts, body)
         return meaning.order(found, body["sortby"]) if "sortby" in body else found
+
+    @staticmethod
+    def is_null(fact, body):
+        """Whether an Item lacks the property that a search is sorted by first."""
+        return "sortby" in body and Meaning.sort_value(fact, body["sortby"][0]["field"]) is None
 
     def facts_of(self, keys):
         return [self.by_key.get(key) for key in keys]
